@@ -1,0 +1,297 @@
+//go:build !js
+
+package wgpu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+
+	native "github.com/oliverbestmann/webgpu/wgpu"
+)
+
+const noAdapterHint = "no WebGPU adapter on this machine: install a Vulkan driver " +
+	"(Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers, which also brings a software adapter), " +
+	"or name the driver's file in VK_DRIVER_FILES"
+
+var (
+	_ deviceDriver    = (*nativeDevice)(nil)
+	_ bufferDriver    = (*nativeBuffer)(nil)
+	_ bindGroupDriver = (*nativeBindGroup)(nil)
+	_ readbackDriver  = (*nativeReadback)(nil)
+)
+
+// One instance a process: making and dropping instances and devices on several
+// threads at once crashes some Vulkan drivers.
+var instance = sync.OnceValue(func() *native.Instance {
+	native.SetLogLevel(native.LogLevelOff) // errors come back as values
+	// Where nobody is logged in at a desktop, drivers look for a display and
+	// complain on stderr that the variable is missing.
+	if _, ok := os.LookupEnv("XDG_RUNTIME_DIR"); !ok && runtime.GOOS == "linux" {
+		os.Setenv("XDG_RUNTIME_DIR", os.TempDir())
+	}
+	return native.CreateInstance(nil)
+})
+
+func nativeAdapters() ([]*native.Adapter, []AdapterInfo) {
+	types := map[native.AdapterType]AdapterType{
+		native.AdapterTypeDiscreteGPU:   DiscreteGPU,
+		native.AdapterTypeIntegratedGPU: IntegratedGPU,
+		native.AdapterTypeCPU:           CPU,
+	}
+	var adapters []*native.Adapter
+	var infos []AdapterInfo
+	for _, a := range instance().EnumerateAdapters(nil) {
+		i := a.GetInfo()
+		// OpenGL lists the same hardware once more with smaller limits.
+		if i.BackendType == native.BackendTypeOpenGL || i.BackendType == native.BackendTypeOpenGLES {
+			a.Release()
+			continue
+		}
+		typ, ok := types[i.AdapterType]
+		if !ok {
+			typ = OtherAdapter
+		}
+		adapters = append(adapters, a)
+		infos = append(infos, AdapterInfo{Name: i.Device, Type: typ, Backend: i.BackendType.String(), Driver: i.Description})
+	}
+	return adapters, infos
+}
+
+func listAdapters(context.Context) ([]AdapterInfo, error) {
+	adapters, infos := nativeAdapters()
+	for _, a := range adapters {
+		a.Release()
+	}
+	if len(infos) == 0 {
+		return nil, ErrNoAdapter
+	}
+	slices.SortStableFunc(infos, func(a, b AdapterInfo) int { return adapterRank[a.Type] - adapterRank[b.Type] })
+	return infos, nil
+}
+
+func openDriver(_ context.Context, name string) (deviceDriver, AdapterInfo, Limits, error) {
+	adapters, infos := nativeAdapters()
+	defer func() {
+		for _, a := range adapters {
+			a.Release()
+		}
+	}()
+	i, err := pickAdapter(infos, name)
+	if err != nil {
+		return nil, AdapterInfo{}, Limits{}, err
+	}
+	limits := adapters[i].GetLimits()
+	dev, err := adapters[i].RequestDevice(&native.DeviceDescriptor{Label: "go-dept", RequiredLimits: &limits})
+	if err != nil {
+		return nil, AdapterInfo{}, Limits{}, fmt.Errorf("open device %s: %w", infos[i], err)
+	}
+	return &nativeDevice{dev: dev, queue: dev.GetQueue(), staging: map[int64][]*native.Buffer{}}, infos[i], Limits{
+		BufferSize:             int64(min(limits.MaxBufferSize, 1<<62)),
+		StorageBinding:         int64(min(limits.MaxStorageBufferBindingSize, 1<<62)),
+		StorageBuffers:         int(limits.MaxStorageBuffersPerShaderStage),
+		WorkgroupStorage:       int(limits.MaxComputeWorkgroupStorageSize),
+		Invocations:            int(limits.MaxComputeInvocationsPerWorkgroup),
+		WorkgroupsPerDimension: int(limits.MaxComputeWorkgroupsPerDimension),
+	}, nil
+}
+
+type nativeDevice struct {
+	dev     *native.Device
+	queue   *native.Queue
+	staging map[int64][]*native.Buffer // idle read-back buffers by size
+}
+
+type nativeBuffer struct{ buf *native.Buffer }
+
+func (b *nativeBuffer) release() {
+	b.buf.Destroy()
+	b.buf.Release()
+}
+
+type nativePipeline struct {
+	pipeline *native.ComputePipeline
+	layout   *native.BindGroupLayout
+}
+
+type nativeBindGroup struct{ group *native.BindGroup }
+
+func (g *nativeBindGroup) release() { g.group.Release() }
+
+func (d *nativeDevice) newBuffer(label string, size int64) (bufferDriver, error) {
+	buf, err := d.dev.TryCreateBuffer(&native.BufferDescriptor{
+		Label: label,
+		Size:  uint64(size),
+		Usage: native.BufferUsageStorage | native.BufferUsageUniform | native.BufferUsageCopySrc | native.BufferUsageCopyDst,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &nativeBuffer{buf}, nil
+}
+
+func (d *nativeDevice) newPipeline(_ context.Context, label, wgsl, entry string) (pipelineDriver, error) {
+	module, err := d.dev.TryCreateShaderModule(&native.ShaderModuleDescriptor{
+		Label:      label,
+		WGSLSource: &native.ShaderSourceWGSL{Code: wgsl},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer module.Release()
+	pipeline, err := d.dev.TryCreateComputePipeline(&native.ComputePipelineDescriptor{
+		Label:   label,
+		Compute: native.ProgrammableStageDescriptor{Module: module, EntryPoint: entry},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &nativePipeline{pipeline, pipeline.GetBindGroupLayout(0)}, nil
+}
+
+func (d *nativeDevice) newBindGroup(p pipelineDriver, bindings []Binding) (bindGroupDriver, error) {
+	entries := make([]native.BindGroupEntry, len(bindings))
+	for i, b := range bindings {
+		entries[i] = native.BindGroupEntry{
+			Binding: uint32(b.Index),
+			Buffer:  b.Buffer.drv.(*nativeBuffer).buf,
+			Offset:  uint64(b.Offset),
+			Size:    uint64(b.Size),
+		}
+	}
+	group, err := d.dev.TryCreateBindGroup(&native.BindGroupDescriptor{Layout: p.(*nativePipeline).layout, Entries: entries})
+	if err != nil {
+		return nil, err
+	}
+	return &nativeBindGroup{group}, nil
+}
+
+func (d *nativeDevice) write(b bufferDriver, offset int64, data []byte) error {
+	return d.queue.TryWriteBuffer(b.(*nativeBuffer).buf, uint64(offset), data)
+}
+
+func (d *nativeDevice) submit(lists [][]Dispatch) error {
+	_, err := d.encode(func(enc *native.CommandEncoder) error {
+		pass := enc.BeginComputePass(nil)
+		defer pass.Release()
+		var last *Pipeline
+		for _, dispatches := range lists {
+			for i := range dispatches {
+				s := &dispatches[i]
+				if s.Pipeline != last {
+					pass.SetPipeline(s.Pipeline.drv.(*nativePipeline).pipeline)
+					last = s.Pipeline
+				}
+				pass.SetBindGroup(0, s.Group.drv.(*nativeBindGroup).group, nil)
+				pass.DispatchWorkgroups(s.Grid[0], s.Grid[1], s.Grid[2])
+			}
+		}
+		return pass.TryEnd()
+	})
+	return err
+}
+
+// encode records one command buffer and submits it.
+func (d *nativeDevice) encode(record func(*native.CommandEncoder) error) (native.SubmissionIndex, error) {
+	enc, err := d.dev.TryCreateCommandEncoder(nil)
+	if err != nil {
+		return 0, err
+	}
+	defer enc.Release()
+	if err := record(enc); err != nil {
+		return 0, err
+	}
+	commands, err := enc.TryFinish(nil)
+	if err != nil {
+		return 0, err
+	}
+	defer commands.Release()
+	return d.queue.Submit(commands), nil
+}
+
+type nativeReadback struct {
+	dev   *nativeDevice
+	buf   *native.Buffer
+	size  int64
+	index native.SubmissionIndex
+}
+
+func (d *nativeDevice) readLater(b bufferDriver, offset, size int64) (readbackDriver, error) {
+	var staging *native.Buffer
+	if idle := d.staging[size]; len(idle) > 0 {
+		staging = idle[len(idle)-1]
+		d.staging[size] = idle[:len(idle)-1]
+	} else {
+		var err error
+		staging, err = d.dev.TryCreateBuffer(&native.BufferDescriptor{
+			Label: "read-back",
+			Size:  uint64(size),
+			Usage: native.BufferUsageMapRead | native.BufferUsageCopyDst,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	index, err := d.encode(func(enc *native.CommandEncoder) error {
+		return enc.TryCopyBufferToBuffer(b.(*nativeBuffer).buf, uint64(offset), staging, 0, uint64(size))
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &nativeReadback{dev: d, buf: staging, size: size, index: index}, nil
+}
+
+func (r *nativeReadback) wait(ctx context.Context, dst []byte) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var status native.MapAsyncStatus
+	done := false
+	err := r.buf.TryMapAsync(native.MapModeRead, 0, uint64(r.size), func(s native.MapAsyncStatus) { status, done = s, true })
+	if err != nil {
+		return err
+	}
+	// Waiting for the copy's own submission leaves later ones running. wgpu-native
+	// calls back from inside Poll, on this thread.
+	index := uint64(r.index)
+	for !done {
+		r.dev.dev.Poll(true, &index)
+	}
+	if status != native.MapAsyncStatusSuccess {
+		return errors.Join(fmt.Errorf("map read-back buffer: %s", status), ErrDeviceLost)
+	}
+	copy(dst, r.buf.GetMappedRange(0, uint(r.size)))
+	if err := r.buf.TryUnmap(); err != nil {
+		return err
+	}
+	// A few sizes recur every step; large one-off reads are not worth keeping.
+	if idle := r.dev.staging[r.size]; len(idle) < 4 && r.size <= 1<<20 {
+		r.dev.staging[r.size] = append(idle, r.buf)
+	} else {
+		r.buf.Destroy()
+		r.buf.Release()
+	}
+	return nil
+}
+
+func (d *nativeDevice) wait(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	d.dev.Poll(true, nil)
+	return nil
+}
+
+func (d *nativeDevice) release() {
+	for _, idle := range d.staging {
+		for _, b := range idle {
+			b.Release()
+		}
+	}
+	d.queue.Release()
+	d.dev.Release()
+}
