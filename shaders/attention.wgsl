@@ -1,0 +1,561 @@
+// T5 attention, which has no 1/√d. For each head, query i and key j:
+//
+//   s_ij = q_i·k_j + bias[j - i]        over the keys j that query i may see
+//   p_ij = exp(s_ij) / Σ_j exp(s_ij)
+//   out_i = Σ_j keep_ij·p_ij·v_j        keep: dropout's factor
+//
+// forward keeps of each row its log-sum-exp L_i, from which the backward pass
+// has p_ij = exp(s_ij - L_i) again; nothing of size queries×keys is stored.
+// With dp_ij = keep_ij·(dout_i·v_j) and Δ_i = Σ_j p_ij·dp_ij = dout_i·out_i:
+//
+//   ds_ij = p_ij·(dp_ij - Δ_i)
+//   dq_i = Σ_j ds_ij·k_j,  dk_j = Σ_i ds_ij·q_i,  dv_j = Σ_i keep_ij·p_ij·dout_i
+//   dbias[d] = Σ over all i, j with j - i = d of ds_ij
+//
+// A workgroup holds a tile of 64 rows by 32 columns of the scores: forward and
+// grad_q have queries as rows and walk along the keys, grad_kv has keys as rows
+// and walks along the queries. Its 16×16 invocations hold 4×2 scores each, of
+// rows 4y to 4y+3 and columns x and x+16. Head sizes up to 256. Software adapters
+// run attention_wide.wgsl where it can serve.
+
+override HEAD_DIM: u32 = 64;
+
+const ROWS: u32 = 64;
+const COLS: u32 = 32;
+const STEP: u32 = 16;            // elements of the head staged for a product of rows with columns
+const STAGE_STRIDE: u32 = 17;    // STEP + 1, against bank conflicts
+const TILE_STRIDE: u32 = 33;     // COLS + 1
+const PANEL: u32 = 64;           // elements of the head summed at a time, of 16 columns
+const PANEL_STRIDE: u32 = 65;
+const MAX_SUMS: u32 = 64;        // of an invocation: 4 rows × 256 / 16
+const LOWEST: f32 = -3.0e38;
+
+struct Params {
+  batch: u32,
+  heads: u32,
+  queries: u32,
+  keys: u32,
+  q_stride: u32,   // of a row of q, in floats
+  q_offset: u32,
+  kv_stride: u32,
+  k_offset: u32,
+  v_offset: u32,
+  bias_span: u32,  // L of the bias [heads, 2L-1]; 0: no bias
+  masked: u32,
+  causal: u32,
+  decode: u32,
+  site: u32,
+  threshold: u32,
+  scale: f32,
+}
+
+struct Step {
+  key: vec2<u32>,
+  position: u32,
+  slot: u32,
+  loss_scale: f32,
+  clip: f32,
+  rate: vec2<f32>,
+  decay: vec2<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(9) var<uniform> step: Step;
+
+// All entry points but delta.
+@group(0) @binding(1) var<storage, read> q: array<f32>;
+@group(0) @binding(2) var<storage, read> kv: array<f32>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> lengths: array<u32>;
+// forward
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
+@group(0) @binding(6) var<storage, read_write> row_stats: array<vec2<f32>>;
+// grad_q, grad_kv, grad_bias
+@group(0) @binding(5) var<storage, read> dout: array<f32>;
+@group(0) @binding(6) var<storage, read> stats: array<vec2<f32>>;
+@group(0) @binding(7) var<storage, read_write> grad: array<f32>;
+// delta
+@group(0) @binding(1) var<storage, read> delta_dout: array<f32>;
+@group(0) @binding(2) var<storage, read> delta_out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> delta_stats: array<vec2<f32>>;
+
+var<workgroup> stage: array<f32, 1632>;  // (ROWS + COLS)·STAGE_STRIDE, or 16·PANEL_STRIDE
+var<workgroup> tile: array<f32, 2112>;   // ROWS·TILE_STRIDE
+
+fn mix(v: u32) -> u32 {
+  var h = v;
+  h = (h ^ (h >> 16u)) * 0x7feb352du;
+  h = (h ^ (h >> 15u)) * 0x846ca68bu;
+  return h ^ (h >> 16u);
+}
+
+// The dropout factor of a weight, as in dropout.wgsl.
+fn keep(element: u32) -> f32 {
+  let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
+  return select(params.scale, 0.0, h < params.threshold);
+}
+
+fn q_index(b: u32, h: u32, row: u32) -> u32 {
+  return (b * params.queries + row) * params.q_stride + params.q_offset + h * HEAD_DIM;
+}
+
+fn k_index(b: u32, h: u32, row: u32) -> u32 {
+  return (b * params.keys + row) * params.kv_stride + params.k_offset + h * HEAD_DIM;
+}
+
+fn v_index(b: u32, h: u32, row: u32) -> u32 {
+  return (b * params.keys + row) * params.kv_stride + params.v_offset + h * HEAD_DIM;
+}
+
+fn out_index(b: u32, h: u32, row: u32) -> u32 {
+  return ((b * params.queries + row) * params.heads + h) * HEAD_DIM;
+}
+
+// The operands with zeros beyond their ends.
+fn q_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
+  if (row < params.queries && i < HEAD_DIM) {
+    return q[q_index(b, h, row) + i];
+  }
+  return 0.0;
+}
+
+fn k_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
+  if (row < params.keys && i < HEAD_DIM) {
+    return kv[k_index(b, h, row) + i];
+  }
+  return 0.0;
+}
+
+fn v_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
+  if (row < params.keys && i < HEAD_DIM) {
+    return kv[v_index(b, h, row) + i];
+  }
+  return 0.0;
+}
+
+fn dout_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
+  if (row < params.queries && i < HEAD_DIM) {
+    return dout[out_index(b, h, row) + i];
+  }
+  return 0.0;
+}
+
+// Where query row stands among the keys.
+fn position(row: u32) -> u32 {
+  return select(row, row + step.position, params.decode != 0u);
+}
+
+// How many keys query row of batch row b may see.
+fn limit(b: u32, row: u32) -> u32 {
+  var n = params.keys;
+  if (params.masked != 0u) {
+    n = min(n, lengths[b]);
+  }
+  if (params.causal + params.decode != 0u) {
+    n = min(n, position(row) + 1u);
+  }
+  return n;
+}
+
+fn bias_of(h: u32, row: u32, key: u32) -> f32 {
+  if (params.bias_span == 0u) {
+    return 0.0;
+  }
+  return bias[h * (2u * params.bias_span - 1u) + params.bias_span - 1u + key - position(row)];
+}
+
+// The products of four staged rows with two staged columns, onto acc.
+fn products(acc: ptr<function, array<f32, 8>>, x: u32, y: u32) {
+  for (var i = 0u; i < STEP; i++) {
+    let c0 = stage[(ROWS + x) * STAGE_STRIDE + i];
+    let c1 = stage[(ROWS + x + 16u) * STAGE_STRIDE + i];
+    for (var r = 0u; r < 4u; r++) {
+      let a = stage[(4u * y + r) * STAGE_STRIDE + i];
+      (*acc)[2u * r] += a * c0;
+      (*acc)[2u * r + 1u] += a * c1;
+    }
+  }
+}
+
+// q_i·k_j over the tile; by_key has keys as rows.
+fn qk_tile(b: u32, h: u32, row: u32, col: u32, by_key: bool, lid: u32) -> array<f32, 8> {
+  var acc = array<f32, 8>();
+  for (var at = 0u; at < HEAD_DIM; at += STEP) {
+    workgroupBarrier();
+    for (var e = lid; e < (ROWS + COLS) * STEP; e += 256u) {
+      let line = e / STEP;
+      let i = at + e % STEP;
+      let n = select(col + line - ROWS, row + line, line < ROWS);
+      if ((line < ROWS) == by_key) {
+        stage[line * STAGE_STRIDE + e % STEP] = k_at(b, h, n, i);
+      } else {
+        stage[line * STAGE_STRIDE + e % STEP] = q_at(b, h, n, i);
+      }
+    }
+    workgroupBarrier();
+    products(&acc, lid % 16u, lid / 16u);
+  }
+  return acc;
+}
+
+// dout_i·v_j over the tile; by_key has keys as rows.
+fn dv_tile(b: u32, h: u32, row: u32, col: u32, by_key: bool, lid: u32) -> array<f32, 8> {
+  var acc = array<f32, 8>();
+  for (var at = 0u; at < HEAD_DIM; at += STEP) {
+    workgroupBarrier();
+    for (var e = lid; e < (ROWS + COLS) * STEP; e += 256u) {
+      let line = e / STEP;
+      let i = at + e % STEP;
+      let n = select(col + line - ROWS, row + line, line < ROWS);
+      if ((line < ROWS) == by_key) {
+        stage[line * STAGE_STRIDE + e % STEP] = v_at(b, h, n, i);
+      } else {
+        stage[line * STAGE_STRIDE + e % STEP] = dout_at(b, h, n, i);
+      }
+    }
+    workgroupBarrier();
+    products(&acc, lid % 16u, lid / 16u);
+  }
+  return acc;
+}
+
+// The sums of an invocation are of its four rows and the elements x + 16j of the
+// head, at 4j + row.
+fn sums() -> u32 {
+  return (HEAD_DIM + PANEL - 1u) / PANEL * 4u;
+}
+
+// The tile's 16 columns from col, times the staged panel of their vectors, onto
+// the sums of the head's elements from first on.
+fn panel(acc: ptr<function, array<f32, MAX_SUMS>>, first: u32, col: u32, x: u32, y: u32) {
+  for (var c = 0u; c < 16u; c++) {
+    for (var j = 0u; j < 4u; j++) {
+      let a = stage[c * PANEL_STRIDE + x + 16u * j];
+      for (var r = 0u; r < 4u; r++) {
+        (*acc)[first / 4u + 4u * j + r] += tile[(4u * y + r) * TILE_STRIDE + col + c] * a;
+      }
+    }
+  }
+}
+
+// acc += the tile times the values, or the keys, from row key on.
+fn sum_keys(acc: ptr<function, array<f32, MAX_SUMS>>, b: u32, h: u32, key: u32, values: bool, lid: u32) {
+  for (var at = 0u; at < HEAD_DIM; at += PANEL) {
+    for (var col = 0u; col < COLS; col += 16u) {
+      workgroupBarrier();
+      for (var e = lid; e < 16u * PANEL; e += 256u) {
+        let n = key + col + e / PANEL;
+        let i = at + e % PANEL;
+        if (values) {
+          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = v_at(b, h, n, i);
+        } else {
+          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = k_at(b, h, n, i);
+        }
+      }
+      workgroupBarrier();
+      panel(acc, at, col, lid % 16u, lid / 16u);
+    }
+  }
+}
+
+// acc += the tile times dout, or the queries, from row query on.
+fn sum_queries(acc: ptr<function, array<f32, MAX_SUMS>>, b: u32, h: u32, query: u32, above: bool, lid: u32) {
+  for (var at = 0u; at < HEAD_DIM; at += PANEL) {
+    for (var col = 0u; col < COLS; col += 16u) {
+      workgroupBarrier();
+      for (var e = lid; e < 16u * PANEL; e += 256u) {
+        let n = query + col + e / PANEL;
+        let i = at + e % PANEL;
+        if (above) {
+          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = dout_at(b, h, n, i);
+        } else {
+          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = q_at(b, h, n, i);
+        }
+      }
+      workgroupBarrier();
+      panel(acc, at, col, lid % 16u, lid / 16u);
+    }
+  }
+}
+
+@compute @workgroup_size(256)
+fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let blocks = (params.queries + ROWS - 1u) / ROWS;
+  let unit = wid.y * grid.x + wid.x;
+  if (unit >= params.batch * params.heads * blocks) {
+    return;
+  }
+  let head = unit / blocks;
+  let b = head / params.heads;
+  let h = head % params.heads;
+  let first = unit % blocks * ROWS;
+  let x = lid % 16u;
+  let row = first + lid / 16u * 4u;
+
+  var sum = array<f32, MAX_SUMS>();
+  var peak = array<f32, 4>(LOWEST, LOWEST, LOWEST, LOWEST);
+  var total = array<f32, 4>();  // of this invocation's two columns
+  let end = limit(b, min(first + ROWS, params.queries) - 1u);
+  for (var key = 0u; key < end; key += COLS) {
+    var score = qk_tile(b, h, first, key, false, lid);
+    for (var e = 0u; e < 8u; e++) {
+      let i = row + e / 2u;
+      let j = key + x + e % 2u * 16u;
+      if (i < params.queries && j < limit(b, i)) {
+        score[e] += bias_of(h, i, j);
+      } else {
+        score[e] = LOWEST;
+      }
+      tile[(i - first) * TILE_STRIDE + j - key] = score[e];
+    }
+    workgroupBarrier();
+    for (var r = 0u; r < 4u; r++) {
+      var top = peak[r];
+      for (var c = 0u; c < COLS; c++) {
+        top = max(top, tile[(row + r - first) * TILE_STRIDE + c]);
+      }
+      let shrink = exp(peak[r] - top);
+      peak[r] = top;
+      total[r] *= shrink;
+      for (var j = 0u; j < sums(); j++) {
+        sum[4u * j + r] *= shrink;
+      }
+    }
+    workgroupBarrier();
+    for (var e = 0u; e < 8u; e++) {
+      let i = row + e / 2u;
+      let j = key + x + e % 2u * 16u;
+      var weight = 0.0;
+      if (score[e] > LOWEST) {
+        weight = exp(score[e] - peak[e / 2u]);
+      }
+      total[e / 2u] += weight;
+      tile[(i - first) * TILE_STRIDE + j - key] = weight * keep((head * params.queries + i) * params.keys + j);
+    }
+    sum_keys(&sum, b, h, key, true, lid);
+  }
+
+  workgroupBarrier();
+  for (var r = 0u; r < 4u; r++) {
+    tile[(row + r - first) * TILE_STRIDE + x] = total[r];
+  }
+  workgroupBarrier();
+  for (var r = 0u; r < 4u; r++) {
+    let i = row + r;
+    if (i < params.queries) {
+      var whole = 0.0;
+      for (var c = 0u; c < 16u; c++) {
+        whole += tile[(i - first) * TILE_STRIDE + c];
+      }
+      for (var j = 0u; j < sums(); j++) {
+        if (x + 16u * j < HEAD_DIM) {
+          out[out_index(b, h, i) + x + 16u * j] = sum[4u * j + r] / whole;
+        }
+      }
+      if (x == 0u) {
+        row_stats[head * params.queries + i].x = peak[r] + log(whole);
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(256)
+fn delta(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let unit = (wid.y * grid.x + wid.x) * 256u + lid;
+  if (unit >= params.batch * params.heads * params.queries) {
+    return;
+  }
+  let head = unit / params.queries;
+  let at = out_index(head / params.heads, head % params.heads, unit % params.queries);
+  var sum = 0.0;
+  for (var i = 0u; i < HEAD_DIM; i++) {
+    sum += delta_dout[at + i] * delta_out[at + i];
+  }
+  delta_stats[unit].y = sum;
+}
+
+// keep·p and ds of query i and key j, from q·k and dout·v.
+fn weights(b: u32, h: u32, i: u32, j: u32, score: f32, slope: f32) -> vec2<f32> {
+  if (i >= params.queries || j >= limit(b, i)) {
+    return vec2(0.0);
+  }
+  let line = (b * params.heads + h) * params.queries + i;
+  let p = exp(score + bias_of(h, i, j) - stats[line].x);
+  let kept = keep(line * params.keys + j);
+  return vec2(kept * p, p * (kept * slope - stats[line].y));
+}
+
+@compute @workgroup_size(256)
+fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let blocks = (params.queries + ROWS - 1u) / ROWS;
+  let unit = wid.y * grid.x + wid.x;
+  if (unit >= params.batch * params.heads * blocks) {
+    return;
+  }
+  let b = unit / blocks / params.heads;
+  let h = unit / blocks % params.heads;
+  let first = unit % blocks * ROWS;
+  let x = lid % 16u;
+  let row = first + lid / 16u * 4u;
+
+  var sum = array<f32, MAX_SUMS>();
+  let end = limit(b, min(first + ROWS, params.queries) - 1u);
+  for (var key = 0u; key < end; key += COLS) {
+    let score = qk_tile(b, h, first, key, false, lid);
+    let slope = dv_tile(b, h, first, key, false, lid);
+    for (var e = 0u; e < 8u; e++) {
+      let i = row + e / 2u;
+      let j = key + x + e % 2u * 16u;
+      tile[(i - first) * TILE_STRIDE + j - key] = weights(b, h, i, j, score[e], slope[e]).y;
+    }
+    sum_keys(&sum, b, h, key, false, lid);
+  }
+  for (var r = 0u; r < 4u; r++) {
+    if (row + r < params.queries) {
+      for (var j = 0u; j < sums(); j++) {
+        if (x + 16u * j < HEAD_DIM) {
+          grad[q_index(b, h, row + r) + x + 16u * j] = sum[4u * j + r];
+        }
+      }
+    }
+  }
+}
+
+@compute @workgroup_size(256)
+fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let blocks = (params.keys + ROWS - 1u) / ROWS;
+  let unit = wid.y * grid.x + wid.x;
+  if (unit >= params.batch * params.heads * blocks) {
+    return;
+  }
+  let b = unit / blocks / params.heads;
+  let h = unit / blocks % params.heads;
+  let first = unit % blocks * ROWS;
+  let x = lid % 16u;
+  let row = first + lid / 16u * 4u;
+
+  var key_sum = array<f32, MAX_SUMS>();
+  var value_sum = array<f32, MAX_SUMS>();
+  // No query before the first key's own place sees any of these rows, and none
+  // at all sees them beyond the batch row's length.
+  var query = select(0u, first / COLS * COLS, params.causal != 0u);
+  if (params.masked != 0u && first >= lengths[b]) {
+    query = params.queries;
+  }
+  for (; query < params.queries; query += COLS) {
+    let score = qk_tile(b, h, first, query, true, lid);
+    let slope = dv_tile(b, h, first, query, true, lid);
+    var ds: array<f32, 8>;
+    for (var e = 0u; e < 8u; e++) {
+      let j = row + e / 2u;
+      let i = query + x + e % 2u * 16u;
+      let w = weights(b, h, i, j, score[e], slope[e]);
+      tile[(j - first) * TILE_STRIDE + i - query] = w.x;
+      ds[e] = w.y;
+    }
+    sum_queries(&value_sum, b, h, query, true, lid);
+    workgroupBarrier();
+    for (var e = 0u; e < 8u; e++) {
+      tile[(row + e / 2u - first) * TILE_STRIDE + x + e % 2u * 16u] = ds[e];
+    }
+    sum_queries(&key_sum, b, h, query, false, lid);
+  }
+  for (var r = 0u; r < 4u; r++) {
+    if (row + r < params.keys) {
+      for (var j = 0u; j < sums(); j++) {
+        if (x + 16u * j < HEAD_DIM) {
+          grad[k_index(b, h, row + r) + x + 16u * j] = key_sum[4u * j + r];
+          grad[v_index(b, h, row + r) + x + 16u * j] = value_sum[4u * j + r];
+        }
+      }
+    }
+  }
+}
+
+var<workgroup> band: array<f32, 2703>;  // (64 queries + 95 keys)·STAGE_STRIDE
+
+// The products of four staged queries with the keys x and x + 16 places after
+// each, onto acc.
+fn diagonals(acc: ptr<function, array<f32, 8>>, x: u32, y: u32) {
+  for (var r = 0u; r < 4u; r++) {
+    let line = 4u * y + r;
+    for (var i = 0u; i < STEP; i++) {
+      let a = band[line * STAGE_STRIDE + i];
+      (*acc)[2u * r] += a * band[(ROWS + line + x) * STAGE_STRIDE + i];
+      (*acc)[2u * r + 1u] += a * band[(ROWS + line + x + 16u) * STAGE_STRIDE + i];
+    }
+  }
+}
+
+// A workgroup sums 32 neighbouring distances over the batch: for 64 queries at
+// a time it needs the 95 keys that lie at one of them.
+@compute @workgroup_size(256)
+fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let width = 2u * params.bias_span - 1u;
+  let blocks = (width + COLS - 1u) / COLS;
+  let unit = wid.y * grid.x + wid.x;
+  if (unit >= params.heads * blocks) {
+    return;
+  }
+  let h = unit / blocks;
+  let first = unit % blocks * COLS;
+  // Key minus query of the first of these distances.
+  let offset = i32(first) - i32(params.bias_span - 1u);
+  let x = lid % 16u;
+  let y = lid / 16u;
+  var sum = array<f32, 8>();
+  // The queries that have a key at one of them.
+  let start = u32(max(0, 1 - offset - i32(COLS)));
+  let end = u32(clamp(i32(params.keys) - offset, 0, i32(params.queries)));
+  for (var b = 0u; b < params.batch; b++) {
+    for (var row = start; row < end; row += ROWS) {
+      var score = array<f32, 8>();
+      var slope = array<f32, 8>();
+      for (var at = 0u; at < HEAD_DIM; at += STEP) {
+        workgroupBarrier();
+        for (var e = lid; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
+          let line = e / STEP;
+          if (line < ROWS) {
+            band[line * STAGE_STRIDE + e % STEP] = q_at(b, h, row + line, at + e % STEP);
+          } else {
+            band[line * STAGE_STRIDE + e % STEP] = k_at(b, h, u32(i32(row + line - ROWS) + offset), at + e % STEP);
+          }
+        }
+        workgroupBarrier();
+        diagonals(&score, x, y);
+      }
+      for (var at = 0u; at < HEAD_DIM; at += STEP) {
+        workgroupBarrier();
+        for (var e = lid; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
+          let line = e / STEP;
+          if (line < ROWS) {
+            band[line * STAGE_STRIDE + e % STEP] = dout_at(b, h, row + line, at + e % STEP);
+          } else {
+            band[line * STAGE_STRIDE + e % STEP] = v_at(b, h, u32(i32(row + line - ROWS) + offset), at + e % STEP);
+          }
+        }
+        workgroupBarrier();
+        diagonals(&slope, x, y);
+      }
+      for (var e = 0u; e < 8u; e++) {
+        let i = row + 4u * y + e / 2u;
+        let j = i32(i + x + e % 2u * 16u) + offset;
+        if (j >= 0) {
+          sum[e] += weights(b, h, i, u32(j), score[e], slope[e]).y;
+        }
+      }
+    }
+  }
+  workgroupBarrier();
+  for (var e = 0u; e < 8u; e++) {
+    band[(4u * y + e / 2u) * TILE_STRIDE + x + e % 2u * 16u] = sum[e];
+  }
+  workgroupBarrier();
+  if (lid < COLS && first + lid < width) {
+    var whole = 0.0;
+    for (var r = 0u; r < ROWS; r++) {
+      whole += band[r * TILE_STRIDE + lid];
+    }
+    grad[h * width + first + lid] += whole;
+  }
+}

@@ -1,0 +1,394 @@
+package shaders
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/wgpu"
+	"github.com/go-dept/dept/wgpu/wgputest"
+)
+
+// attentionOracle is attention in plain float64. Arrays lie as the kernels have
+// them; the gradients are those of Σ dout·out.
+type attentionOracle struct {
+	Attention
+	step    Step
+	lengths []uint32
+}
+
+// limit is how many keys query i of batch row b sees.
+func (a attentionOracle) limit(b, i int) int {
+	n := a.Keys
+	if a.Masked {
+		n = min(n, int(a.lengths[b]))
+	}
+	if a.Causal || a.Decode {
+		n = min(n, a.position(i)+1)
+	}
+	return n
+}
+
+func (a attentionOracle) position(i int) int {
+	if a.Decode {
+		return i + int(a.step.Position)
+	}
+	return i
+}
+
+func (a attentionOracle) distance(h, i, j int) int {
+	return h*(2*a.BiasSpan-1) + a.BiasSpan - 1 + j - a.position(i)
+}
+
+func (a attentionOracle) query(b, h, i int) int {
+	return (b*a.Queries+i)*a.QStride + a.QOffset + h*a.HeadDim
+}
+
+func (a attentionOracle) key(b, h, j int) int {
+	return (b*a.Keys+j)*a.KVStride + a.KOffset + h*a.HeadDim
+}
+
+func (a attentionOracle) value(b, h, j int) int {
+	return (b*a.Keys+j)*a.KVStride + a.VOffset + h*a.HeadDim
+}
+
+func (a attentionOracle) row(b, h, i int) int { return (b*a.Queries+i)*a.Heads + h }
+
+// each calls f for every batch row, head and query, with the scores of the keys
+// it sees and their dropout factors.
+func (a attentionOracle) each(q, kv, bias []float64, f func(b, h, i int, scores, keep []float64)) {
+	for b := range a.Batch {
+		for h := range a.Heads {
+			for i := range a.Queries {
+				s, keep := make([]float64, a.limit(b, i)), make([]float64, a.limit(b, i))
+				for j := range s {
+					s[j] = dot(q[a.query(b, h, i):][:a.HeadDim], kv[a.key(b, h, j):])
+					if a.Bias {
+						s[j] += bias[a.distance(h, i, j)]
+					}
+					keep[j] = keepOracle(a.Dropout, a.step, ((b*a.Heads+h)*a.Queries+i)*a.Keys+j)
+				}
+				f(b, h, i, s, keep)
+			}
+		}
+	}
+}
+
+func (a attentionOracle) forward(q, kv, bias []float64) (out, lse []float64) {
+	out = make([]float64, a.Batch*a.Queries*a.Heads*a.HeadDim)
+	a.each(q, kv, bias, func(b, h, i int, scores, keep []float64) {
+		top := slices.Max(scores)
+		var sum float64
+		for _, s := range scores {
+			sum += math.Exp(s - top)
+		}
+		lse = append(lse, top+math.Log(sum))
+		o := out[a.row(b, h, i)*a.HeadDim:][:a.HeadDim]
+		for j, s := range scores {
+			for c := range o {
+				o[c] += keep[j] * math.Exp(s-top) / sum * kv[a.value(b, h, j)+c]
+			}
+		}
+	})
+	return out, lse
+}
+
+// delta is Σ dout·out of each row and head, in the order of stats.
+func (a attentionOracle) delta(dout, out []float64) []float64 {
+	var delta []float64
+	for b := range a.Batch {
+		for h := range a.Heads {
+			for i := range a.Queries {
+				at := a.row(b, h, i) * a.HeadDim
+				delta = append(delta, dot(dout[at:][:a.HeadDim], out[at:]))
+			}
+		}
+	}
+	return delta
+}
+
+// backward adds onto dbias and writes the columns of q in dq and those of k and
+// v in dkv. Like the kernels it takes the log-sum-exp and delta as given.
+func (a attentionOracle) backward(q, kv, bias, dout, lse, delta, dq, dkv, dbias []float64) {
+	for b := range a.Batch {
+		for h := range a.Heads {
+			for i := range a.Queries {
+				clear(dq[a.query(b, h, i):][:a.HeadDim])
+			}
+			for j := range a.Keys {
+				clear(dkv[a.key(b, h, j):][:a.HeadDim])
+				clear(dkv[a.value(b, h, j):][:a.HeadDim])
+			}
+		}
+	}
+	a.each(q, kv, bias, func(b, h, i int, scores, keep []float64) {
+		line := (b*a.Heads+h)*a.Queries + i
+		d := dout[a.row(b, h, i)*a.HeadDim:][:a.HeadDim]
+		for j, s := range scores {
+			p := math.Exp(s - lse[line])
+			ds := p * (keep[j]*dot(d, kv[a.value(b, h, j):]) - delta[line])
+			for c := range d {
+				dq[a.query(b, h, i)+c] += ds * kv[a.key(b, h, j)+c]
+				dkv[a.key(b, h, j)+c] += ds * q[a.query(b, h, i)+c]
+				dkv[a.value(b, h, j)+c] += keep[j] * p * d[c]
+			}
+			if a.Bias {
+				dbias[a.distance(h, i, j)] += ds
+			}
+		}
+	})
+}
+
+// attentionData is what an attention reads: random multiples of scale/8, with
+// the lengths of the batch rows falling from Keys to 1. Where scale is a power of
+// 2 the scores are exact in float32, however large.
+func attentionData(a Attention, scale float64) (q, kv, bias, dout []float32, lengths []uint32) {
+	draw := func(seed uint64, n int) []float32 {
+		x := normals(seed, n, 8)
+		for i, v := range x {
+			x[i] = float32(math.Round(float64(v)) * scale / 8)
+		}
+		return x
+	}
+	q, kv = draw(1, a.Batch*a.Queries*a.QStride), draw(2, a.Batch*a.Keys*a.KVStride)
+	bias = draw(3, max(1, a.Heads*(2*a.BiasSpan-1)))
+	dout = normals(4, a.Batch*a.Queries*a.Heads*a.HeadDim, 1)
+	for b := range a.Batch {
+		lengths = append(lengths, uint32(1+(a.Keys-1)*(a.Batch-1-b)/max(1, a.Batch-1)))
+	}
+	return q, kv, bias, dout, lengths
+}
+
+// packed is attention over its own sequence, out of rows [q, k, v].
+func packed(batch, heads, length, headDim int) Attention {
+	inner := heads * headDim
+	return Attention{
+		Batch: batch, Heads: heads, Queries: length, Keys: length, HeadDim: headDim,
+		QStride: 3 * inner, KVStride: 3 * inner, KOffset: inner, VOffset: 2 * inner,
+	}
+}
+
+// cross is attention over another sequence: q alone, k and v packed.
+func cross(batch, heads, queries, keys, headDim int) Attention {
+	inner := heads * headDim
+	return Attention{
+		Batch: batch, Heads: heads, Queries: queries, Keys: keys, HeadDim: headDim,
+		QStride: inner, KVStride: 2 * inner, VOffset: inner,
+	}
+}
+
+func attentionCases(target Target) []kernelCase {
+	type row struct {
+		name     string
+		a        Attention
+		scale    float64
+		position int
+		shift    float32 // of the scores: up in even heads, down in odd ones
+	}
+	var rows []row
+	add := func(a Attention, scale float64, position int, name string) {
+		name = fmt.Sprintf("%s,b=%d,h=%d,q=%d,k=%d,d=%d", name, a.Batch, a.Heads, a.Queries, a.Keys, a.HeadDim)
+		rows = append(rows, row{name, a, scale, position, 0})
+	}
+	for _, headDim := range []int{64, 16, 10, 5} {
+		for _, length := range []int{1, 17, 33, 65} {
+			a := packed(2, 3, length, headDim)
+			a.Bias, a.BiasSpan, a.Masked = true, length+2, true
+			add(a, 0.5, 0, "encoder")
+		}
+		a := packed(2, 2, 33, headDim)
+		a.Bias, a.BiasSpan, a.Causal, a.Dropout = true, 33, true, Dropout{Rate: 0.1, Site: 5}
+		add(a, 0.5, 0, "causal,dropout")
+		a = cross(3, 2, 7, 33, headDim)
+		a.Masked, a.Dropout = true, Dropout{Rate: 0.3, Site: 6}
+		add(a, 0.5, 0, "cross,dropout")
+		for _, position := range []int{0, 6, 18} {
+			a = cross(2, 3, 1, 19, headDim)
+			a.Bias, a.BiasSpan, a.Decode = true, 19, true
+			add(a, 0.5, position, fmt.Sprintf("decode at %d", position))
+		}
+	}
+	a := packed(2, 2, 9, 48)
+	a.Bias, a.BiasSpan, a.Dropout = true, 9, Dropout{Rate: 0.2, Site: 7}
+	add(a, 0.5, 0, "dropout")
+	a = packed(1, 2, 168, 64)
+	a.Bias, a.BiasSpan, a.Masked = true, 168, true
+	add(a, 0.3, 0, "long")
+	a = packed(2, 2, 40, 64)
+	a.Bias, a.BiasSpan, a.Causal, a.Masked = true, 64, true, true
+	add(a, 0.5, 0, "large scores")
+	rows[len(rows)-1].shift = 512
+	a = cross(2, 3, 3, 65, 64)
+	a.QStride, a.QOffset, a.KVStride, a.KOffset, a.VOffset = 3*64+8, 4, 2*3*64+24, 200, 4
+	add(a, 0.5, 0, "strides")
+	a.QStride, a.QOffset = 3*64+3, 1
+	add(a, 0.5, 0, "odd strides")
+	a = cross(1, 2, 21, 6, 64)
+	add(a, 0.5, 0, "few keys")
+	a = cross(1, 1, 2, 9, 130)
+	add(a, 0.3, 0, "large head")
+	a = cross(2, 2, 3, 9, 16)
+	a.Decode = true
+	add(a, 1, 6, "decode three")
+
+	var cases []kernelCase
+	for _, target := range bothTargets(target) {
+		for i, r := range rows {
+			if r.a.HeadDim == 48 && !target.CPU {
+				continue // three parts of a row: of the wide kernels alone
+			}
+			t := target
+			if i%2 == 1 {
+				t.Groups = 5 // so that grids need two dimensions
+			}
+			q, kv, bias, dout, lengths := attentionData(r.a, r.scale)
+			for i := range bias {
+				bias[i] += r.shift * float32(1-2*(i/(2*r.a.BiasSpan-1)%2))
+			}
+			o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, lengths}
+			attended, lse := o.forward(wide(q), wide(kv), wide(bias))
+			name := fmt.Sprintf("attention/cpu=%v,%s", target.CPU, r.name)
+
+			// Forward writes the first of each pair of stats, delta the second.
+			pairs := func(x, y []float64) []float64 {
+				s := make([]float64, 0, 2*len(lse))
+				for i := range lse {
+					s = append(s, x[i], y[i])
+				}
+				return s
+			}
+			garbage := wide(normals(5, len(lse), 1))
+			delta := o.delta(wide(dout), wide(narrow(attended)))
+			stats := narrow(pairs(lse, delta))
+			before := [3][]float32{normals(6, len(q), 1), normals(7, len(kv), 1), normals(8, len(bias), 1)}
+			dq, dkv, dbias := wide(before[0]), wide(before[1]), wide(before[2])
+			o.backward(wide(q), wide(kv), wide(bias), wide(dout), wide(narrow(lse)), wide(narrow(delta)), dq, dkv, dbias)
+			backward := func(entry string, call Call, i int, want []float64, terms int) {
+				cases = append(cases, kernelCase{
+					name: name + "/" + entry, call: call, step: o.step,
+					operands: []operand{in(q), in(kv), in(bias), in(lengths), in(dout), in(stats), inout(before[i], want, terms)},
+				})
+			}
+			cases = append(cases, kernelCase{
+				name: name + "/forward", call: r.a.Forward(t), step: o.step,
+				operands: []operand{in(q), in(kv), in(bias), in(lengths), out(attended, r.a.Keys),
+					inout(narrow(pairs(garbage, garbage)), pairs(lse, garbage), r.a.Keys)},
+			})
+			if r.a.Decode {
+				continue // has no gradient
+			}
+			cases = append(cases, kernelCase{
+				name: name + "/delta", call: r.a.Delta(t),
+				operands: []operand{in(dout), in(narrow(attended)),
+					inout(narrow(pairs(garbage, garbage)), pairs(garbage, delta), r.a.HeadDim)},
+			})
+			backward("grad_q", r.a.GradQ(t), 0, dq, r.a.Keys)
+			backward("grad_kv", r.a.GradKV(t), 1, dkv, r.a.Queries)
+			if r.a.Bias {
+				backward("grad_bias", r.a.GradBias(t), 2, dbias, r.a.Batch*r.a.Queries)
+			}
+		}
+	}
+	return cases
+}
+
+// TestAttentionGradients holds the oracle's gradients against finite
+// differences.
+func TestAttentionGradients(t *testing.T) {
+	causal := packed(2, 2, 5, 3)
+	causal.Bias, causal.BiasSpan, causal.Causal, causal.Dropout = true, 6, true, Dropout{Rate: 0.2, Site: 1}
+	masked := cross(2, 2, 3, 4, 2)
+	masked.Masked = true
+	for _, a := range []Attention{causal, masked} {
+		q, kv, bias, dout, lengths := attentionData(a, 0.5)
+		o := attentionOracle{a, Step{Key: Key(42, 1, 0)}, lengths}
+		x, d := [][]float64{wide(q), wide(kv), wide(bias)}, wide(dout)
+		out, lse := o.forward(x[0], x[1], x[2])
+		grads := [][]float64{make([]float64, len(q)), make([]float64, len(kv)), make([]float64, len(bias))}
+		o.backward(x[0], x[1], x[2], d, lse, o.delta(d, out), grads[0], grads[1], grads[2])
+		for i, want := range grads {
+			numeric := finiteDifference(func([]float64) float64 {
+				out, _ := o.forward(x[0], x[1], x[2])
+				return dot(d, out)
+			}, x[i], 1e-5)
+			require.InDeltaSlice(t, numeric, want, 1e-8)
+		}
+	}
+}
+
+// BenchmarkAttention gives the speed of each kernel at the shapes of T5-small,
+// counting its products of queries, keys and elements of the head: two forward,
+// three for dq, four for dk and dv, two for the bias. The last is one query a row
+// against a full cache, where only the time counts.
+func BenchmarkAttention(b *testing.B) {
+	dev := wgputest.Device(b)
+	pool := NewPool(dev)
+	target := TargetOf(dev)
+	for _, shape := range [][2]int{{4, 168}, {8, 296}} {
+		a := packed(shape[0], 8, shape[1], 64)
+		a.Bias, a.BiasSpan, a.Masked, a.Dropout = true, shape[1], true, Dropout{Rate: 0.1}
+		rows := a.Batch * a.Queries
+		buffers := map[int]*wgpu.Buffer{}
+		buffer := func(binding, floats int) {
+			buf, err := dev.NewBuffer(fmt.Sprint("binding ", binding), int64(4*floats))
+			require.NoError(b, err)
+			b.Cleanup(buf.Release)
+			buffers[binding] = buf
+		}
+		for i, floats := range []int{rows * a.QStride, rows * a.KVStride, a.Heads * (2*a.BiasSpan - 1), a.Batch, rows * 512, 2 * 8 * rows, rows * a.KVStride} {
+			buffer(i+1, floats)
+		}
+		buffer(0, 32)
+		buffer(StepBinding, StepBytes/4)
+		require.NoError(b, dev.Write(buffers[StepBinding], 0, Step{Position: uint32(a.Keys - 1)}.Bytes()))
+		var lengths []byte
+		for range a.Batch {
+			lengths = append(lengths, params(a.Keys)...)
+		}
+		require.NoError(b, dev.Write(buffers[4], 0, lengths))
+		decode := a
+		decode.Queries, decode.Decode = 1, true
+		for _, k := range []struct {
+			name     string
+			call     Call
+			products int
+			operands int
+		}{
+			{"forward", a.Forward(target), 2, 6},
+			{"grad_q", a.GradQ(target), 3, 7},
+			{"grad_kv", a.GradKV(target), 4, 7},
+			{"grad_bias", a.GradBias(target), 2, 7},
+			{"decode", decode.Forward(target), 0, 6},
+		} {
+			b.Run(fmt.Sprintf("%s/b=%d,s=%d", k.name, a.Batch, a.Keys), func(b *testing.B) {
+				ctx := context.Background()
+				pipeline, err := pool.Pipeline(ctx, k.call.Spec)
+				require.NoError(b, err)
+				require.NoError(b, dev.Write(buffers[0], 0, k.call.Params))
+				bindings := []wgpu.Binding{{Index: 0, Buffer: buffers[0]}, {Index: StepBinding, Buffer: buffers[StepBinding]}}
+				for i := 1; i <= k.operands; i++ {
+					bindings = append(bindings, wgpu.Binding{Index: i, Buffer: buffers[i]})
+				}
+				group, err := dev.NewBindGroup(pipeline, bindings)
+				require.NoError(b, err)
+				defer group.Release()
+				run := func() {
+					require.NoError(b, dev.Submit([]wgpu.Dispatch{{Pipeline: pipeline, Group: group, Grid: k.call.Grid}}))
+					require.NoError(b, dev.Wait(ctx))
+				}
+				run() // some drivers compile at the first dispatch
+				for b.Loop() {
+					run()
+				}
+				if k.products > 0 {
+					flops := 2 * float64(k.products*a.HeadDim) * float64(a.Batch*a.Heads) * float64(a.Queries*a.Keys)
+					b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+				}
+			})
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package shaders
+
+// CrossEntropy is -log softmax(logits)[label] of each row, over logits that may
+// come in slices of the vocabulary: Stats for every slice, then Loss, and Grad
+// for every slice again. Rows whose label is negative (-100, as a rule) are left
+// out. Labels are [Rows] signed integers.
+type CrossEntropy struct {
+	Rows  int
+	Vocab int // columns of this slice
+	First int // the slice's first class
+}
+
+// Stats takes a slice into each row's running maximum, sum of exponentials and
+// logit of the label; start begins anew.
+//
+// Bindings: 1 logits [Rows, Vocab], 2 labels, 3 stats [Rows, 4].
+func (c CrossEntropy) Stats(t Target, start bool) Call {
+	return c.call("stats", c.lanes(t), start, false, t.grid1D(c.Rows, 1))
+}
+
+// Loss writes the loss of each row, 0 for one left out, and adds the step's
+// LossScale times their sum to total.
+//
+// Bindings: 1 labels, 2 stats, 3 nll [Rows], 4 total [1].
+func (c CrossEntropy) Loss(t Target) Call {
+	return c.call("loss", c.lanes(t), false, true, t.grid1D(1, 1))
+}
+
+// Grad turns a slice of logits into the gradient of what Loss added to total.
+//
+// Bindings: 1 logits, overwritten, 2 labels, 3 stats of all slices.
+func (c CrossEntropy) Grad(t Target) Call {
+	return c.call("grad", "", false, true, t.grid1D(c.Rows*((c.Vocab+255)/256), 1))
+}
+
+// ArgMax gives the column of each row's largest logit: the lowest of equals, 0
+// for a row of NaN.
+//
+// Bindings: 1 logits [Rows, Vocab], 2 out [Rows] unsigned integers.
+func (c CrossEntropy) ArgMax(t Target) Call {
+	return c.call("arg_max", c.lanes(t), false, false, t.grid1D(c.Rows, 1))
+}
+
+// lanes is how many threads share a row: eight are one vector of a software
+// adapter, and cost no switch at a barrier.
+func (c CrossEntropy) lanes(t Target) string {
+	if t.CPU {
+		return Constants("LANES", 8)
+	}
+	return Constants("LANES", 256)
+}
+
+func (c CrossEntropy) call(entry, constants string, start, step bool, grid [3]uint32) Call {
+	return Call{
+		Spec:   Spec{File: "crossentropy", Entry: entry, Constants: constants, Step: step},
+		Params: params(c.Rows, c.Vocab, c.First, start),
+		Grid:   grid,
+	}
+}

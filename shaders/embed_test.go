@@ -1,0 +1,187 @@
+package shaders
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// storedNormals draws n numbers from N(0, 1), cut to what the storage holds:
+// the words of the buffer and the numbers.
+func storedNormals(seed uint64, s Storage, n int) ([]uint32, []float64) {
+	buffer, values := make([]uint32, (n*s.Bytes()+3)/4), make([]float64, n)
+	for i, v := range normals(seed, n, 1) {
+		bits := math.Float32bits(v)
+		switch s {
+		case F32:
+			buffer[i] = bits
+		case BF16:
+			bits &= 0xffff0000
+			buffer[i/2] |= bits >> 16 << (i % 2 * 16)
+		case F16: // 13 bits of fraction less, and the exponent from 2^-14 on
+			if math.Abs(float64(v)) < 0x1p-14 {
+				bits = 0
+				break
+			}
+			bits &^= 1<<13 - 1
+			half := bits>>16&0x8000 | bits>>13&0x3ff | (bits>>23&0xff-127+15)<<10
+			buffer[i/2] |= half << (i % 2 * 16)
+		}
+		values[i] = float64(math.Float32frombits(bits))
+	}
+	return buffer, values
+}
+
+// embedOracle is [P ; E(ids) + scale·A·B] in plain Go.
+type embedOracle struct {
+	Embed
+	ids  []uint32
+	keep []float64
+}
+
+func (o embedOracle) forward(table, p, a, b []float64) []float64 {
+	out := make([]float64, 0, o.Batch*(o.Prompt+o.Length)*o.Width)
+	for row := range o.Batch {
+		out = append(out, p[:o.Prompt*o.Width]...)
+		for t := range o.Length {
+			for c := range o.Width {
+				v := table[int(o.ids[row*o.Length+t])*o.Width+c]
+				for k := 0; k < o.Rank && t < o.MaxLength; k++ {
+					v += float64(o.Scale) * a[t*o.Rank+k] * b[k*o.Width+c]
+				}
+				out = append(out, v)
+			}
+		}
+	}
+	for i := range out {
+		out[i] *= o.keep[i]
+	}
+	return out
+}
+
+// shift is the gradient of A·B, [Length, Width].
+func (o embedOracle) shift(dx []float64) []float64 {
+	g := make([]float64, o.Length*o.Width)
+	for i := range dx {
+		if t := i/o.Width%(o.Prompt+o.Length) - o.Prompt; t >= 0 {
+			g[t*o.Width+i%o.Width] += float64(o.Scale) * o.keep[i] * dx[i]
+		}
+	}
+	return g
+}
+
+func (o embedOracle) backward(table, p, a, b, dx []float64) (dtable, dp, da, db []float64) {
+	dtable, dp, da, db = make([]float64, len(table)), make([]float64, len(p)), make([]float64, len(a)), make([]float64, len(b))
+	for i := range dx {
+		row, c := i/o.Width/(o.Prompt+o.Length), i%o.Width
+		position := i / o.Width % (o.Prompt + o.Length)
+		if position < o.Prompt {
+			dp[position*o.Width+c] += o.keep[i] * dx[i]
+		} else {
+			dtable[int(o.ids[row*o.Length+position-o.Prompt])*o.Width+c] += o.keep[i] * dx[i]
+		}
+	}
+	g := o.shift(dx)
+	for t := range min(o.Length, o.MaxLength) {
+		for k := range o.Rank {
+			for c := range o.Width {
+				da[t*o.Rank+k] += g[t*o.Width+c] * b[k*o.Width+c]
+				db[k*o.Width+c] += g[t*o.Width+c] * a[t*o.Rank+k]
+			}
+		}
+	}
+	return dtable, dp, da, db
+}
+
+func randomIDs(seed uint64, n, vocab int) []uint32 {
+	rng := rand.New(rand.NewPCG(seed, 98))
+	ids := make([]uint32, n)
+	for i := range ids {
+		ids[i] = uint32(rng.IntN(vocab))
+	}
+	return ids
+}
+
+func embedCases(target Target) []kernelCase {
+	target.Groups = fewGroups
+	var cases []kernelCase
+	for _, e := range []Embed{
+		{Batch: 1, Length: 1, Width: 1},
+		{Batch: 3, Length: 9, Width: 65},
+		{Batch: 2, Length: 5, Prompt: 3, Width: 7, Dropout: Dropout{Rate: 0.2, Site: 1}},
+		{Batch: 2, Length: 33, Rank: 5, MaxLength: 40, Width: 48},
+		{Batch: 4, Length: 21, Prompt: 11, Rank: 13, MaxLength: 21, Width: 129, Dropout: Dropout{Rate: 0.1, Site: 2}},
+		{Batch: 1, Length: 12, Prompt: 2, Rank: 1, MaxLength: 7, Width: 64},
+		{Batch: 2, Length: 130, Prompt: 5, Rank: 48, MaxLength: 256, Width: 96, Dropout: Dropout{Rate: 0.1, Site: 3}},
+	} {
+		const vocab = 37
+		e.Scale = 8 / 3.
+		s := Step{Key: Key(3, e.Length, e.Width)}
+		size := e.Batch * (e.Prompt + e.Length) * e.Width
+		o := embedOracle{e, randomIDs(1, e.Batch*e.Length, vocab), keeps(e.Dropout, s, size)}
+		p, a, b := normals(2, e.Prompt*e.Width, 1), normals(3, e.MaxLength*e.Rank, 0.3), normals(4, e.Rank*e.Width, 0.3)
+		// Numbers past the last row of A, as robust access may find them.
+		past := append(slices.Clone(a), normals(11, e.Length*e.Rank, 1)...)
+		row := func(op string, call Call, operands ...operand) {
+			name := fmt.Sprintf("embed/%s/batch=%d,length=%d,m=%d,r=%d,s=%d,d=%d,rate=%v", op, e.Batch, e.Length, e.Prompt, e.Rank, e.MaxLength, e.Width, e.Dropout.Rate)
+			cases = append(cases, kernelCase{name: name, call: call, step: s, operands: operands})
+		}
+		for _, e.Table = range []Storage{F32, F16, BF16} {
+			buffer, table := storedNormals(5, e.Table, vocab*e.Width)
+			row(e.Table.String(), e.Forward(target), in(o.ids), in(buffer), in(p), in(past), in(b),
+				out(o.forward(table, wide(p), wide(a), wide(b)), e.Rank))
+		}
+		dx := normals(6, size, 1)
+		dtable, dp, da, db := o.backward(make([]float64, vocab*e.Width), wide(p), wide(a), wide(b), wide(dx))
+		before := normals(7, vocab*e.Width, 1)
+		runs, order := Runs(o.ids, func(int) bool { return false })
+		row("grad_table", e.GradTable(target, len(o.ids)), in(dx), in(runs), in(order), inout(before, added(before, dtable), e.Batch*e.Length))
+		if e.Prompt > 0 {
+			before := normals(8, len(p), 1)
+			row("grad_prompt", e.GradPrompt(target), in(dx), inout(before, added(before, dp), e.Batch))
+		}
+		if e.Rank > 0 {
+			shift := o.shift(wide(dx))
+			g := narrow(shift)
+			row("grad_shift", e.GradShift(target), in(dx), out(shift, e.Batch))
+			before := normals(9, len(b), 1)
+			row("grad_b", e.GradB(target), in(g), in(past), inout(before, added(before, db), e.Length))
+			for _, t := range bothTargets(target) {
+				before := normals(10, len(a), 1)
+				row(fmt.Sprintf("grad_a,cpu=%v", t.CPU), e.GradA(t), in(g), in(b), inout(before, added(before, da), e.Width))
+			}
+		}
+	}
+	return cases
+}
+
+func TestEmbedOracle(t *testing.T) {
+	const vocab = 4
+	e := Embed{Batch: 2, Length: 4, Prompt: 2, Rank: 2, MaxLength: 3, Width: 3, Scale: 1.5, Dropout: Dropout{Rate: 0.2}}
+	size := e.Batch * (e.Prompt + e.Length) * e.Width
+	o := embedOracle{e, []uint32{0, 3, 3, 1, 1, 3, 0, 0}, keeps(e.Dropout, Step{Key: Key(1, 1, 1)}, size)}
+	table, p := wide(normals(1, vocab*e.Width, 1)), wide(normals(2, e.Prompt*e.Width, 1))
+	a, b := wide(normals(3, e.MaxLength*e.Rank, 1)), wide(normals(4, e.Rank*e.Width, 1))
+	dx := wide(normals(5, size, 1))
+	dtable, dp, da, db := o.backward(table, p, a, b, dx)
+	loss := func([]float64) float64 { return dot(o.forward(table, p, a, b), dx) }
+	for _, c := range []struct{ x, grad []float64 }{{table, dtable}, {p, dp}, {a, da}, {b, db}} {
+		require.InDeltaSlice(t, finiteDifference(loss, c.x, 1e-5), c.grad, 1e-8)
+	}
+}
+
+// TestRuns reads back from the runs where each id stands.
+func TestRuns(t *testing.T) {
+	ids := []uint32{5, 2, 5, 0, 2, 5, 9}
+	runs, order := Runs(ids, func(i int) bool { return ids[i] == 0 })
+	require.Equal(t, []uint32{2, 0, 2, 5, 2, 5, 9, 5, 6}, runs[:9])
+	require.Equal(t, make([]uint32, 12), runs[9:], "unused runs are empty")
+	require.Equal(t, []uint32{1, 4, 0, 2, 5, 6, 0}, order)
+	runs, order = Runs(nil, nil)
+	require.Empty(t, runs)
+	require.Empty(t, order)
+}

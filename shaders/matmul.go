@@ -1,0 +1,142 @@
+package shaders
+
+// Layout says how the operands of a matrix product lie in memory.
+type Layout uint8
+
+// The layouts. C is [M, N] in each.
+const (
+	NT Layout = iota // A [M,K], B [N,K]: forward, on Hugging Face's [out, in] weights
+	NN               // A [M,K], B [K,N]: the gradient of an input
+	TN               // A [K,M], B [K,N]: the gradient of a weight
+)
+
+func (l Layout) String() string { return [...]string{"NT", "NN", "TN"}[l] }
+
+// End is what happens to the elements of a product before they are stored.
+type End uint8
+
+// The ends; keep is the dropout factor of an element.
+const (
+	EndPlain    End = iota // out = C, or out + C
+	EndReLU                // out = keep·max(0, C)
+	EndGated               // out[i,j] = keep·gelu(C[i,2j])·C[i,2j+1]
+	EndResidual            // out = residual + keep·C
+)
+
+func (e End) String() string { return [...]string{"plain", "relu", "gated", "residual"}[e] }
+
+// MatMul is the matrix product C = Scale·A·B of [M,K] and [K,N], or Batch of
+// them one after the other, and what is done with C.
+//
+// With EndGated the rows of B as [N,K] alternate between the two weights of a
+// gated layer, the one under gelu first; out is [M, N/2], and gelu is T5's
+// "gelu_new", 0.5·x·(1 + tanh(√(2/π)·(x + 0.044715·x³))).
+type MatMul struct {
+	Layout     Layout
+	M, N, K    int
+	Batch      int     // 0 is 1
+	B          Storage // of operand B; A and out are float32
+	Scale      float32 // 0 is 1
+	End        End
+	KeepPre    bool    // EndGated: write C too, for the backward pass
+	Accumulate bool    // EndPlain: add to out
+	Dropout    Dropout // all but EndPlain; by the element's index in out
+}
+
+// Up to so many rows the threads of a workgroup share the columns and split K;
+// measured on lavapipe, more rows are faster in tiles.
+const fewRows = 4
+
+// Call computes the product.
+//
+// Bindings: 1 A, 2 B, 3 out [M,N], or [M,N/2] with EndGated; 4 residual [M,N]
+// with EndResidual, 4 pre [M,N] with EndGated and KeepPre; Step with every end
+// but EndPlain, whatever the dropout rate.
+func (m MatMul) Call(t Target) Call {
+	batch := max(1, m.Batch)
+	end := m.End.String()
+	if m.End == EndGated && m.KeepPre {
+		end = "gated_pre"
+	}
+	constants := []any{"LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B), "ALIGNED", m.aligned()}
+	across := 0
+	var kernel string
+	var grid [3]uint32
+	switch {
+	case m.M <= fewRows && m.Layout != TN:
+		kernel = "few"
+		lanes := 32
+		if t.CPU {
+			lanes = 8
+		}
+		constants = append(constants, "LANES", lanes)
+		grid = [3]uint32{over(m.N, 16), over(m.M, 4), uint32(batch)}
+	case t.CPU:
+		kernel = "tile"
+		across = m.across()
+		grid = [3]uint32{over(m.N, 16*across), over(m.M, 128/across), uint32(batch)}
+	default:
+		kernel = "block"
+		grid = [3]uint32{over(m.N, 64), over(m.M, 64), uint32(batch)}
+	}
+	site, threshold, keep := m.Dropout.params()
+	return Call{
+		Spec: Spec{
+			File:      "matmul",
+			Entry:     kernel + "_" + end,
+			Constants: Constants(constants...),
+			Step:      m.End != EndPlain,
+		},
+		Params: params(m.M, m.N, m.K, m.scale(), m.Accumulate, across, site, threshold, keep),
+		Grid:   grid,
+	}
+}
+
+// Naive computes Scale·A·B without an end, one thread an element: the yardstick
+// of a benchmark. Bindings: 1 A, 2 B, 3 out.
+func (m MatMul) Naive(Target) Call {
+	return Call{
+		Spec: Spec{
+			File:      "matmul_naive",
+			Entry:     "naive",
+			Constants: Constants("LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B)),
+		},
+		Params: params(m.M, m.N, m.K, m.scale()),
+		Grid:   [3]uint32{over(m.N, 8), over(m.M, 8), uint32(max(1, m.Batch))},
+	}
+}
+
+func (m MatMul) scale() float32 {
+	if m.Scale == 0 {
+		return 1
+	}
+	return m.Scale
+}
+
+// aligned reports whether four neighbours along a row of A or B, as they lie in
+// memory, are one load.
+func (m MatMul) aligned() bool {
+	switch m.Layout {
+	case NT:
+		return m.K%4 == 0
+	case NN:
+		return m.K%4 == 0 && m.N%4 == 0
+	default:
+		return m.M%4 == 0 && m.N%4 == 0
+	}
+}
+
+// across is how many of a workgroup's eight tiles of 16×16 lie side by side:
+// the shape that leaves the fewest of them outside of C.
+func (m MatMul) across() int {
+	best, tiles := 8, over(m.N, 128)*over(m.M, 16)
+	for a := 4; a >= 1; a /= 2 {
+		if n := over(m.N, 16*a) * over(m.M, 128/a); n < tiles {
+			best, tiles = a, n
+		}
+	}
+	return best
+}
+
+// over is n/size, rounded up.
+func over(n, size int) uint32 { return uint32((n + size - 1) / size) }

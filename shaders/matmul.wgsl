@@ -1,0 +1,434 @@
+// The matrix product C = scale·A·B with float32 arithmetic, and what is done
+// with an element before it is stored:
+//
+//   plain      out = C, or out + C
+//   relu       out = keep·max(0, C)
+//   gated      out[i, j] = keep·gelu(C[i, 2j])·C[i, 2j+1]
+//   gated_pre  the same, and pre = C
+//   residual   out = residual + keep·C
+//
+// C is [m, n]. A and B lie as LAYOUT says. Everything works on blocks of 4×4
+// numbers held as a mat4x4: the block of C of some rows and columns is the sum
+// over k, four at a time, of b_block · a_block. Three kernels share that:
+//
+//   tile   for software adapters, where a load costs as much as dozens of
+//          multiply-adds and a barrier far more: a thread keeps 16×16 of C in
+//          registers and needs no other thread.
+//   block  for GPUs: 16×16 threads compute 64×64 of C, four rows and columns
+//          each, from 32 numbers of k at a time in workgroup memory.
+//   few    for up to four rows: the threads of a workgroup share the columns
+//          and split k.
+
+override LAYOUT: u32 = 0u;      // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: A [k,m], B [k,n]
+override STORAGE: u32 = 0u;     // of B; 0: float32, 1: float16, 2: bfloat16
+override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
+override LANES: u32 = 8u;       // threads in a workgroup of `few`
+
+struct Params {
+  m: u32,
+  n: u32,
+  k: u32,
+  scale: f32,
+  accumulate: u32,  // plain adds to out
+  across: u32,      // tile: how many of a workgroup's 8 threads lie side by side
+  site: u32,
+  threshold: u32,   // rate·2^32; 0 keeps everything
+  keep_scale: f32,  // 1/(1-rate)
+}
+
+struct Step {
+  key: vec2<u32>,
+  position: u32,
+  slot: u32,
+  loss_scale: f32,
+  clip: f32,
+  rate: vec2<f32>,
+  decay: vec2<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec2<u32>>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(9) var<uniform> step: Step;
+
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// What a thread computes: `blocks` blocks of C, `wide` of them side by side, from
+// row `top` and column `left` of a product of the batch. Column i of a block is
+// its row i.
+var<private> c: array<mat4x4<f32>, 16>;
+var<private> blocks: u32;
+var<private> wide: u32;
+var<private> batch: u32;
+var<private> top: u32;
+var<private> left: u32;
+
+// Loads. Rows and columns past the edge repeat the last one, since nothing is
+// stored for them. Past the end of k, A counts as zero and B repeats.
+
+fn a_at(row: u32, k: u32) -> f32 {
+  let r = min(row, params.m - 1u);
+  let q = min(k, params.k - 1u);
+  var i = (batch * params.m + r) * params.k + q;
+  if (LAYOUT == 2u) {
+    i = (batch * params.k + q) * params.m + r;
+  }
+  return select(0.0, a[i >> 2u][i & 3u], k < params.k);
+}
+
+fn b_at(k: u32, col: u32) -> f32 {
+  let q = min(k, params.k - 1u);
+  let j = min(col, params.n - 1u);
+  var i = (batch * params.k + q) * params.n + j;
+  if (LAYOUT == 0u) {
+    i = (batch * params.n + j) * params.k + q;
+  }
+  if (STORAGE == 0u) {
+    return bitcast<f32>(b[i >> 1u][i & 1u]);
+  }
+  let word = b[i >> 2u][(i >> 1u) & 1u];
+  if (STORAGE == 1u) {
+    return unpack2x16float(word)[i & 1u];
+  }
+  return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));
+}
+
+// Four numbers of B from index i, a multiple of 4.
+fn b_four(i: u32) -> vec4<f32> {
+  if (STORAGE == 0u) {
+    return vec4<f32>(bitcast<vec2<f32>>(b[i >> 1u]), bitcast<vec2<f32>>(b[(i >> 1u) + 1u]));
+  }
+  let w = b[i >> 2u];
+  if (STORAGE == 1u) {
+    return vec4<f32>(unpack2x16float(w.x), unpack2x16float(w.y));
+  }
+  return bitcast<vec4<f32>>(vec4<u32>(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u));
+}
+
+fn a_across(row: u32, k: u32) -> vec4<f32> {
+  if (ALIGNED) {
+    return a[((batch * params.m + min(row, params.m - 1u)) * params.k + k) >> 2u];
+  }
+  return vec4<f32>(a_at(row, k), a_at(row, k + 1u), a_at(row, k + 2u), a_at(row, k + 3u));
+}
+
+fn a_down(row: u32, k: u32) -> vec4<f32> {
+  if (ALIGNED) {
+    let four = a[((batch * params.k + min(k, params.k - 1u)) * params.m + min(row, params.m - 4u)) >> 2u];
+    return select(vec4<f32>(), four, k < params.k);
+  }
+  return vec4<f32>(a_at(row, k), a_at(row + 1u, k), a_at(row + 2u, k), a_at(row + 3u, k));
+}
+
+fn b_down(k: u32, col: u32) -> vec4<f32> {
+  if (ALIGNED) {
+    return b_four((batch * params.n + min(col, params.n - 1u)) * params.k + k);
+  }
+  return vec4<f32>(b_at(k, col), b_at(k + 1u, col), b_at(k + 2u, col), b_at(k + 3u, col));
+}
+
+fn b_across(k: u32, col: u32) -> vec4<f32> {
+  if (ALIGNED) {
+    return b_four((batch * params.k + min(k, params.k - 1u)) * params.n + min(col, params.n - 4u));
+  }
+  return vec4<f32>(b_at(k, col), b_at(k, col + 1u), b_at(k, col + 2u), b_at(k, col + 3u));
+}
+
+// Column i of the result is row `row + i` of A, k to k+3.
+fn a_block(row: u32, k: u32) -> mat4x4<f32> {
+  if (LAYOUT == 2u) {
+    return transpose(mat4x4<f32>(a_down(row, k), a_down(row, k + 1u), a_down(row, k + 2u), a_down(row, k + 3u)));
+  }
+  return mat4x4<f32>(a_across(row, k), a_across(row + 1u, k), a_across(row + 2u, k), a_across(row + 3u, k));
+}
+
+// Column i of the result is row k+i of B, columns `col` to `col + 3`.
+fn b_block(k: u32, col: u32) -> mat4x4<f32> {
+  if (LAYOUT == 0u) {
+    return transpose(mat4x4<f32>(b_down(k, col), b_down(k, col + 1u), b_down(k, col + 2u), b_down(k, col + 3u)));
+  }
+  return mat4x4<f32>(b_across(k, col), b_across(k + 1u, col), b_across(k + 2u, col), b_across(k + 3u, col));
+}
+
+fn tile(t: Thread) {
+  batch = t.group.z;
+  top = 16u * (t.group.y * (8u / params.across) + t.lane / params.across);
+  left = 16u * (t.group.x * params.across + t.lane % params.across);
+  if (top >= params.m || left >= params.n) {
+    return;
+  }
+  // Written out and indexed by constants, the sums stay in registers.
+  var s: array<mat4x4<f32>, 16>;
+  for (var k = 0u; k < params.k; k += 4u) {
+    let a0 = a_block(top, k);
+    let a1 = a_block(top + 4u, k);
+    let a2 = a_block(top + 8u, k);
+    let a3 = a_block(top + 12u, k);
+    let b0 = b_block(k, left);
+    s[0] += b0 * a0;
+    s[4] += b0 * a1;
+    s[8] += b0 * a2;
+    s[12] += b0 * a3;
+    let b1 = b_block(k, left + 4u);
+    s[1] += b1 * a0;
+    s[5] += b1 * a1;
+    s[9] += b1 * a2;
+    s[13] += b1 * a3;
+    let b2 = b_block(k, left + 8u);
+    s[2] += b2 * a0;
+    s[6] += b2 * a1;
+    s[10] += b2 * a2;
+    s[14] += b2 * a3;
+    let b3 = b_block(k, left + 12u);
+    s[3] += b3 * a0;
+    s[7] += b3 * a1;
+    s[11] += b3 * a2;
+    s[15] += b3 * a3;
+  }
+  c = s;
+  blocks = 16u;
+  wide = 4u;
+}
+
+// 64 rows of A and 64 columns of B at 32 values of k. A lies in blocks; B lies
+// row after row, so that neighbouring threads read neighbouring words.
+var<workgroup> a_part: array<array<mat4x4<f32>, 8>, 16>;
+var<workgroup> b_part: array<array<vec4<f32>, 16>, 32>;
+
+fn block(t: Thread) {
+  let row = 64u * t.group.y;
+  let col = 64u * t.group.x;
+  let y = t.lane / 16u;
+  let x = t.lane % 16u;
+  batch = t.group.z;
+  top = row + 4u * y;
+  left = col + 4u * x;
+  // One half of the threads loads A, the other B, a 4×4 block each: neighbours
+  // load what lies side by side in memory, eight blocks along k or sixteen across.
+  let along_k = vec2<u32>(t.lane % 8u, t.lane / 8u % 16u);
+  let across = vec2<u32>(t.lane / 16u % 8u, t.lane % 16u);
+  let a_from = select(along_k, across, LAYOUT == 2u);
+  let b_from = select(across, along_k, LAYOUT == 0u);
+  var sum = mat4x4<f32>();
+  for (var k = 0u; k < params.k; k += 32u) {
+    workgroupBarrier();
+    var part = mat4x4<f32>();
+    if (t.lane < 128u) {
+      if (k + 4u * a_from.x < params.k) {
+        part = a_block(row + 4u * a_from.y, k + 4u * a_from.x);
+      }
+      a_part[a_from.y][a_from.x] = part;
+    } else {
+      if (k + 4u * b_from.x < params.k) {
+        part = b_block(k + 4u * b_from.x, col + 4u * b_from.y);
+      }
+      b_part[4u * b_from.x][b_from.y] = part[0];
+      b_part[4u * b_from.x + 1u][b_from.y] = part[1];
+      b_part[4u * b_from.x + 2u][b_from.y] = part[2];
+      b_part[4u * b_from.x + 3u][b_from.y] = part[3];
+    }
+    workgroupBarrier();
+    for (var q = 0u; q < 8u; q++) {
+      let b_q = mat4x4<f32>(b_part[4u * q][x], b_part[4u * q + 1u][x], b_part[4u * q + 2u][x], b_part[4u * q + 3u][x]);
+      sum += b_q * a_part[y][q];
+    }
+  }
+  c[0] = sum;
+  blocks = 1u;
+  wide = 1u;
+}
+
+var<workgroup> partial: array<array<mat4x4<f32>, 4>, LANES>;
+
+fn few(t: Thread) {
+  batch = t.group.z;
+  top = 4u * t.group.y;
+  left = 16u * t.group.x;
+  var s: array<mat4x4<f32>, 4>;
+  for (var k = 4u * t.lane; k < params.k; k += 4u * LANES) {
+    let a0 = a_block(top, k);
+    s[0] += b_block(k, left) * a0;
+    s[1] += b_block(k, left + 4u) * a0;
+    s[2] += b_block(k, left + 8u) * a0;
+    s[3] += b_block(k, left + 12u) * a0;
+  }
+  partial[t.lane] = s;
+  workgroupBarrier();
+  // Four threads add up and store a block each; the others find nothing to store.
+  left = select(params.n, left + 4u * t.lane, t.lane < 4u);
+  var sum = mat4x4<f32>();
+  for (var i = 0u; i < LANES; i++) {
+    sum += partial[i][t.lane % 4u];
+  }
+  c[0] = sum;
+  blocks = 1u;
+  wide = 1u;
+}
+
+// Block i of c, and row r of a block. An index into registers that is no constant
+// takes lavapipe's compiler seconds; choosing takes it nothing.
+fn nth(i: u32) -> mat4x4<f32> {
+  switch (i) {
+    case 0u: { return c[0]; }
+    case 1u: { return c[1]; }
+    case 2u: { return c[2]; }
+    case 3u: { return c[3]; }
+    case 4u: { return c[4]; }
+    case 5u: { return c[5]; }
+    case 6u: { return c[6]; }
+    case 7u: { return c[7]; }
+    case 8u: { return c[8]; }
+    case 9u: { return c[9]; }
+    case 10u: { return c[10]; }
+    case 11u: { return c[11]; }
+    case 12u: { return c[12]; }
+    case 13u: { return c[13]; }
+    case 14u: { return c[14]; }
+    default: { return c[15]; }
+  }
+}
+
+fn row_of(q: mat4x4<f32>, r: u32) -> vec4<f32> {
+  switch (r) {
+    case 0u: { return params.scale * q[0]; }
+    case 1u: { return params.scale * q[1]; }
+    case 2u: { return params.scale * q[2]; }
+    default: { return params.scale * q[3]; }
+  }
+}
+
+// A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
+fn mix(v: u32) -> u32 {
+  var h = v;
+  h = (h ^ (h >> 16u)) * 0x7feb352du;
+  h = (h ^ (h >> 15u)) * 0x846ca68bu;
+  return h ^ (h >> 16u);
+}
+
+// The dropout factor of an element of out, as in dropout.wgsl.
+fn keep(element: u32) -> f32 {
+  if (params.threshold == 0u) {
+    return 1.0;
+  }
+  let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
+  return select(params.keep_scale, 0.0, h < params.threshold);
+}
+
+// 0.5·x·(1 + tanh(u)) = x / (1 + exp(-2u)), u = √(2/π)·(x + 0.044715·x³). The
+// clamp keeps exp finite.
+fn gelu(x: vec2<f32>) -> vec2<f32> {
+  let u = clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), vec2<f32>(-40.0), vec2<f32>(40.0));
+  return x / (1.0 + exp(-2.0 * u));
+}
+
+fn keep_four(at: u32) -> vec4<f32> {
+  return vec4<f32>(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
+}
+
+// Where row r of block i lies in C, and how many of its four columns are inside.
+fn index_of(i: u32, r: u32) -> u32 {
+  return (batch * params.m + top + 4u * (i / wide) + r) * params.n + left + 4u * (i % wide);
+}
+
+fn inside(i: u32, r: u32) -> u32 {
+  let col = min(left + 4u * (i % wide), params.n);
+  return select(0u, min(4u, params.n - col), top + 4u * (i / wide) + r < params.m);
+}
+
+fn put(at: u32, count: u32, v: vec4<f32>) {
+  if (count > 0u) { out[at] = v.x; }
+  if (count > 1u) { out[at + 1u] = v.y; }
+  if (count > 2u) { out[at + 2u] = v.z; }
+  if (count > 3u) { out[at + 3u] = v.w; }
+}
+
+fn put_pre(at: u32, count: u32, v: vec4<f32>) {
+  if (count > 0u) { pre[at] = v.x; }
+  if (count > 1u) { pre[at + 1u] = v.y; }
+  if (count > 2u) { pre[at + 2u] = v.z; }
+  if (count > 3u) { pre[at + 3u] = v.w; }
+}
+
+// The ends.
+
+fn plain() {
+  for (var i = 0u; i < blocks; i++) {
+    let q = nth(i);
+    for (var r = 0u; r < 4u; r++) {
+      let at = index_of(i, r);
+      var v = row_of(q, r);
+      if (params.accumulate != 0u) {
+        v += vec4<f32>(out[at], out[at + 1u], out[at + 2u], out[at + 3u]);
+      }
+      put(at, inside(i, r), v);
+    }
+  }
+}
+
+fn relu() {
+  for (var i = 0u; i < blocks; i++) {
+    let q = nth(i);
+    for (var r = 0u; r < 4u; r++) {
+      let at = index_of(i, r);
+      put(at, inside(i, r), keep_four(at) * max(row_of(q, r), vec4<f32>()));
+    }
+  }
+}
+
+fn add_residual() {
+  for (var i = 0u; i < blocks; i++) {
+    let q = nth(i);
+    for (var r = 0u; r < 4u; r++) {
+      let at = index_of(i, r);
+      let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
+      put(at, inside(i, r), old + keep_four(at) * row_of(q, r));
+    }
+  }
+}
+
+fn gated() {
+  for (var i = 0u; i < blocks; i++) {
+    let q = nth(i);
+    for (var r = 0u; r < 4u; r++) {
+      let at = index_of(i, r);
+      let v = row_of(q, r);
+      let half = at / 2u;
+      let y = vec2<f32>(keep(half), keep(half + 1u)) * gelu(v.xz) * v.yw;
+      put(half, inside(i, r) / 2u, vec4<f32>(y, 0.0, 0.0));
+    }
+  }
+}
+
+fn keep_pre() {
+  for (var i = 0u; i < blocks; i++) {
+    let q = nth(i);
+    for (var r = 0u; r < 4u; r++) {
+      let at = index_of(i, r);
+      put_pre(at, inside(i, r), row_of(q, r));
+    }
+  }
+}
+
+@compute @workgroup_size(8) fn tile_plain(t: Thread) { tile(t); plain(); }
+@compute @workgroup_size(8) fn tile_relu(t: Thread) { tile(t); relu(); }
+@compute @workgroup_size(8) fn tile_residual(t: Thread) { tile(t); add_residual(); }
+@compute @workgroup_size(8) fn tile_gated(t: Thread) { tile(t); gated(); }
+@compute @workgroup_size(8) fn tile_gated_pre(t: Thread) { tile(t); gated(); keep_pre(); }
+
+@compute @workgroup_size(256) fn block_plain(t: Thread) { block(t); plain(); }
+@compute @workgroup_size(256) fn block_relu(t: Thread) { block(t); relu(); }
+@compute @workgroup_size(256) fn block_residual(t: Thread) { block(t); add_residual(); }
+@compute @workgroup_size(256) fn block_gated(t: Thread) { block(t); gated(); }
+@compute @workgroup_size(256) fn block_gated_pre(t: Thread) { block(t); gated(); keep_pre(); }
+
+@compute @workgroup_size(LANES) fn few_plain(t: Thread) { few(t); plain(); }
+@compute @workgroup_size(LANES) fn few_relu(t: Thread) { few(t); relu(); }
+@compute @workgroup_size(LANES) fn few_residual(t: Thread) { few(t); add_residual(); }
+@compute @workgroup_size(LANES) fn few_gated(t: Thread) { few(t); gated(); }
+@compute @workgroup_size(LANES) fn few_gated_pre(t: Thread) { few(t); gated(); keep_pre(); }

@@ -1,0 +1,222 @@
+package shaders
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/wgpu"
+	"github.com/go-dept/dept/wgpu/wgputest"
+)
+
+// oracle is Scale·A·B, [Batch, M, N].
+func (m MatMul) oracle(a, b []float64) []float64 {
+	c := make([]float64, max(1, m.Batch)*m.M*m.N)
+	for i := range c {
+		batch, row, col := i/(m.M*m.N), i/m.N%m.M, i%m.N
+		sum := 0.0
+		for k := range m.K {
+			x, y := (batch*m.M+row)*m.K+k, (batch*m.K+k)*m.N+col
+			if m.Layout == TN {
+				x = (batch*m.K+k)*m.M + row
+			}
+			if m.Layout == NT {
+				y = (batch*m.N+col)*m.K + k
+			}
+			sum += a[x] * b[y]
+		}
+		c[i] = float64(m.scale()) * sum
+	}
+	return c
+}
+
+// row makes a row of the table from a product; the numbers of A have the given
+// scale.
+func (m MatMul) row(target Target, scale float64) kernelCase {
+	batch := max(1, m.Batch)
+	x := normals(1, batch*m.M*m.K, scale)
+	words, y := storedNormals(2, m.B, batch*m.N*m.K)
+	c := m.oracle(wide(x), y)
+	k := kernelCase{
+		call:     m.Call(target),
+		step:     Step{Key: Key(42, m.M, m.N)},
+		operands: []operand{in(x), in(words)},
+	}
+	k.name = fmt.Sprintf("matmul/%s/%v,%v,%dx%dx%dx%d", k.call.Spec.Entry, m.Layout, m.B, batch, m.M, m.N, m.K)
+	keep := keeps(m.Dropout, k.step, len(c))
+	if m.End != EndPlain && m.Dropout.Rate > 0 {
+		k.name += ",dropout"
+	}
+	end := make([]float64, len(c))
+	switch m.End {
+	case EndPlain:
+		before := normals(3, len(c), scale)
+		if m.Accumulate {
+			k.name += ",accumulate"
+			k.operands = append(k.operands, inout(before, added(before, c), m.K))
+		} else {
+			k.operands = append(k.operands, out(c, m.K))
+		}
+	case EndReLU:
+		for i := range c {
+			end[i] = keep[i] * max(0, c[i])
+		}
+		k.operands = append(k.operands, out(end, m.K))
+	case EndResidual:
+		residual := normals(3, len(c), scale)
+		for i := range c {
+			end[i] = float64(residual[i]) + keep[i]*c[i]
+		}
+		k.operands = append(k.operands, out(end, m.K), in(residual))
+	case EndGated:
+		end = end[:len(c)/2]
+		for i := range end {
+			g, _ := geluOracle(c[2*i])
+			end[i] = keep[i] * g * c[2*i+1]
+		}
+		k.operands = append(k.operands, out(end, m.K))
+		if m.KeepPre {
+			k.operands = append(k.operands, out(c, m.K))
+		}
+	}
+	return k
+}
+
+func matmulCases(target Target) []kernelCase {
+	var cases []kernelCase
+	operands := []MatMul{
+		{Layout: NT}, {Layout: NT, B: F16}, {Layout: NT, B: BF16},
+		{Layout: NN}, {Layout: NN, B: F16}, {Layout: NN, B: BF16},
+		{Layout: TN},
+	}
+	ends := []MatMul{
+		{End: EndReLU},
+		{End: EndResidual, B: F16, Scale: 0.125},
+		{End: EndResidual, Layout: NN},
+		{End: EndGated, B: BF16},
+		{End: EndGated, KeepPre: true},
+	}
+	sized := func(m MatMul, rows, cols, k int) MatMul {
+		m.M, m.N, m.K = rows, cols, k
+		return m
+	}
+	for _, t := range bothTargets(target) {
+		// The kernel for few rows differs between the targets in its number of
+		// threads only.
+		for i, m := range operands {
+			cases = append(cases, sized(m, 36, 148, 52).row(t, 1), sized(m, 33, 131, 51).row(t, 1))
+			if t.CPU || i%3 == 0 {
+				cases = append(cases, sized(m, 3, 148, 532).row(t, 1e-3), sized(m, 2, 35, 301).row(t, 1))
+			}
+		}
+		for i, m := range ends {
+			m.Dropout = Dropout{Rate: 0.3, Site: uint32(i)}
+			cases = append(cases, sized(m, 36, 148, 64).row(t, 0.2))
+			if t.CPU || i == 0 {
+				cases = append(cases, sized(m, 4, 34, 128).row(t, 0.2), sized(m, 1, 2, 4).row(t, 1))
+			}
+			m.Dropout.Rate = 0
+			cases = append(cases, sized(m, 17, 30, 64).row(t, 1))
+		}
+		cases = append(cases,
+			MatMul{M: 1, N: 1, K: 1}.row(t, 1),
+			MatMul{Layout: TN, M: 1, N: 1, K: 1}.row(t, 1),
+			MatMul{Layout: TN, M: 12, N: 20, K: 12_003, Accumulate: true}.row(t, 1),
+			MatMul{Layout: NN, M: 3, N: 20, K: 32_128, Accumulate: true}.row(t, 1),
+			MatMul{Batch: 3, M: 20, N: 24, K: 8, Scale: -2}.row(t, 1),
+			MatMul{Layout: NN, Batch: 2, M: 3, N: 7, K: 5}.row(t, 1e-3),
+			MatMul{Layout: TN, Batch: 2, M: 100, N: 5, K: 6}.row(t, 1))
+	}
+	for _, m := range operands {
+		m = sized(m, 13, 9, 21)
+		naive := m.row(target, 1)
+		naive.name = strings.Replace(naive.name, naive.call.Spec.Entry, "naive", 1)
+		naive.call = m.Naive(target)
+		cases = append(cases, naive)
+	}
+	return cases
+}
+
+// BenchmarkMatMul prints GFLOP/s of each kernel at the shapes of T5-small, and
+// how many times the naive kernel's that is: the two take turns, and the median
+// counts, since the machine may have other work.
+func BenchmarkMatMul(b *testing.B) {
+	dev := wgputest.Device(b)
+	target := TargetOf(dev)
+	for _, m := range []MatMul{
+		{M: 512, N: 512, K: 512},
+		{M: 1024, N: 512, K: 2048},
+		{M: 1024, N: 2048, K: 512},
+		{M: 1024, N: 2048, K: 512, B: F16},
+		{M: 1024, N: 2048, K: 512, B: BF16},
+		{M: 1024, N: 2046, K: 511},
+		{M: 1024, N: 2048, K: 512, End: EndReLU, Dropout: Dropout{Rate: 0.1}},
+		{M: 1024, N: 4096, K: 512, End: EndGated},
+		{M: 1024, N: 512, K: 512, End: EndResidual},
+		{Layout: NN, M: 1024, N: 2048, K: 512},
+		{Layout: NN, M: 1024, N: 512, K: 2048},
+		{Layout: TN, M: 512, N: 2048, K: 1024},
+		{Layout: TN, M: 45, N: 512, K: 1024},
+		{M: 4, N: 32_128, K: 512},
+		{Layout: NN, M: 4, N: 512, K: 32_128},
+		{M: 1, N: 2048, K: 512},
+	} {
+		b.Run(fmt.Sprintf("%v,%v,%v,%dx%dx%d", m.Layout, m.B, m.End, m.M, m.N, m.K), func(b *testing.B) {
+			fast, naive := timeCall(b, dev, m, m.Call(target)), timeCall(b, dev, m, m.Naive(target))
+			var f, n []time.Duration
+			for range b.N {
+				f, n = append(f, fast()), append(n, naive())
+			}
+			slices.Sort(f)
+			slices.Sort(n)
+			flops := 2 * float64(m.M) * float64(m.N) * float64(m.K)
+			b.ReportMetric(flops/float64(f[len(f)/2]), "GFLOP/s")
+			b.ReportMetric(float64(n[len(n)/2])/float64(f[len(f)/2]), "x-naive")
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// timeCall returns a function that runs a product once and takes its time. The
+// first run, which compiles, is done.
+func timeCall(b *testing.B, dev *wgpu.Device, m MatMul, call Call) func() time.Duration {
+	ctx := context.Background()
+	pipeline, err := NewPool(dev).Pipeline(ctx, call.Spec)
+	require.NoError(b, err)
+	buffer := func(bytes int) *wgpu.Buffer {
+		buf, err := dev.NewBuffer("benchmark", int64(bytes))
+		require.NoError(b, err)
+		b.Cleanup(buf.Release)
+		return buf
+	}
+	params := buffer(len(call.Params))
+	require.NoError(b, dev.Write(params, 0, call.Params))
+	bindings := []wgpu.Binding{
+		{Index: 0, Buffer: params},
+		{Index: 1, Buffer: buffer(4 * m.M * m.K)},
+		{Index: 2, Buffer: buffer(m.B.Bytes() * m.N * m.K)},
+		{Index: 3, Buffer: buffer(4 * m.M * m.N)},
+	}
+	if m.End == EndResidual && call.Spec.Step {
+		bindings = append(bindings, wgpu.Binding{Index: 4, Buffer: buffer(4 * m.M * m.N)})
+	}
+	if call.Spec.Step {
+		bindings = append(bindings, wgpu.Binding{Index: StepBinding, Buffer: buffer(StepBytes)})
+	}
+	group, err := dev.NewBindGroup(pipeline, bindings)
+	require.NoError(b, err)
+	b.Cleanup(group.Release)
+	run := func() time.Duration {
+		start := time.Now()
+		require.NoError(b, dev.Submit([]wgpu.Dispatch{{Pipeline: pipeline, Group: group, Grid: call.Grid}}))
+		require.NoError(b, dev.Wait(ctx))
+		return time.Since(start)
+	}
+	run()
+	return run
+}

@@ -1,0 +1,142 @@
+// RMSNorm, T5's layer norm: no mean is subtracted and there is no bias.
+//
+//   forward  out = keep·(x·rstd·w),  rstd = 1/√(mean(x²) + eps) of each row
+//   backward with d = keep·dout, n the width:
+//     dx = rstd·(d·w - x·rstd²/n·Σ d·w·x)
+//     dw = Σ over the rows of d·x·rstd
+//
+// keep is dropout on the result; an element's index in [rows, width] names it.
+
+override LANES: u32 = 64u;  // threads that share a row, in forward and grad_x
+
+struct Params {
+  rows: u32,
+  width: u32,
+  eps: f32,
+  prev: u32,  // grad_x: 1 adds to the gradient at binding 5
+  site: u32,
+  threshold: u32,  // rate·2^32; 0 keeps everything
+  scale: f32,      // 1/(1-rate)
+}
+
+struct Step {
+  key: vec2<u32>,
+  position: u32,
+  slot: u32,
+  loss_scale: f32,
+  clip: f32,
+  rate: vec2<f32>,
+  decay: vec2<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(9) var<uniform> step: Step;
+
+var<workgroup> partial: array<f32, 256>;
+
+fn mix(v: u32) -> u32 {
+  var h = v;
+  h = (h ^ (h >> 16u)) * 0x7feb352du;
+  h = (h ^ (h >> 15u)) * 0x846ca68bu;
+  return h ^ (h >> 16u);
+}
+
+// The dropout factor of an element, as in dropout.wgsl.
+fn keep(element: u32) -> f32 {
+  if (params.threshold == 0u) {
+    return 1.0;
+  }
+  let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
+  return select(params.scale, 0.0, h < params.threshold);
+}
+
+// The sum of value over the lanes of a row, the same in each of them.
+fn over_lanes(value: f32, lane: u32) -> f32 {
+  partial[lane] = value;
+  workgroupBarrier();
+  var sum = 0.0;
+  for (var i = 0u; i < LANES; i++) {
+    sum += partial[i];
+  }
+  return sum;
+}
+
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read> w: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read_write> rstd_out: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = wid.y * grid.x + wid.x;
+  if (row >= params.rows) {
+    return;
+  }
+  let begin = row * params.width;
+  let end = begin + params.width;
+  var squares = 0.0;
+  for (var i = begin + lane; i < end; i += LANES) {
+    squares += x[i] * x[i];
+  }
+  let rstd = inverseSqrt(over_lanes(squares, lane) / f32(params.width) + params.eps);
+  for (var i = begin + lane; i < end; i += LANES) {
+    out[i] = keep(i) * (x[i] * rstd * w[i - begin]);
+  }
+  if (lane == 0u) {
+    rstd_out[row] = rstd;
+  }
+}
+
+@group(0) @binding(3) var<storage, read> rstd_in: array<f32>;
+@group(0) @binding(4) var<storage, read> dout: array<f32>;
+@group(0) @binding(5) var<storage, read> prev: array<f32>;
+@group(0) @binding(6) var<storage, read_write> dx: array<f32>;
+
+@compute @workgroup_size(LANES)
+fn grad_x(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+  let row = wid.y * grid.x + wid.x;
+  if (row >= params.rows) {
+    return;
+  }
+  let begin = row * params.width;
+  let end = begin + params.width;
+  var dot = 0.0;
+  for (var i = begin + lane; i < end; i += LANES) {
+    dot += keep(i) * dout[i] * w[i - begin] * x[i];
+  }
+  let rstd = rstd_in[row];
+  let slope = over_lanes(dot, lane) / f32(params.width) * rstd * rstd;
+  for (var i = begin + lane; i < end; i += LANES) {
+    var d = rstd * (keep(i) * dout[i] * w[i - begin] - slope * x[i]);
+    if (params.prev != 0u) {
+      d += prev[i];
+    }
+    dx[i] = d;
+  }
+}
+
+@group(0) @binding(2) var<storage, read> rstd: array<f32>;
+@group(0) @binding(3) var<storage, read> dout_w: array<f32>;
+@group(0) @binding(4) var<storage, read_write> dw: array<f32>;
+
+// A workgroup sums 16 columns over all rows, each of its 16 threads a column
+// every 16th row.
+@compute @workgroup_size(16, 16)
+fn grad_w(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
+  let column = (wid.y * grid.x + wid.x) * 16u + lane.x;
+  let live = column < params.width;
+  var sum = 0.0;
+  for (var row = select(params.rows, lane.y, live); row < params.rows; row += 16u) {
+    let i = row * params.width + column;
+    sum += keep(i) * dout_w[i] * (x[i] * rstd[row]);
+  }
+  partial[lane.y * 16u + lane.x] = sum;
+  workgroupBarrier();
+  if (live && lane.y == 0u) {
+    sum = 0.0;
+    for (var i = lane.x; i < 256u; i += 16u) {
+      sum += partial[i];
+    }
+    dw[column] += sum;
+  }
+}

@@ -1,0 +1,254 @@
+// Package shaders holds the WGSL compute kernels, one file for each operation,
+// and knows for each how it is specialised, parametrised and spread over a grid.
+//
+// A file is valid WGSL as it lies on disk. What varies is an override with a
+// default; Source turns `override NAME: T = default;` into a constant, because
+// not every driver passes pipeline constants. Sizes travel in a uniform, so one
+// pipeline serves all shapes.
+//
+// Bindings, in every kernel, all in @group(0):
+//
+//	@binding(0)    uniform: the kernel's own Params
+//	@binding(1..8) storage: operands in the order that the operation documents
+//	@binding(9)    uniform: Step, in the kernels whose work changes from step to step
+package shaders
+
+import (
+	"context"
+	"embed"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-dept/dept/wgpu"
+)
+
+//go:embed *.wgsl
+var files embed.FS
+
+// StepBinding is the binding of the Step uniform.
+const StepBinding = 9
+
+// Spec names a pipeline: an entry point of a file under given constants. It is
+// comparable, so it can key a cache.
+type Spec struct {
+	File      string // without .wgsl
+	Entry     string
+	Constants string // "NAME=value,...", sorted by name
+	Step      bool   // the kernel reads the Step uniform
+}
+
+func (s Spec) String() string {
+	return fmt.Sprintf("%s.%s(%s)", s.File, s.Entry, s.Constants)
+}
+
+// Constants renders name, value pairs for Spec.Constants.
+func Constants(pairs ...any) string {
+	parts := make([]string, 0, len(pairs)/2)
+	for i := 0; i < len(pairs); i += 2 {
+		parts = append(parts, fmt.Sprintf("%v=%v", pairs[i], pairs[i+1]))
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ",")
+}
+
+// Call is one dispatch of a kernel, short of its buffers.
+type Call struct {
+	Spec   Spec
+	Params []byte // the Params uniform
+	Grid   [3]uint32
+}
+
+// Target is what the choice of a tile may depend on: the adapter, never a
+// timing, or resuming would not be exact.
+type Target struct {
+	CPU              bool // a software adapter: no barriers, wide register tiles
+	Invocations      int  // most threads in a workgroup
+	WorkgroupStorage int  // bytes
+	Groups           int  // most workgroups in one dimension of a grid
+}
+
+// TargetOf describes a device.
+func TargetOf(d *wgpu.Device) Target {
+	l := d.Limits()
+	return Target{
+		CPU:              d.Info().Type == wgpu.CPU,
+		Invocations:      l.Invocations,
+		WorkgroupStorage: l.WorkgroupStorage,
+		Groups:           l.WorkgroupsPerDimension,
+	}
+}
+
+var overrideLine = regexp.MustCompile(`(?m)^(@id\(\d+\) )?override (\w+): (\w+) = ([^;]+);`)
+
+// Source is the specialised text of a kernel file. It fails if a constant is
+// not an override of the file.
+func Source(s Spec) (string, error) {
+	text, err := files.ReadFile(s.File + ".wgsl")
+	if err != nil {
+		return "", fmt.Errorf("shader %s: no file %s.wgsl", s, s.File)
+	}
+	values := map[string]string{}
+	if s.Constants != "" {
+		for _, pair := range strings.Split(s.Constants, ",") {
+			name, value, _ := strings.Cut(pair, "=")
+			values[name] = value
+		}
+	}
+	out := overrideLine.ReplaceAllStringFunc(string(text), func(line string) string {
+		m := overrideLine.FindStringSubmatch(line)
+		value, ok := values[m[2]]
+		if !ok {
+			value = m[4]
+		}
+		delete(values, m[2])
+		return fmt.Sprintf("const %s: %s = %s;", m[2], m[3], value)
+	})
+	for name := range values {
+		return "", fmt.Errorf("shader %s: %s.wgsl has no override %s", s, s.File, name)
+	}
+	return out, nil
+}
+
+// Pool compiles each pipeline once for a device.
+type Pool struct {
+	dev       *wgpu.Device
+	pipelines map[Spec]*wgpu.Pipeline
+}
+
+// NewPool makes an empty pool.
+func NewPool(d *wgpu.Device) *Pool {
+	return &Pool{dev: d, pipelines: map[Spec]*wgpu.Pipeline{}}
+}
+
+// Pipeline returns the pipeline of a spec and compiles it the first time.
+func (p *Pool) Pipeline(ctx context.Context, s Spec) (*wgpu.Pipeline, error) {
+	if pipeline, ok := p.pipelines[s]; ok {
+		return pipeline, nil
+	}
+	source, err := Source(s)
+	if err != nil {
+		return nil, err
+	}
+	pipeline, err := p.dev.NewPipeline(ctx, s.String(), source, s.Entry)
+	if err != nil {
+		return nil, err
+	}
+	p.pipelines[s] = pipeline
+	return pipeline, nil
+}
+
+// Len is the number of pipelines compiled so far.
+func (p *Pool) Len() int { return len(p.pipelines) }
+
+// Storage is how the numbers of a weight lie in memory. Arithmetic is float32
+// whatever the storage.
+type Storage uint32
+
+// The storages. The two half-precision ones pack two numbers into a u32, the
+// one with the lower index in the lower half.
+const (
+	F32 Storage = iota
+	F16
+	BF16
+)
+
+// Bytes is the size of one number.
+func (s Storage) Bytes() int {
+	if s == F32 {
+		return 4
+	}
+	return 2
+}
+
+func (s Storage) String() string { return [...]string{"float32", "float16", "bfloat16"}[s] }
+
+// Dropout zeroes elements with probability Rate and scales the others by
+// 1/(1-Rate). Whether an element is dropped is a function of the step's key,
+// Site and the element's index in its tensor, so the backward pass draws the
+// forward's mask again and a resumed run draws the same. Rate 0 leaves
+// everything as it is.
+type Dropout struct {
+	Rate float32
+	Site uint32 // tells the places of a model apart
+}
+
+// params gives site, threshold and scale as the kernels read them.
+func (d Dropout) params() (site, threshold uint32, scale float32) {
+	if d.Rate <= 0 {
+		return d.Site, 0, 1
+	}
+	return d.Site, uint32(math.Min(float64(d.Rate)*(1<<32), 1<<32-1)), float32(1 / (1 - float64(d.Rate)))
+}
+
+// Step is what changes from one step to the next; the kernels read it from a
+// uniform of StepBytes bytes.
+type Step struct {
+	Key       [2]uint32  // dropout's key, a hash of seed, step and micro-batch: see Key
+	Position  uint32     // decoding: tokens already in the cache
+	Slot      uint32     // where in the ring of records this step writes
+	LossScale float32    // 1 / target tokens of the whole update
+	Clip      float32    // largest global gradient norm; 0 does not clip
+	Rate      [2]float32 // of each parameter group: lr·√(1-β2^t)/(1-β1^t)
+	Decay     [2]float32 // of each parameter group: lr·weight decay
+}
+
+// StepBytes is the size of the Step uniform.
+const StepBytes = 48
+
+// Bytes lays the step out as the kernels declare it.
+func (s Step) Bytes() []byte {
+	b := params(s.Key[0], s.Key[1], s.Position, s.Slot, s.LossScale, s.Clip, s.Rate[0], s.Rate[1], s.Decay[0], s.Decay[1])
+	return append(b, make([]byte, StepBytes-len(b))...)
+}
+
+// Key hashes seed, step and micro-batch into a dropout key (splitmix64).
+func Key(seed uint64, step, micro int) [2]uint32 {
+	mix := func(z uint64) uint64 {
+		z += 0x9e3779b97f4a7c15
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		return z ^ z>>31
+	}
+	z := mix(mix(mix(seed)^uint64(step)) ^ uint64(micro))
+	return [2]uint32{uint32(z), uint32(z >> 32)}
+}
+
+// params packs uint32, int, bool and float32 values in order, four bytes each.
+func params(values ...any) []byte {
+	b := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		var bits uint32
+		switch v := v.(type) {
+		case uint32:
+			bits = v
+		case int:
+			bits = uint32(v)
+		case bool:
+			if v {
+				bits = 1
+			}
+		case float32:
+			bits = math.Float32bits(v)
+		default:
+			panic(fmt.Sprintf("shaders: a %T in a kernel's parameters", v))
+		}
+		b = binary.LittleEndian.AppendUint32(b, bits)
+	}
+	return b
+}
+
+// grid1D spreads n threads over groups of size threads, in two dimensions when
+// one does not reach. Kernels find their index as
+// (wid.y·num_workgroups.x + wid.x)·size + lid.
+func (t Target) grid1D(n, size int) [3]uint32 {
+	groups := max(1, (n+size-1)/size)
+	if groups <= t.Groups {
+		return [3]uint32{uint32(groups), 1, 1}
+	}
+	y := (groups + t.Groups - 1) / t.Groups
+	return [3]uint32{uint32((groups + y - 1) / y), uint32(y), 1}
+}
