@@ -1,0 +1,107 @@
+package tensor
+
+import "github.com/go-dept/dept/shaders"
+
+// RelativeBias spreads T5's table of bucketed biases, [buckets, heads], over the
+// distances that a span of positions has: [heads, 2·span-1], entry (h, d+span-1)
+// for distance d = key position − query position. The bucket of each distance
+// comes from the host, since logarithms differ between adapters in the last
+// bits: index is r.BucketIndex() on the device.
+func (g *Graph) RelativeBias(name string, table *Value, index *Value, r shaders.RelativeBias) *Value {
+	width := 2*r.Span - 1
+	if len(table.Shape) != 2 || table.Shape[0] != r.Buckets || table.Shape[1] != r.Heads || product(index.Shape) != width {
+		g.fail("relative bias "+name, "the table is %v and the index %v; want [%d %d] and [%d]", table.Shape, index.Shape, r.Buckets, r.Heads, width)
+		return table
+	}
+	y := g.result(name, table.needs, r.Heads, width)
+	g.run(name, r.Expand(g.e.target), table, index, y)
+	if table.needs {
+		g.tape = append(g.tape, func() {
+			if y.grad != nil {
+				g.run(table.name+".weight_grad", r.Gather(g.e.target), y.grad, index, g.Use(table.array.Grad))
+			}
+		})
+	}
+	return y
+}
+
+// AttentionOptions says how rows attend.
+type AttentionOptions struct {
+	Batch, Heads, HeadDim int
+	Queries, Keys         int
+	QOffset               int    // column of the queries in q's rows
+	KOffset, VOffset      int    // columns of keys and values in kv's rows
+	Bias                  *Value // [heads, 2·span-1], or nil
+	Lengths               *Value // [batch] valid keys of each row, or nil for all
+	Causal                bool
+	Decode                bool // queries stand at the step's position of a cache
+	Dropout               shaders.Dropout
+}
+
+// Attention is softmax(q·kᵀ + bias)·v for each head, without the 1/√d that T5
+// leaves out. q is [batch·queries, ...] and kv [batch·keys, ...]; for
+// self-attention both are the same packed value. The result is
+// [batch·queries, heads·headDim]. The weights are never stored.
+func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value {
+	inner := o.Heads * o.HeadDim
+	if q.Rows() != o.Batch*o.Queries || kv.Rows() != o.Batch*o.Keys ||
+		o.QOffset+inner > q.Width() || max(o.KOffset, o.VOffset)+inner > kv.Width() {
+		g.fail("attention "+name, "queries %v and keys %v do not hold %d×%d and %d×%d rows of %d heads of %d",
+			q.Shape, kv.Shape, o.Batch, o.Queries, o.Batch, o.Keys, o.Heads, o.HeadDim)
+		return q
+	}
+	a := shaders.Attention{
+		Batch: o.Batch, Heads: o.Heads, Queries: o.Queries, Keys: o.Keys, HeadDim: o.HeadDim,
+		QStride: q.Width(), QOffset: o.QOffset,
+		KVStride: kv.Width(), KOffset: o.KOffset, VOffset: o.VOffset,
+		Bias: o.Bias != nil, Masked: o.Lengths != nil, Causal: o.Causal, Decode: o.Decode, Dropout: o.Dropout,
+	}
+	if o.Bias != nil {
+		a.BiasSpan = (o.Bias.Width() + 1) / 2
+		if a.BiasSpan < max(o.Queries, o.Keys) {
+			g.fail("attention "+name, "a bias over %d positions for %d queries and %d keys", a.BiasSpan, o.Queries, o.Keys)
+			return q
+		}
+	}
+	biasNeeds := o.Bias != nil && o.Bias.needs
+	y := g.result(name, q.needs || kv.needs || biasNeeds, o.Batch*o.Queries, inner)
+	stats := g.result(name+".stats", false, o.Batch, o.Heads, o.Queries, 2)
+	t := g.e.target
+	g.run(name, a.Forward(t), q, kv, o.Bias, o.Lengths, y, stats)
+	if !y.needs {
+		return y
+	}
+	g.tape = append(g.tape, func() {
+		if y.grad == nil {
+			return
+		}
+		g.run(name+".delta", a.Delta(t), y.grad, y, stats)
+		if biasNeeds {
+			if o.Bias.grad == nil {
+				o.Bias.grad = g.result(o.Bias.name+".grad", false, o.Bias.Shape...)
+				g.run(o.Bias.name+".grad.zero", shaders.Fill{N: product(o.Bias.Shape)}.Call(t), o.Bias.grad)
+			}
+			g.run(o.Bias.name+".grad", a.GradBias(t), q, kv, o.Bias, o.Lengths, y.grad, stats, o.Bias.grad)
+		}
+		// A packed q, k, v has one gradient, of which each kernel writes its
+		// columns. Queries and keys are each attended to once.
+		var dq, dkv *Value
+		if q.needs {
+			dq = g.result(name+".q_grad", false, q.Shape...)
+			g.run(name+".q_grad", a.GradQ(t), q, kv, o.Bias, o.Lengths, y.grad, stats, dq)
+		}
+		if kv.needs {
+			if dkv = dq; kv != q {
+				dkv = g.result(name+".kv_grad", false, kv.Shape...)
+			}
+			g.run(name+".kv_grad", a.GradKV(t), q, kv, o.Bias, o.Lengths, y.grad, stats, dkv)
+		}
+		if dq != nil {
+			g.addGrad(q, dq)
+		}
+		if dkv != nil && kv != q {
+			g.addGrad(kv, dkv)
+		}
+	})
+	return y
+}

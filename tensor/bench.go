@@ -1,0 +1,66 @@
+package tensor
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/go-dept/dept/shaders"
+)
+
+// TimeMatMul is how long one product [m,k]·[n,k]ᵀ takes, the layout of a forward
+// pass, with the kernel that Linear uses or with the naive one. After a first
+// run that does not count it repeats the product for about the given time in one
+// submission, does so twice, and returns the better mean: other programs can
+// only make it slower.
+func (e *Engine) TimeMatMul(ctx context.Context, m, n, k int, naive bool, about time.Duration) (time.Duration, error) {
+	var arrays []*Array
+	defer func() {
+		for _, a := range arrays {
+			a.Release()
+		}
+	}()
+	for _, shape := range [][2]int{{m, k}, {n, k}, {m, n}} {
+		a, err := e.NewArray("matmul", shaders.F32, shape[0], shape[1])
+		if err != nil {
+			return 0, err
+		}
+		arrays = append(arrays, a)
+	}
+	product := shaders.MatMul{Layout: shaders.NT, M: m, N: n, K: k}
+	call := product.Call(e.target)
+	if naive {
+		call = product.Naive(e.target)
+	}
+	g := e.NewGraph()
+	g.run("matmul", call, g.Use(arrays[0]), g.Use(arrays[1]), g.Use(arrays[2]))
+	p, err := g.Compile(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer p.Release()
+	mean := func(times int) (time.Duration, error) {
+		programs := make([]*Program, times)
+		for i := range programs {
+			programs[i] = p
+		}
+		start := time.Now()
+		if err := e.Run(programs...); err != nil {
+			return 0, err
+		}
+		err := e.dev.Wait(ctx)
+		return time.Since(start) / time.Duration(times), err
+	}
+	took, err := mean(1) // the driver may compile now
+	if err != nil {
+		return 0, err
+	}
+	best := time.Duration(math.MaxInt64)
+	for range 2 {
+		if took, err = mean(min(1000, max(1, int(about/max(took, 1))))); err != nil {
+			return 0, err
+		}
+		best = min(best, took)
+	}
+	return best, nil
+}
