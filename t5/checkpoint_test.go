@@ -1,0 +1,478 @@
+package t5
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/t5/safetensors"
+)
+
+// weights are a checkpoint's tensors that a test can change before writing them.
+type weights map[string]safetensors.Tensor
+
+func randomWeights(t *testing.T, c *Config) weights {
+	t.Helper()
+	w := weights{}
+	values := RandomTensors(c, 1)
+	for _, spec := range c.Tensors() {
+		v, err := values(spec.Name)
+		require.NoError(t, err)
+		w[spec.Name] = safetensors.Float32(spec.Name, safetensors.F32, spec.Shape, v)
+	}
+	return w
+}
+
+func (w weights) put(name string, shape ...int) {
+	n := 1
+	for _, s := range shape {
+		n *= s
+	}
+	w[name] = safetensors.Float32(name, safetensors.F32, shape, make([]float32, n))
+}
+
+func (w weights) rename(from, to string) {
+	tensor := w[from]
+	delete(w, from)
+	tensor.Name = to
+	w[to] = tensor
+}
+
+// write makes a checkpoint folder.
+func (w weights) write(t *testing.T, c *Config) string {
+	t.Helper()
+	dir := t.TempDir()
+	writeConfig(t, dir, c)
+	tensors := slices.Collect(maps.Values(w))
+	require.NoError(t, safetensors.WriteFile(filepath.Join(dir, "model.safetensors"), tensors, nil))
+	return dir
+}
+
+func writeConfig(t *testing.T, dir string, c *Config) {
+	t.Helper()
+	data, err := json.Marshal(c)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), data, 0o644))
+}
+
+func fingerprint(t *testing.T, dir string) string {
+	t.Helper()
+	c, err := OpenCheckpoint(dir)
+	require.NoError(t, err)
+	defer c.Close()
+	sum, err := c.Fingerprint()
+	require.NoError(t, err)
+	return sum
+}
+
+func TestCheckpointWriteThenOpen(t *testing.T) {
+	cfg := smallConfig()
+	values := RandomTensors(cfg, 7)
+	for _, c := range []struct {
+		dtype     safetensors.DType
+		torch     string
+		tolerance float64 // half the distance between neighbours of 1, relative
+	}{{safetensors.F32, "float32", 0}, {safetensors.F16, "float16", 0x1p-11}, {safetensors.BF16, "bfloat16", 0x1p-8}} {
+		t.Run(string(c.dtype), func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "made", "by", "it")
+			require.NoError(t, WriteCheckpoint(dir, cfg, c.dtype, values))
+			ck, err := OpenCheckpoint(dir)
+			require.NoError(t, err)
+			defer ck.Close()
+			assert.Len(t, ck.Names(), len(cfg.Tensors()))
+			for _, spec := range cfg.Tensors() {
+				want, err := values(spec.Name)
+				require.NoError(t, err)
+				got, err := ck.Float32(spec.Name)
+				require.NoError(t, err)
+				require.Len(t, got, len(want))
+				for i := range want {
+					// 2^-25 is half the distance between F16's smallest numbers.
+					require.InDelta(t, want[i], got[i], c.tolerance*math.Abs(float64(want[i]))+c.tolerance*0x1p-14, "%s[%d]", spec.Name, i)
+				}
+				dtype, data, err := ck.Bytes(spec.Name)
+				require.NoError(t, err)
+				assert.Equal(t, c.dtype, dtype)
+				assert.Len(t, data, len(want)*c.dtype.Size())
+			}
+			var file map[string]any
+			data, err := os.ReadFile(filepath.Join(dir, "config.json"))
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(data, &file))
+			assert.Equal(t, c.torch, file["torch_dtype"])
+		})
+	}
+}
+
+func TestCheckpointUnknownName(t *testing.T) {
+	ck, err := OpenCheckpoint(randomWeights(t, smallConfig()).write(t, smallConfig()))
+	require.NoError(t, err)
+	defer ck.Close()
+	_, err = ck.Float32("nothing")
+	assert.ErrorContains(t, err, `"nothing"`)
+	_, _, err = ck.Bytes("nothing")
+	assert.ErrorContains(t, err, `"nothing"`)
+}
+
+// Whatever the storage, equal values have one fingerprint; another value, or the same values under
+// other names, have another.
+func TestFingerprint(t *testing.T) {
+	cfg := smallConfig()
+	// Numbers that all three types hold exactly.
+	values := func(name string) ([]float32, error) {
+		v, err := RandomTensors(cfg, 3)(name)
+		for i := range v {
+			v[i] = float32(math.Round(float64(v[i])*8)) / 8
+		}
+		return v, err
+	}
+	write := func(dtype safetensors.DType, values func(string) ([]float32, error)) string {
+		dir := t.TempDir()
+		require.NoError(t, WriteCheckpoint(dir, cfg, dtype, values))
+		return fingerprint(t, dir)
+	}
+	want := write(safetensors.F32, values)
+	assert.Len(t, want, 64)
+	assert.Equal(t, want, write(safetensors.F16, values))
+	assert.Equal(t, want, write(safetensors.BF16, values))
+
+	changed := func(name string) ([]float32, error) {
+		v, err := values(name)
+		if name == "decoder.final_layer_norm.weight" {
+			v[5] += 0.125
+		}
+		return v, err
+	}
+	assert.NotEqual(t, want, write(safetensors.F32, changed))
+	swapped := func(name string) ([]float32, error) {
+		switch name {
+		case "shared.weight":
+			name = "lm_head.weight"
+		case "lm_head.weight":
+			name = "shared.weight"
+		}
+		return values(name)
+	}
+	assert.NotEqual(t, want, write(safetensors.F32, swapped))
+
+	w := randomWeights(t, cfg)
+	plain := fingerprint(t, w.write(t, cfg))
+	w.put("classification_head.dense.weight", 3, 6)
+	w.rename("shared.weight", "encoder.embed_tokens.weight")
+	assert.Equal(t, plain, fingerprint(t, w.write(t, cfg)), "other tensors and names in the file")
+	head, err := RandomTensors(cfg, 1)("lm_head.weight")
+	require.NoError(t, err)
+	w["lm_head.weight"] = safetensors.Tensor{Name: "lm_head.weight", DType: safetensors.F64, Shape: []int{37, 6}, Data: func() ([]byte, error) {
+		var data []byte
+		for _, v := range head {
+			data = binary.LittleEndian.AppendUint64(data, math.Float64bits(float64(v)))
+		}
+		return data, nil
+	}}
+	assert.Equal(t, plain, fingerprint(t, w.write(t, cfg)), "one tensor as F64")
+}
+
+func TestCheckpointAliases(t *testing.T) {
+	tied := smallConfig()
+	tied.TieWordEmbeddings = true
+	untied := smallConfig()
+	for name, c := range map[string]struct {
+		cfg    *Config
+		change func(w weights)
+		want   string // of the error, "" for none
+	}{
+		"embedding under the encoder's name": {untied, func(w weights) { w.rename("shared.weight", "encoder.embed_tokens.weight") }, ""},
+		"embedding under the decoder's name": {untied, func(w weights) { w.rename("shared.weight", "decoder.embed_tokens.weight") }, ""},
+		"embedding three times": {untied, func(w weights) {
+			w.put("encoder.embed_tokens.weight", 37, 6)
+			w.put("decoder.embed_tokens.weight", 37, 6)
+		}, ""},
+		"no embedding":                          {untied, func(w weights) { delete(w, "shared.weight") }, `no tensor "shared.weight"`},
+		"output table of a tied model":          {tied, func(w weights) { w.put("lm_head.weight", 37, 6) }, ""},
+		"misshaped output table of a tied one":  {tied, func(w weights) { w.put("lm_head.weight", 38, 6) }, "shape [38 6]"},
+		"misshaped alias":                       {untied, func(w weights) { w.put("encoder.embed_tokens.weight", 6, 37) }, "shape [6 37]"},
+		"no output table of an untied model":    {untied, func(w weights) { delete(w, "lm_head.weight") }, `no tensor "lm_head.weight"`},
+		"bias that the first T5s carry":         {untied, func(w weights) { w.put(unusedBias, 8, 4) }, ""},
+		"head of another task":                  {untied, func(w weights) { w.put("classification_head.out_proj.weight", 3, 6) }, ""},
+		"a block too many":                      {untied, func(w weights) { w.put("encoder.block.2.layer.0.layer_norm.weight", 6) }, "encoder.block.2.layer.0.layer_norm.weight"},
+		"feed-forward of the other generation":  {tied, func(w weights) { w.put("decoder.block.0.layer.2.DenseReluDense.wi.weight", 10, 6) }, "has no place"},
+		"integers":                              {tied, func(w weights) { w["shared.weight"] = integers(37, 6) }, "type I32"},
+		"matrix transposed":                     {tied, func(w weights) { w.put("encoder.block.1.layer.1.DenseReluDense.wo.weight", 10, 6) }, "shape [10 6], but must have [6 10]"},
+		"norm missing":                          {tied, func(w weights) { delete(w, "decoder.block.2.layer.1.layer_norm.weight") }, `no tensor "decoder.block.2.layer.1.layer_norm.weight", which must have shape [6]`},
+		"bias of a block that is not the first": {tied, func(w weights) { w.put("encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight", 8, 4) }, "has no place"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := randomWeights(t, c.cfg)
+			c.change(w)
+			dir := w.write(t, c.cfg)
+			ck, err := OpenCheckpoint(dir)
+			if c.want == "" {
+				require.NoError(t, err)
+				_, err := ck.Float32("shared.weight")
+				require.NoError(t, err)
+				require.NoError(t, ck.Close())
+				return
+			}
+			require.ErrorContains(t, err, c.want)
+			assert.ErrorContains(t, err, dir)
+		})
+	}
+}
+
+func integers(shape ...int) safetensors.Tensor {
+	return safetensors.Tensor{Name: "shared.weight", DType: safetensors.I32, Shape: shape, Data: func() ([]byte, error) {
+		return make([]byte, 4*shape[0]*shape[1]), nil
+	}}
+}
+
+// shards writes w as two shards and an index.
+func shards(t *testing.T, w weights, c *Config) string {
+	t.Helper()
+	dir := t.TempDir()
+	writeConfig(t, dir, c)
+	parts := map[string][]safetensors.Tensor{}
+	index := map[string]string{}
+	for i, name := range slices.Sorted(maps.Keys(w)) {
+		file := []string{"model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"}[i%2]
+		parts[file] = append(parts[file], w[name])
+		index[name] = file
+	}
+	for file, tensors := range parts {
+		require.NoError(t, safetensors.WriteFile(filepath.Join(dir, file), tensors, nil))
+	}
+	writeIndex(t, dir, index)
+	return dir
+}
+
+func writeIndex(t *testing.T, dir string, weightMap map[string]string) {
+	t.Helper()
+	data, err := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 1}, "weight_map": weightMap})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), data, 0o644))
+}
+
+func TestShardedCheckpoint(t *testing.T) {
+	cfg := smallConfig()
+	w := randomWeights(t, cfg)
+	dir := shards(t, w, cfg)
+	assert.Equal(t, fingerprint(t, w.write(t, cfg)), fingerprint(t, dir))
+
+	for _, shard := range []string{"../model.safetensors", "/etc/passwd", `..\x.safetensors`, "", "..", "config.json"} {
+		writeIndex(t, dir, map[string]string{"shared.weight": shard})
+		_, err := OpenCheckpoint(dir)
+		assert.ErrorContains(t, err, "no name of a shard", shard)
+	}
+	writeIndex(t, dir, map[string]string{"shared.weight": "model-00003-of-00002.safetensors"})
+	_, err := OpenCheckpoint(dir)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorContains(t, err, "model-00003-of-00002.safetensors")
+	writeIndex(t, dir, map[string]string{"missing": "model-00001-of-00002.safetensors"})
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, `has tensor "missing", but it does not`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors.index.json"), []byte("{"), 0o644))
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, "model.safetensors.index.json")
+}
+
+func TestOpenCheckpointErrors(t *testing.T) {
+	cfg := smallConfig()
+	dir := t.TempDir()
+	_, err := OpenCheckpoint(filepath.Join(dir, "none"))
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorIs(t, err, fs.ErrNotExist)
+	assert.ErrorContains(t, err, "config.json")
+
+	writeConfig(t, dir, cfg)
+	_, err = OpenCheckpoint(filepath.Join(dir, "config.json"))
+	assert.ErrorContains(t, err, "it is no folder")
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, "neither model.safetensors nor model.safetensors.index.json")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "pytorch_model.bin"), nil, 0o644))
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, "safe_serialization")
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte("not one"), 0o644))
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, "model.safetensors")
+	assert.ErrorContains(t, err, dir)
+
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"model_type":"bart"}`), 0o644))
+	_, err = OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, "bart")
+}
+
+// streamFS is a file system whose files can only be read from front to back.
+type streamFS struct{ fs.FS }
+
+func (s streamFS) Open(name string) (fs.File, error) {
+	f, err := s.FS.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	return struct{ fs.File }{f}, nil
+}
+
+func TestOpenCheckpointFS(t *testing.T) {
+	cfg := smallConfig()
+	dir := randomWeights(t, cfg).write(t, cfg)
+	memory := fstest.MapFS{}
+	for _, name := range []string{"config.json", "model.safetensors"} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		memory[name] = &fstest.MapFile{Data: data}
+	}
+	want := fingerprint(t, dir)
+	for name, fsys := range map[string]fs.FS{"memory": memory, "stream": streamFS{memory}} {
+		ck, err := OpenCheckpointFS(fsys)
+		require.NoError(t, err, name)
+		got, err := ck.Fingerprint()
+		require.NoError(t, err, name)
+		assert.Equal(t, want, got, name)
+		assert.NoError(t, ck.Close())
+	}
+}
+
+func TestWriteCheckpointErrors(t *testing.T) {
+	cfg := smallConfig()
+	dir := filepath.Join(t.TempDir(), "out")
+	values := RandomTensors(cfg, 1)
+	assert.ErrorContains(t, WriteCheckpoint(dir, cfg, safetensors.F64, values), "F64")
+	bad := *cfg
+	bad.DModel = 0
+	assert.ErrorContains(t, WriteCheckpoint(dir, &bad, safetensors.F32, values), "d_model")
+	assert.NoDirExists(t, dir)
+
+	cause := errors.New("the device is gone")
+	err := WriteCheckpoint(dir, cfg, safetensors.F32, func(name string) ([]float32, error) {
+		if strings.HasPrefix(name, "lm_head") {
+			return nil, cause
+		}
+		return values(name)
+	})
+	assert.ErrorIs(t, err, cause)
+	assert.ErrorContains(t, err, "lm_head.weight")
+	short := func(string) ([]float32, error) { return make([]float32, 1), nil }
+	assert.ErrorContains(t, WriteCheckpoint(dir, cfg, safetensors.F32, short), "needs")
+	entries, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	assert.Empty(t, entries, "nothing half-written stays")
+}
+
+func TestRandomTensors(t *testing.T) {
+	cfg := smallConfig()
+	cfg.DModel, cfg.DKV, cfg.NumHeads, cfg.DFF, cfg.VocabSize = 64, 8, 4, 96, 200
+	values := RandomTensors(cfg, 1)
+	other := RandomTensors(cfg, 2)
+	for _, spec := range cfg.Tensors() {
+		v, err := values(spec.Name)
+		require.NoError(t, err)
+		w, err := other(spec.Name)
+		require.NoError(t, err)
+		if strings.HasSuffix(spec.Name, "layer_norm.weight") {
+			for _, x := range v {
+				require.Equal(t, float32(1), x)
+			}
+			continue
+		}
+		require.NotEqual(t, v, w, "%s by another seed", spec.Name)
+		var sum, squares float64
+		for _, x := range v {
+			sum += float64(x)
+			squares += float64(x) * float64(x)
+		}
+		n := float64(len(v))
+		// Hugging Face's T5PreTrainedModel._init_weights: q 1/√(d·dkv), k, v, wi and bias 1/√d, o 1/√(h·dkv), wo 1/√dff.
+		want := 1.0
+		for part, std := range map[string]float64{
+			".q.": 1 / math.Sqrt(64*8), ".k.": 1.0 / 8, ".v.": 1.0 / 8, ".o.": 1 / math.Sqrt(32),
+			".wi_0.": 1.0 / 8, ".wi_1.": 1.0 / 8, ".wo.": 1 / math.Sqrt(96), "attention_bias": 1.0 / 8,
+		} {
+			if strings.Contains(spec.Name, part) {
+				want = std
+			}
+		}
+		// Five standard errors of the mean and of the deviation.
+		assert.InDelta(t, 0, sum/n, 5*want/math.Sqrt(n), spec.Name)
+		assert.InDelta(t, want, math.Sqrt(squares/n), 5*want/math.Sqrt(2*n), spec.Name)
+	}
+	q0, err := values("encoder.block.0.layer.0.SelfAttention.q.weight")
+	require.NoError(t, err)
+	q1, err := values("encoder.block.1.layer.0.SelfAttention.q.weight")
+	require.NoError(t, err)
+	assert.NotEqual(t, q0, q1)
+	deeper := *cfg
+	deeper.NumLayers++
+	same, err := RandomTensors(&deeper, 1)("encoder.block.1.layer.0.SelfAttention.q.weight")
+	require.NoError(t, err)
+	assert.Equal(t, q1, same, "a deeper model has the same first blocks")
+	_, err = values("encoder.block.2.layer.0.SelfAttention.q.weight")
+	assert.ErrorContains(t, err, "no tensor")
+}
+
+// The first values of seed 42, so that a seed means the same model tomorrow.
+func TestRandomTensorsArePinned(t *testing.T) {
+	v, err := RandomTensors(smallConfig(), 42)("shared.weight")
+	require.NoError(t, err)
+	assert.Equal(t, []float32{0.17861201, -0.9661166, 0.28354084}, v[:3])
+}
+
+// sharedFolder finds the reference data folder beside the checkout; without it the test passes
+// with a line that says so.
+func sharedFolder(t *testing.T, parts ...string) (string, bool) {
+	t.Helper()
+	dir := filepath.Join(append([]string{"..", "..", "shared"}, parts...)...)
+	if _, err := os.Stat(dir); err != nil {
+		t.Logf("the reference data folder has no %s here: nothing is compared with it", filepath.Join(parts...))
+		return "", false
+	}
+	return dir, true
+}
+
+func TestReferenceCheckpointsOpen(t *testing.T) {
+	var dirs []string
+	if golden, ok := sharedFolder(t, "golden"); ok {
+		found, err := filepath.Glob(filepath.Join(golden, "*"))
+		require.NoError(t, err)
+		dirs = append(dirs, found...)
+	}
+	if tiny, ok := sharedFolder(t, "data", "tiny_t5", "ort_tiny_t5"); ok {
+		dirs = append(dirs, tiny)
+	}
+	seen := map[string]bool{}
+	for _, dir := range dirs {
+		ck, err := OpenCheckpoint(dir)
+		require.NoError(t, err)
+		file, err := safetensors.Open(filepath.Join(dir, "model.safetensors"))
+		require.NoError(t, err)
+		assert.Len(t, ck.Names(), len(file.Tensors()), dir)
+		for _, name := range ck.Names() {
+			_, err := ck.Float32(name)
+			require.NoError(t, err)
+		}
+		sum := fingerprint(t, dir)
+		assert.False(t, seen[sum], "two checkpoints have one fingerprint")
+		seen[sum] = true
+
+		// Written again in the same layout, the weights are the same.
+		copied := t.TempDir()
+		require.NoError(t, WriteCheckpoint(copied, ck.Config, safetensors.F32, ck.Float32))
+		assert.Equal(t, sum, fingerprint(t, copied))
+		require.NoError(t, file.Close())
+		require.NoError(t, ck.Close())
+	}
+}

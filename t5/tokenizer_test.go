@@ -1,0 +1,570 @@
+package t5
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// tinyPieces is a vocabulary of a few words and of letters to spell others with.
+func tinyPieces() []Piece {
+	pieces := []Piece{{"▁", -3}, {"▁the", -1}, {"▁film", -2}, {"▁a", -2}, {"s", -3}, {".", -3}, {"ing", -3}, {"é", -6}, {"生", -8}}
+	for c := 'a'; c <= 'z'; c++ {
+		if c != 's' {
+			pieces = append(pieces, Piece{string(c), -5})
+		}
+	}
+	return pieces
+}
+
+func tinyTokenizer(t testing.TB) *Tokenizer {
+	t.Helper()
+	tokenizer, err := NewUnigram(tinyPieces())
+	require.NoError(t, err)
+	return tokenizer
+}
+
+// texts of the pieces that encoding finds.
+func piecesOf(t testing.TB, tokenizer *Tokenizer, text string) []string {
+	t.Helper()
+	ids, err := tokenizer.Encode(text)
+	require.NoError(t, err)
+	pieces := []string{}
+	for _, id := range ids {
+		pieces = append(pieces, tokenizer.pieces[id])
+	}
+	return pieces
+}
+
+func TestTinyTokenizer(t *testing.T) {
+	tokenizer := tinyTokenizer(t)
+	n := 3 + len(tinyPieces()) + sentinels
+	assert.Equal(t, n, tokenizer.VocabSize())
+	assert.Equal(t, int32(0), tokenizer.Pad())
+	assert.Equal(t, int32(1), tokenizer.EOS())
+	for text, want := range map[string][]string{
+		"":                           {},
+		"   \t\n":                    {},
+		"the film":                   {"▁the", "▁film"},
+		"  the\n films. ":            {"▁the", "▁film", "s", "."},
+		"filming":                    {"▁film", "ing"},
+		"thesis":                     {"▁the", "s", "i", "s"},
+		"▁the ▁film":                 {"▁the", "▁film"},
+		"Xé":                         {"▁", "<unk>", "é"},
+		"QXY the":                    {"▁", "<unk>", "▁the"},
+		"生活的":                        {"▁", "生", "<unk>"},
+		"the <extra_id_0>film</s>":   {"▁the", "<extra_id_0>", "▁film", "</s>"},
+		"<extra_id_10><extra_id_1>0": {"<extra_id_10>", "<extra_id_1>", "▁", "<unk>"},
+		"<extra_id_100>":             {"▁", "<unk>", "e", "x", "t", "r", "a", "<unk>", "i", "d", "<unk>"},
+		"<pad>the<unk>":              {"<pad>", "▁the", "<unk>"},
+		"\xff\xfe":                   {"▁", "<unk>"},
+		"a\x00b":                     {"▁a", "<unk>", "b"},
+	} {
+		assert.Equal(t, want, piecesOf(t, tokenizer, text), "%q", text)
+	}
+	ids, err := tokenizer.Encode("<extra_id_0><extra_id_99>")
+	require.NoError(t, err)
+	assert.Equal(t, []int32{int32(n - 1), int32(n - sentinels)}, ids)
+}
+
+func TestDecode(t *testing.T) {
+	tokenizer := tinyTokenizer(t)
+	ids, err := tokenizer.Encode("the films <extra_id_3> a film.")
+	require.NoError(t, err)
+	assert.Equal(t, "the films a film.", tokenizer.Decode(ids))
+	ids = slices.Concat([]int32{0}, ids, []int32{1, 0, 0, 2, -1, math.MinInt32, math.MaxInt32, int32(tokenizer.VocabSize())})
+	assert.Equal(t, "the films a film.", tokenizer.Decode(ids), "special ids and such that do not exist have no text")
+	assert.Empty(t, tokenizer.Decode(nil))
+}
+
+func TestTokenizerSaveAndOpen(t *testing.T) {
+	first := tinyTokenizer(t)
+	dir := filepath.Join(t.TempDir(), "made", "by", "it")
+	require.NoError(t, first.Save(dir))
+	companion := []byte(`{"tokenizer_class":"T5Tokenizer"}`)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), companion, 0o644))
+	second, err := OpenTokenizer(dir)
+	require.NoError(t, err)
+	copied := t.TempDir()
+	require.NoError(t, second.Save(copied))
+	for _, name := range []string{"tokenizer.json", "tokenizer_config.json"} {
+		want, err := os.ReadFile(filepath.Join(dir, name))
+		require.NoError(t, err)
+		got, err := os.ReadFile(filepath.Join(copied, name))
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+	text := "the films <extra_id_7> é"
+	assert.Equal(t, piecesOf(t, first, text), piecesOf(t, second, text))
+	assert.Equal(t, first.pieces, second.pieces)
+}
+
+func TestOpenTokenizerErrors(t *testing.T) {
+	dir := t.TempDir()
+	_, err := OpenTokenizer(dir)
+	assert.ErrorContains(t, err, "neither tokenizer.json nor spiece.model")
+	assert.ErrorContains(t, err, dir)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "spiece.model"), []byte("\xff"), 0o644))
+	_, err = OpenTokenizer(dir)
+	assert.ErrorContains(t, err, filepath.Join(dir, "spiece.model"))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte("{"), 0o644))
+	_, err = OpenTokenizer(dir)
+	assert.ErrorContains(t, err, filepath.Join(dir, "tokenizer.json"))
+}
+
+func TestNewUnigramRefuses(t *testing.T) {
+	for _, c := range []struct {
+		piece Piece
+		want  string
+	}{
+		{Piece{"", -1}, "is empty"},
+		{Piece{"two words", -1}, "has a space"},
+		{Piece{"▁two▁words", -1}, "has a space or a ▁"},
+		{Piece{"▁the", -1}, "there twice"},
+		{Piece{"<unk>", -1}, "there twice"},
+		{Piece{"<extra_id_5>", -1}, "there twice"},
+		{Piece{"▁abcdefghijklmnopqr", -1}, "21 bytes, more than 20"},
+		{Piece{"▁x", math.NaN()}, "score NaN"},
+		{Piece{"▁x", math.Inf(-1)}, "score -Inf"},
+		{Piece{"\xff", -1}, "UTF-8"},
+	} {
+		_, err := NewUnigram(append(tinyPieces(), c.piece))
+		assert.ErrorContains(t, err, c.want, "%q", c.piece.Text)
+	}
+	longest, err := NewUnigram(append(tinyPieces(), Piece{"▁abcdefghijklmnopq", -1}))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"▁abcdefghijklmnopq"}, piecesOf(t, longest, "abcdefghijklmnopq"))
+}
+
+// The sum of scores is the best there is, by trying all ways to cut a word.
+func TestEncodeFindsBestSum(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	pieces := []Piece{{"▁", -2}, {"a", -4}, {"b", -5}, {"c", -6}}
+	seen := map[string]bool{}
+	for len(pieces) < 40 {
+		var text strings.Builder
+		if random.IntN(3) == 0 {
+			text.WriteString("▁")
+		}
+		for range 2 + random.IntN(4) {
+			text.WriteByte("abc"[random.IntN(3)])
+		}
+		if !seen[text.String()] {
+			seen[text.String()] = true
+			pieces = append(pieces, Piece{text.String(), -20 * random.Float64()})
+		}
+	}
+	tokenizer, err := NewUnigram(pieces)
+	require.NoError(t, err)
+	score := map[string]float64{}
+	for _, p := range pieces {
+		score[p.Text] = p.Score
+	}
+	for range 300 {
+		word := make([]byte, 1+random.IntN(30))
+		for i := range word {
+			word[i] = "abc"[random.IntN(3)]
+		}
+		full := "▁" + string(word)
+		best := make([]float64, len(full)+1)
+		for end := 1; end <= len(full); end++ {
+			best[end] = math.Inf(-1)
+			for start := range end {
+				if s, ok := score[full[start:end]]; ok {
+					best[end] = max(best[end], best[start]+s)
+				}
+			}
+		}
+		found := piecesOf(t, tokenizer, string(word))
+		assert.Equal(t, full, strings.Join(found, ""))
+		sum := 0.0
+		for _, p := range found {
+			sum += score[p]
+		}
+		// The sums of at most 30 scores in another order.
+		assert.InDelta(t, best[len(full)], sum, 1e-9, string(word))
+	}
+}
+
+// hostile are texts that have brought tokenizers down.
+func hostile() map[string]string {
+	return map[string]string{
+		"empty":                "",
+		"NUL":                  "\x00\x00 \x00",
+		"invalid UTF-8":        "a\xff\xc3 \xe2\x96 \xf0\x9f\x98",
+		"surrogate":            "\xed\xa0\x80",
+		"one long word":        strings.Repeat("films", 20_000),
+		"one long unknown":     strings.Repeat("界", 100_000),
+		"long run":             strings.Repeat("a", 100_000),
+		"many words":           strings.Repeat("the film ", 11_111),
+		"many spaces":          strings.Repeat(" ", 100_000),
+		"many sentinels":       strings.Repeat("<extra_id_0>", 8_000),
+		"almost sentinels":     strings.Repeat("<extra_id_", 10_000),
+		"combining marks":      "e" + strings.Repeat("\u0301", 50_000),
+		"joined emoji":         strings.Repeat("👩\u200d", 10_000),
+		"byte order mark":      "\ufeffthe film",
+		"right to left":        "שלום עולם مرحبا",
+		"line separators":      "the\u2028film\u2029a\u0085a\va\fa",
+		"replacement char":     "\ufffd",
+		"private use":          "\U0010ffff\ue000",
+		"only word starts":     strings.Repeat("▁", 1000),
+		"prefix of word start": "\xe2\x96",
+	}
+}
+
+func TestEncodeHostileTexts(t *testing.T) {
+	tokenizers := map[string]*Tokenizer{"tiny": tinyTokenizer(t), "with charsmap": charsmapTokenizer(t)}
+	if dir, ok := sharedFolder(t, "data", "tokenizer"); ok {
+		real, err := OpenTokenizer(dir)
+		require.NoError(t, err)
+		tokenizers["T5"] = real
+	}
+	for name, tokenizer := range tokenizers {
+		for kind, text := range hostile() {
+			start := time.Now()
+			ids, err := tokenizer.Encode(text)
+			require.NoError(t, err, "%s, %s", name, kind)
+			for _, id := range ids {
+				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
+			}
+			tokenizer.Decode(ids)
+			// It takes a second at most; the bound only tells linear from quadratic time.
+			assert.Less(t, time.Since(start), 60*time.Second, "%s, %s", name, kind)
+		}
+	}
+}
+
+// A word that is searched in parts comes out as the whole would, unknown runs as one token.
+func TestLongWordsInParts(t *testing.T) {
+	tokenizer := tinyTokenizer(t)
+	assert.Equal(t, []string{"▁", "<unk>"}, piecesOf(t, tokenizer, strings.Repeat("界", 5000)))
+	ids, err := tokenizer.Encode(strings.Repeat("x", 5000))
+	require.NoError(t, err)
+	assert.Len(t, ids, 5001)
+	assert.Equal(t, strings.Repeat("é", 3000), tokenizer.Decode(must(tokenizer.Encode(strings.Repeat("é", 3000)))))
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// Many goroutines get what one gets. The race detector watches when it is on.
+func TestEncodeConcurrently(t *testing.T) {
+	tokenizer := tinyTokenizer(t)
+	texts := make([]string, 64)
+	want := make([][]int32, len(texts))
+	fresh := tinyTokenizer(t)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("the film%s <extra_id_%d> é", strings.Repeat("s", i), i)
+		want[i] = must(fresh.Encode(texts[i]))
+	}
+	var group sync.WaitGroup
+	for g := range 8 {
+		group.Go(func() {
+			for i := range texts {
+				i = (i + 8*g) % len(texts)
+				ids, err := tokenizer.Encode(texts[i])
+				assert.NoError(t, err)
+				assert.Equal(t, want[i], ids)
+				tokenizer.Decode(ids)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestWordCacheStopsGrowing(t *testing.T) {
+	var c wordCache
+	for i := range maxCachedWords + 100 {
+		c.put(fmt.Sprint(i), []int32{int32(i)})
+	}
+	assert.EqualValues(t, maxCachedWords, c.size.Load())
+	ids, ok := c.get("7")
+	assert.True(t, ok)
+	assert.Equal(t, []int32{7}, ids)
+	_, ok = c.get(fmt.Sprint(maxCachedWords + 50))
+	assert.False(t, ok)
+	long := strings.Repeat("x", maxCachedWord+1)
+	(&wordCache{}).put(long, nil)
+	_, ok = c.get(long)
+	assert.False(t, ok)
+}
+
+// editJSON changes the tiny tokenizer.json: edit gets it decoded.
+func editJSON(t testing.TB, edit func(file map[string]any)) []byte {
+	t.Helper()
+	var file map[string]any
+	require.NoError(t, json.Unmarshal(tinyTokenizer(t).files["tokenizer.json"], &file))
+	edit(file)
+	data, err := json.Marshal(file)
+	require.NoError(t, err)
+	return data
+}
+
+// setJSON makes an edit that puts value at a path of keys.
+func setJSON(value any, path ...string) func(map[string]any) {
+	return func(file map[string]any) {
+		for _, key := range path[:len(path)-1] {
+			file = file[key].(map[string]any)
+		}
+		file[path[len(path)-1]] = value
+	}
+}
+
+func addToken(fields map[string]any) func(map[string]any) {
+	return func(file map[string]any) { file["added_tokens"] = append(file["added_tokens"].([]any), fields) }
+}
+
+type object = map[string]any
+
+// badTokenizers are edits of a good tokenizer.json and what the error says about each.
+func badTokenizers() map[string]struct {
+	edit func(map[string]any)
+	want string
+} {
+	precompiled := func(charsmap string) any { return object{"type": "Precompiled", "precompiled_charsmap": charsmap} }
+	return map[string]struct {
+		edit func(map[string]any)
+		want string
+	}{
+		"BPE":                     {setJSON("BPE", "model", "type"), `"BPE"`},
+		"byte fallback":           {setJSON(true, "model", "byte_fallback"), "byte_fallback"},
+		"no unk_id":               {setJSON(nil, "model", "unk_id"), "no unk_id"},
+		"unk_id too large":        {setJSON(38, "model", "unk_id"), "38, outside"},
+		"unk_id negative":         {setJSON(-1, "model", "unk_id"), "-1, outside"},
+		"unk_id a fraction":       {setJSON(1.5, "model", "unk_id"), "unk_id"},
+		"no vocabulary":           {setJSON(nil, "model", "vocab"), "0 pieces"},
+		"vocabulary an object":    {setJSON(object{"a": 1}, "model", "vocab"), "vocab"},
+		"entry of one":            {setJSON([]any{[]any{"a"}}, "model", "vocab"), "not a pair"},
+		"entry reversed":          {setJSON([]any{[]any{-1, "a"}}, "model", "vocab"), "not a pair"},
+		"entry null":              {setJSON([]any{nil}, "model", "vocab"), "piece"},
+		"no end token":            {setJSON([]any{[]any{"a", 0}}, "model", "vocab"), "outside the 1 pieces"},
+		"no pre-tokenizer":        {setJSON(nil, "pre_tokenizer"), "no pre_tokenizer"},
+		"other pre-tokenizer":     {setJSON(object{"type": "ByteLevel"}, "pre_tokenizer"), `"ByteLevel"`},
+		"empty sequence":          {setJSON(object{"type": "Sequence"}, "pre_tokenizer"), `"Sequence"`},
+		"other replacement":       {setJSON(object{"type": "Metaspace", "replacement": "_"}, "pre_tokenizer"), `"_"`},
+		"no prefix":               {setJSON(object{"type": "Metaspace", "replacement": "▁", "add_prefix_space": false}, "pre_tokenizer"), "prepend_scheme"},
+		"other normalizer":        {setJSON(object{"type": "Lowercase"}, "normalizer"), `"Lowercase"`},
+		"replacing letters":       {setJSON(object{"type": "Replace", "pattern": object{"String": "a"}, "content": " "}, "normalizer"), `"Replace"`},
+		"charsmap not base64":     {setJSON(precompiled("*"), "normalizer"), "base64"},
+		"charsmap of three bytes": {setJSON(precompiled("AAAA"), "normalizer"), "shorter than 4"},
+		"charsmap cut off":        {setJSON(precompiled(base64.StdEncoding.EncodeToString([]byte{8, 0, 0, 0, 1, 2, 3, 4})), "normalizer"), "claims a trie of 8"},
+		"charsmap without end":    {setJSON(precompiled(base64.StdEncoding.EncodeToString([]byte{4, 0, 0, 0, 1, 2, 3, 4, 'a'})), "normalizer"), "zero byte"},
+		"charsmap that blows up":  {setJSON(precompiled(base64.StdEncoding.EncodeToString(append([]byte{4, 0, 0, 0, 1, 2, 3, 4}, strings.Repeat("a", 300)+"\x00"...))), "normalizer"), "300 bytes"},
+		"two charsmaps":           {setJSON(object{"type": "Sequence", "normalizers": []any{precompiled("BAAAAAAAAAA="), precompiled("BAAAAAAAAAA=")}}, "normalizer"), "two"},
+		"added token far out":     {addToken(object{"id": 1 << 40, "content": "x!"}), "outside"},
+		"added token negative":    {addToken(object{"id": -1, "content": "x!"}), "outside"},
+		"added token on another":  {addToken(object{"id": 1, "content": "x!"}), `"</s>" has that`},
+		"added token elsewhere":   {addToken(object{"id": 500, "content": "▁the"}), "the vocabulary has it at 4"},
+		"added token single word": {addToken(object{"id": 500, "content": "x!", "single_word": true}), "single_word"},
+	}
+}
+
+func TestBadTokenizerJSON(t *testing.T) {
+	for name, c := range badTokenizers() {
+		_, err := ParseTokenizerJSON(editJSON(t, c.edit))
+		assert.ErrorContains(t, err, c.want, name)
+	}
+	for _, text := range []string{"", "{", "null", "[]", "{}", `{"model":{"vocab":[["a",1e999]]}}`} {
+		_, err := ParseTokenizerJSON([]byte(text))
+		assert.Error(t, err, text)
+	}
+}
+
+func TestTokenizerJSONVariants(t *testing.T) {
+	text := "the films</s>s a<extra_id_0> s"
+	want := []string{"▁the", "▁film", "s", "</s>", "▁", "s", "▁a", "<extra_id_0>", "▁", "s"}
+	metaspace := func(scheme string) any {
+		return object{"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": true}
+	}
+	for name, edit := range map[string]func(map[string]any){
+		"as written":                  func(map[string]any) {},
+		"no model type":               func(file map[string]any) { delete(file["model"].(map[string]any), "type") },
+		"metaspace alone":             setJSON(metaspace("always"), "pre_tokenizer"),
+		"old metaspace":               setJSON(object{"type": "Metaspace", "replacement": "▁", "add_prefix_space": true}, "pre_tokenizer"),
+		"normalizer that only spaces": setJSON(object{"type": "Sequence", "normalizers": []any{object{"type": "Strip"}, object{"type": "Replace", "pattern": object{"Regex": " {2,}"}, "content": "▁"}}}, "normalizer"),
+		"added token without content": addToken(object{"id": 7, "content": ""}),
+		"truncation and padding": func(file map[string]any) {
+			file["truncation"] = object{"max_length": 2}
+			file["padding"] = object{"strategy": "BatchLongest"}
+		},
+	} {
+		tokenizer, err := ParseTokenizerJSON(editJSON(t, edit))
+		require.NoError(t, err, name)
+		assert.Equal(t, want, piecesOf(t, tokenizer, text), name)
+	}
+	first, err := ParseTokenizerJSON(editJSON(t, setJSON(metaspace("first"), "pre_tokenizer")))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"▁the", "▁film", "s", "</s>", "s", "▁a", "<extra_id_0>", "▁", "s"}, piecesOf(t, first, text))
+
+	own, err := ParseTokenizerJSON(editJSON(t, addToken(object{"id": 500, "content": "\n", "special": false})))
+	require.NoError(t, err)
+	assert.Equal(t, []string{"▁the", "\n", "▁film"}, piecesOf(t, own, "the\nfilm"))
+	assert.Equal(t, 501, own.VocabSize())
+	assert.Equal(t, "the\n film", own.Decode(must(own.Encode("the\nfilm"))), "a token of one's own has its text")
+	assert.Empty(t, own.Decode([]int32{400}), "an id between the vocabulary and the token has none")
+}
+
+// vectors are the public test vectors of T5's tokenizer.
+type vectors struct {
+	Vectors []struct {
+		Text    string
+		IDs     []int32 `json:"ids"`
+		Decoded string
+		Class   string `json:"cls"`
+		Note    string
+	}
+}
+
+// Both files of T5's own tokenizer give the ids of every public vector.
+func TestReferenceVectors(t *testing.T) {
+	dir, ok := sharedFolder(t, "data", "tokenizer")
+	if !ok {
+		return
+	}
+	var v vectors
+	require.NoError(t, json.Unmarshal(must(os.ReadFile(filepath.Join(dir, "test_vectors.json"))), &v))
+	require.NotEmpty(t, v.Vectors)
+	for name, tokenizer := range referenceTokenizers(t, dir) {
+		assert.Equal(t, 32100, tokenizer.VocabSize(), name)
+		assert.Equal(t, int32(1), tokenizer.EOS(), name)
+		assert.Equal(t, int32(0), tokenizer.Pad(), name)
+		for i, c := range v.Vectors {
+			ids, err := tokenizer.Encode(c.Text)
+			require.NoError(t, err)
+			if c.Note != "add_special_tokens=False" {
+				ids = append(ids, tokenizer.EOS())
+			}
+			assert.Equal(t, c.IDs, ids, "%s, vector %d: %q", name, i, c.Text)
+			// The vectors' decoded text shows special tokens, and lacks the spaces before
+			// punctuation that Hugging Face's clean-up removes.
+			if c.Decoded != "" && c.Class == "plain" && !strings.Contains(c.Decoded, "<unk>") {
+				spaceless := func(s string) string { return strings.ReplaceAll(s, " ", "") }
+				assert.Equal(t, spaceless(strings.TrimSuffix(c.Decoded, "</s>")), spaceless(tokenizer.Decode(ids)))
+			}
+		}
+		ids, err := tokenizer.Encode("<extra_id_0> <extra_id_99>")
+		require.NoError(t, err)
+		assert.Equal(t, []int32{32099, 32000}, ids)
+		assert.Empty(t, tokenizer.Decode([]int32{32100, 32127}), "rows of the embedding beyond the vocabulary")
+	}
+}
+
+func referenceTokenizers(t *testing.T, dir string) map[string]*Tokenizer {
+	t.Helper()
+	return map[string]*Tokenizer{
+		"tokenizer.json": must(ParseTokenizerJSON(must(os.ReadFile(filepath.Join(dir, "tokenizer.json"))))),
+		"spiece.model":   must(ParseSentencePiece(must(os.ReadFile(filepath.Join(dir, "spiece.model"))))),
+	}
+}
+
+// Both files agree on real text, and decoding gives back all but unknown characters and spacing.
+func TestReferenceTokenizersAgree(t *testing.T) {
+	dir, ok := sharedFolder(t, "data")
+	if !ok {
+		return
+	}
+	f, err := os.Open(filepath.Join(dir, "corpora", "wiki_en2014.valid.txt.gz"))
+	require.NoError(t, err)
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	require.NoError(t, err)
+	lines := bufio.NewScanner(z)
+	lines.Buffer(nil, 1<<20)
+	both := referenceTokenizers(t, filepath.Join(dir, "tokenizer"))
+	n := 0
+	for ; n < 500 && lines.Scan(); n++ {
+		a := must(both["tokenizer.json"].Encode(lines.Text()))
+		b := must(both["spiece.model"].Encode(lines.Text()))
+		require.Equal(t, a, b, "%q", lines.Text())
+		if !slices.Contains(a, 2) {
+			again := must(both["spiece.model"].Encode(both["spiece.model"].Decode(a)))
+			require.Equal(t, a, again, "%q", lines.Text())
+		}
+	}
+	require.NoError(t, lines.Err())
+	assert.Equal(t, 500, n)
+}
+
+// A model of 1,024 pieces in which the ids of the special pieces are not T5's.
+func TestReferenceTinySentencePiece(t *testing.T) {
+	dir, ok := sharedFolder(t, "data", "tiny_t5", "ort_tiny_t5")
+	if !ok {
+		return
+	}
+	tokenizer, err := OpenTokenizer(dir)
+	require.NoError(t, err)
+	assert.Equal(t, 1024+sentinels, tokenizer.VocabSize())
+	assert.Equal(t, int32(2), tokenizer.EOS())
+	assert.Equal(t, int32(0), tokenizer.Pad(), "it names none")
+	text := "the quick brown fox, and so on."
+	assert.Equal(t, text, tokenizer.Decode(must(tokenizer.Encode(text))))
+	assert.NotContains(t, must(tokenizer.Encode(text)), tokenizer.unk)
+}
+
+// FuzzEncode: any bytes are a text; its ids exist; decoding gives valid UTF-8.
+func FuzzEncode(f *testing.F) {
+	for _, text := range hostile() {
+		if len(text) < 1000 {
+			f.Add(text)
+		}
+	}
+	f.Add("the films <extra_id_0> </s>")
+	tokenizers := []*Tokenizer{tinyTokenizer(f), charsmapTokenizer(f)}
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, tokenizer := range tokenizers {
+			ids, err := tokenizer.Encode(text)
+			require.NoError(t, err)
+			for _, id := range ids {
+				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
+			}
+			require.True(t, utf8.ValidString(tokenizer.Decode(ids)))
+		}
+	})
+}
+
+// FuzzParseTokenizer: any bytes are refused with an error or make a tokenizer that encodes.
+func FuzzParseTokenizer(f *testing.F) {
+	f.Add(tinyTokenizer(f).files["tokenizer.json"])
+	small := editJSON(f, func(file map[string]any) {
+		setJSON([]any{[]any{"</s>", 0}, []any{"▁a", -1}, []any{"u", 0}}, "model", "vocab")(file)
+		file["added_tokens"] = []any{}
+	})
+	f.Add(small)
+	for _, c := range badTokenizers() {
+		f.Add(editJSON(f, c.edit))
+	}
+	f.Add(charsmapTokenizer(f).files["spiece.model"])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		for _, parse := range []func([]byte) (*Tokenizer, error){ParseTokenizerJSON, ParseSentencePiece} {
+			tokenizer, err := parse(data)
+			if err != nil {
+				continue
+			}
+			ids, err := tokenizer.Encode("the film\tA <extra_id_0>é界\xff" + strings.Repeat("ab", 40))
+			require.NoError(t, err)
+			for _, id := range ids {
+				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
+			}
+			require.True(t, utf8.ValidString(tokenizer.Decode(ids)))
+		}
+	})
+}
