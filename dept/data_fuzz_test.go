@@ -1,0 +1,71 @@
+package dept
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func FuzzReadJSONL(f *testing.F) {
+	f.Add(`{"source": "a", "target": "b"}`+"\n"+`{"text": 1.5e3, "label": true}`, "")
+	f.Add(`{"sentence": "\ud800", "label": null, "label": [1]}`+"\n\n", "sst2")
+	f.Add(`{"text": "Word: w. Sentence 1: a Sentence 2: b", "label": "TRUE"}`, "wic")
+	f.Add("\ufeffnull\r\n", "rte")
+	f.Fuzz(func(t *testing.T, text, task string) { fuzzRead(t, JSONL, text, task) })
+}
+
+func FuzzReadTSV(f *testing.F) {
+	f.Add("text\tlabel\r\n\"a\t1\r\n", "")
+	f.Add("gj04\t1\t\ta\n", "cola")
+	f.Add("a\tWorld\n\n", "agnews")
+	f.Add("index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n", "rte")
+	f.Fuzz(func(t *testing.T, text, task string) { fuzzRead(t, TSV, text, task) })
+}
+
+func FuzzReadCSV(f *testing.F) {
+	f.Add("text,label\r\n\"a\r\n\"\"b\",1\r\n\r\n", "")
+	f.Add("Class Index,Title,Description\n4,\"T\",a\n", "agnews")
+	f.Add("sentence,label\n\"a,1\n", "sst2")
+	f.Fuzz(func(t *testing.T, text, task string) { fuzzRead(t, CSV, text, task) })
+}
+
+// fuzzRead holds what is true of any text, read for predicting and for training.
+func fuzzRead(t *testing.T, format Format, text, name string) {
+	opts := DataOptions{}
+	if name != "" {
+		task, err := LookupTask(name)
+		if err != nil {
+			return
+		}
+		opts.Task = task
+	}
+	rows, err := readAll(format, text, opts)
+	if err != nil {
+		assert.True(t, strings.HasPrefix(err.Error(), "rows."+string(format)+":"), err.Error())
+		assert.Empty(t, rows)
+	} else {
+		require.NotEmpty(t, rows)
+	}
+	line := 0
+	for _, row := range rows {
+		assert.Greater(t, row.Line, line)
+		line = row.Line
+		assert.True(t, utf8.ValidString(row.Source) && utf8.ValidString(row.Target))
+		if opts.Task != nil && row.Target != "" {
+			assert.Contains(t, opts.Task.Targets(), row.Target)
+		}
+	}
+	assert.LessOrEqual(t, line, strings.Count(text, "\n")+1)
+
+	opts.NeedTarget = true
+	labelled, err := readAll(format, text, opts)
+	if err == nil {
+		assert.Equal(t, rows, labelled, "training and predicting read the same rows")
+		for _, row := range labelled {
+			assert.NotEmpty(t, row.Target)
+		}
+	}
+}

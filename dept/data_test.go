@@ -1,0 +1,296 @@
+package dept
+
+import (
+	"bytes"
+	"compress/gzip"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// readAll reads text as a file of the given name and format.
+func readAll(format Format, text string, opts DataOptions) ([]Row, error) {
+	r, err := NewReader("rows."+string(format), strings.NewReader(text), format, opts)
+	if err != nil {
+		return nil, err
+	}
+	d, err := ReadDataset(r)
+	if err != nil {
+		return nil, err
+	}
+	return d.rows, nil
+}
+
+func TestReadRows(t *testing.T) {
+	for _, tc := range []struct {
+		name   string
+		format Format
+		text   string
+		opts   DataOptions
+		want   []Row
+	}{
+		{"jsonl", JSONL,
+			`{"source": "a \"b\" é\u00e9", "target": "x"}` + "\n" + ` {"target":"y","source":"c"}` + "\n", DataOptions{},
+			[]Row{{`a "b" éé`, "x", 1}, {"c", "y", 2}}},
+		{"numbers and booleans become text", JSONL,
+			`{"source": 1.50, "target": 2}` + "\n" + `{"source": "s", "target": true}`, DataOptions{},
+			[]Row{{"1.50", "2", 1}, {"s", "true", 2}}},
+		{"other values are left out", JSONL,
+			`{"source": ["a"], "text": null, "sentence": "s", "target": {}, "label": 1}`, DataOptions{},
+			[]Row{{"s", "1", 1}}},
+		{"text and label", JSONL, `{"label": 0, "text": "a"}`, DataOptions{}, []Row{{"a", "0", 1}}},
+		{"columns by name", CSV, "id,review,stars\n1,good,5\n",
+			DataOptions{SourceColumn: "review", TargetColumn: "stars"}, []Row{{"good", "5", 2}}},
+		{"a named column before a known one", TSV, "source\treview\tlabel\na\tb\t1\n",
+			DataOptions{SourceColumn: "review"}, []Row{{"b", "1", 2}}},
+		{"header of the caller's", CSV, "a,1\nb,0\n", DataOptions{Header: []string{"text", "label"}}, []Row{{"a", "1", 1}, {"b", "0", 2}}},
+		{"header of the file's before it", TSV, "label\tsource\n1\ta\n", DataOptions{Header: []string{"text", "label"}}, []Row{{"a", "1", 2}}},
+		{"no target", CSV, "text\na\n", DataOptions{}, []Row{{"a", "", 2}}},
+		{"tsv quotes are characters", TSV, "sentence\tlabel\n\"a\t1\nb\"\" \"\t0\n", DataOptions{},
+			[]Row{{`"a`, "1", 2}, {`b"" "`, "0", 3}}},
+		{"csv quotes are quotes", CSV, "text,label\n\"a, \"\"b\"\"\nc\",1\nd,0\n", DataOptions{},
+			[]Row{{"a, \"b\"\nc", "1", 2}, {"d", "0", 4}}},
+		{"byte-order mark and CRLF, tsv", TSV, "\ufefftext\tlabel\r\na\t1\r\n", DataOptions{}, []Row{{"a", "1", 2}}},
+		{"byte-order mark and CRLF, csv", CSV, "\ufefftext,label\r\n\"a\r\nb\",1\r\nc,0\r\n", DataOptions{},
+			[]Row{{"a\nb", "1", 2}, {"c", "0", 4}}},
+		{"byte-order mark and CRLF, jsonl", JSONL, "\ufeff{\"text\":\"a\"}\r\n", DataOptions{}, []Row{{"a", "", 1}}},
+		{"blank lines at the end, jsonl", JSONL, "{\"text\":\"a\"}\n\n  \r\n\n", DataOptions{}, []Row{{"a", "", 1}}},
+		{"blank lines at the end, csv", CSV, "text\na\n\n\n", DataOptions{}, []Row{{"a", "", 2}}},
+		{"no end of the last line", TSV, "text\tlabel\na\t1", DataOptions{}, []Row{{"a", "1", 2}}},
+		{"empty cells", TSV, "text\tlabel\n\t\n", DataOptions{}, []Row{{"", "", 2}}},
+		{"plain text", Text, "a b\n \"c\"\n", DataOptions{}, []Row{{"a b", "", 1}, {` "c"`, "", 2}}},
+
+		{"sst2 train", TSV, "sentence\tlabel\na \"b\" \t1\n", task("sst2"), []Row{{"sentence: a \"b\" ", "1", 2}}},
+		{"sst2 test-labeled", TSV, "sentence\tlabel\r\na .\t0\r\n", task("sst2"), []Row{{"sentence: a .", "0", 2}}},
+		{"sst2 by name", JSONL, `{"sentence": "a", "label": "Positive"}`, task("sst2"), []Row{{"sentence: a", "1", 1}}},
+		{"sst2 plain", Text, "so good\n", unlabelled("sst2"), []Row{{"sentence: so good", "", 1}}},
+		{"cola train", TSV, "gj04\t1\t\tThe a.\ncj99\t0\t*\tA the.\n", task("cola"),
+			[]Row{{"sentence: The a.", "1", 1}, {"sentence: A the.", "0", 2}}},
+		{"cola test", TSV, "index\tsentence\n0\tThe a.\n", unlabelled("cola"),
+			[]Row{{"sentence: The a.", "", 2}}},
+		{"rte train", TSV, "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tnot_entailment\n1\tc\td\tentailment\n", task("rte"),
+			[]Row{{"sentence1: a sentence2: b", "1", 2}, {"sentence1: c sentence2: d", "0", 3}}},
+		{"wic", JSONL, `{"word": "w", "sentence1": "a", "sentence2": "b", "label": true, "idx": 3}` + "\n" +
+			`{"word": "w", "sentence1": "a", "sentence2": "b", "label": "false"}`, task("wic"),
+			[]Row{{"sentence1: a sentence2: b word: w", "1", 1}, {"sentence1: a sentence2: b word: w", "0", 2}}},
+		{"wic in one text", JSONL, `{"label": 1, "text": "Word: w. Sentence 1: a . Sentence 2: b ."}`, task("wic"),
+			[]Row{{"sentence1: a . sentence2: b . word: w", "1", 1}}},
+		{"agnews csv", CSV, "Class Index,Title,Description\n4,T,\"a, b\"\n1,U,c\n", task("agnews"),
+			[]Row{{"sentence: T a, b", "3", 2}, {"sentence: U c", "0", 3}}},
+		{"agnews csv without a header", CSV, "\"3\",\"T\",\"a\"\n", task("agnews"), []Row{{"sentence: T a", "2", 1}}},
+		{"agnews tsv", TSV, "a b.\tSci/Tech\nc.\tWorld\n", task("agnews"), []Row{{"sentence: a b.", "3", 1}, {"sentence: c.", "0", 2}}},
+		{"agnews text and label", JSONL, `{"text": "a", "label": 3}`, task("agnews"), []Row{{"sentence: a", "3", 1}}},
+		{"no label where none is needed", JSONL, `{"sentence": "a", "label": -1}`, unlabelled("sst2"),
+			[]Row{{"sentence: a", "", 1}}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			rows, err := readAll(tc.format, tc.text, tc.opts)
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, rows)
+		})
+	}
+}
+
+// task is the options for training on a task.
+func task(name string) DataOptions {
+	task, err := LookupTask(name)
+	if err != nil {
+		panic(err)
+	}
+	return DataOptions{Task: task, NeedTarget: true}
+}
+
+// unlabelled is the options for predicting.
+func unlabelled(name string) DataOptions { return DataOptions{Task: task(name).Task} }
+
+func TestReadErrors(t *testing.T) {
+	train := DataOptions{NeedTarget: true}
+	for _, tc := range []struct {
+		name   string
+		format Format
+		text   string
+		opts   DataOptions
+		want   string
+	}{
+		{"empty jsonl", JSONL, "", train, "rows.jsonl: holds no rows"},
+		{"empty tsv", TSV, "", train, "rows.tsv: holds no rows"},
+		{"empty csv", CSV, "\n\n", train, "rows.csv: holds no rows"},
+		{"empty txt", Text, "\ufeff\n", DataOptions{}, "rows.txt: holds no rows"},
+		{"header alone, tsv", TSV, "text\tlabel\n", train, "rows.tsv: holds no rows"},
+		{"header alone, csv", CSV, "text,label\n", train, "rows.csv: holds no rows"},
+
+		{"broken JSON", JSONL, "{\"text\":\"a\",\"label\":1}\n{\"text\":\"a\"\n", train, `rows.jsonl:2: expected one JSON object on the line`},
+		{"two objects", JSONL, `{"text":"a"} {"text":"b"}`, train, `rows.jsonl:1: expected one JSON object on the line`},
+		{"an array", JSONL, `[{"text":"a"}]`, train, "it is a JSON array"},
+		{"null", JSONL, "null", train, `rows.jsonl:1: no column "source" or "text" or "sentence" for the source (columns: none)`},
+		{"no source", JSONL, `{"label":1,"review":"a"}`, train,
+			`rows.jsonl:1: no column "source" or "text" or "sentence" for the source (columns: label, review)`},
+		{"no target", JSONL, `{"text":"a"}`, train, `rows.jsonl:1: no column "target" or "label" for the target (columns: text)`},
+		{"a nested source", JSONL, `{"source":["a"],"target":"b"}`, train, "(columns: target)"},
+		{"an empty target", CSV, "text,label\na,\n", train, "rows.csv:2: the target is empty"},
+		{"no named source", TSV, "text\tlabel\na\t1\n", DataOptions{SourceColumn: "review"},
+			`rows.tsv:1: no column "review" for the source (columns: text, label)`},
+		{"no named target", TSV, "text\tlabel\na\t1\n", DataOptions{TargetColumn: "stars", NeedTarget: true},
+			`rows.tsv:2: no column "stars" for the target (columns: label, text)`},
+		{"too many cells", TSV, "text\tlabel\na\t1\t\n", train, "rows.tsv:2: the row has 3 cells, the table 2 columns (text, label)"},
+		{"too few cells", CSV, "text,label\na,1\nb\n", train, "rows.csv:3: the row has 1 cells, the table 2 columns (text, label)"},
+		{"a bare quote", CSV, "text,label\na,1\nb\"c,1\n", train, `rows.csv:3: bare " in non-quoted`},
+		{"an open quote", CSV, "text,label\n\"b,1\nc,1\n", train, `rows.csv:3: extraneous or missing " in quoted-field`},
+		{"a blank line, jsonl", JSONL, "{\"text\":\"a\"}\n\n\n{\"text\":\"a\"}\n", DataOptions{}, "rows.jsonl:2: a blank line"},
+		{"a blank line, tsv", TSV, "text\na\n\nb\n", DataOptions{}, "rows.tsv:3: a blank line"},
+		{"a blank line, csv", CSV, "text\n\"a\nb\"\n\nb\n", DataOptions{}, "rows.csv:4: a blank line"},
+		{"a blank line, txt", Text, "\na\n", DataOptions{}, "rows.txt:1: a blank line"},
+		{"not UTF-8, jsonl", JSONL, "{\"text\":\"a\xff\"}", DataOptions{}, "rows.jsonl:1: not UTF-8"},
+		{"not UTF-8, csv", CSV, "text\n\"a\xff\"\n", DataOptions{}, "rows.csv:2: not UTF-8"},
+		{"UTF-16", CSV, "\xff\xfet\x00e\x00", DataOptions{}, "rows.csv:1: not UTF-8"},
+		{"no format", "parquet", "", DataOptions{}, `rows.parquet: unknown format "parquet"`},
+
+		{"sst2 without its column", TSV, "text\tlabel\na\t1\n", task("sst2"),
+			"rows.tsv:1: the columns of task sst2 are missing: sentence (columns: text, label)"},
+		{"rte without one of two", JSONL, `{"sentence1":"a","label":0}`, task("rte"),
+			"rows.jsonl:1: the columns of task rte are missing: sentence1, sentence2 (columns: label, sentence1)"},
+		{"wic without any", JSONL, `{"label":0}`, task("wic"), "missing: sentence1, sentence2, word; or text (columns: label)"},
+		{"wic in a text of another form", JSONL, `{"text":"Word: w","label":0}`, task("wic"),
+			`rows.jsonl:1: column "text" does not read "Word: {word}. Sentence 1: {sentence1} Sentence 2: {sentence2}"`},
+		{"sst2 without labels", TSV, "index\tsentence\n0\ta\n", task("sst2"),
+			`rows.tsv:2: no column "label" for the target of task sst2 (columns: index, sentence)`},
+		{"sst2 with another label", TSV, "sentence\tlabel\na\t1\nb\t7\n", task("sst2"),
+			`rows.tsv:3: label "7" is no label of task sst2: it has 0 or negative, 1 or positive`},
+		{"sst2 with an empty label", TSV, "sentence\tlabel\na\t\n", task("sst2"), `rows.tsv:2: label "" is no label of task sst2`},
+		{"agnews counts from 1 there", CSV, "0,T,a\n", task("agnews"),
+			`rows.csv:1: Class Index "0" is no label of task agnews: it has 1 (World), 2 (Sports), 3 (Business), 4 (Sci/Tech)`},
+		{"task and columns", JSONL, "", DataOptions{Task: task("sst2").Task, SourceColumn: "a"}, "name a task or columns, not both"},
+		{"plain text for a pair", Text, "a\n", unlabelled("rte"), "a row of task rte is 2 texts (sentence1, sentence2)"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := readAll(tc.format, tc.text, tc.opts)
+			assert.ErrorContains(t, err, tc.want)
+		})
+	}
+}
+
+// An error about a file that is no table names a few words of it.
+func TestErrorsStayShort(t *testing.T) {
+	long := strings.Repeat("word ", 1000)
+	for _, text := range []string{long, strings.Repeat("word\t", 1000), "text\tlabel\n" + long + "\t" + long} {
+		_, err := readAll(TSV, text, task("sst2"))
+		require.Error(t, err)
+		assert.Less(t, len(err.Error()), 400)
+	}
+	_, err := readAll(TSV, "sentence\tlabel\na\t"+long, task("sst2"))
+	require.Error(t, err)
+	assert.Less(t, len(err.Error()), 400)
+}
+
+func TestLongRows(t *testing.T) {
+	long := strings.Repeat("word ", 3<<20) // 15 MiB
+	for _, tc := range []struct {
+		format         Format
+		before, behind string
+	}{
+		{JSONL, `{"text":"`, "\"}\n"},
+		{TSV, "text\n", "\n"},
+		{CSV, "text\n\"", "\"\n"},
+		{Text, "", "\n"},
+	} {
+		rows, err := readAll(tc.format, tc.before+long+tc.behind, DataOptions{})
+		require.NoError(t, err, tc.format)
+		assert.True(t, len(rows) == 1 && rows[0].Source == long, tc.format)
+
+		_, err = readAll(tc.format, tc.before+long+long+tc.behind, DataOptions{})
+		assert.ErrorContains(t, err, "a row of more than 16 MiB", tc.format)
+	}
+}
+
+// A reader gives rows before the text has ended, so that a pipe can be answered line by line.
+func TestReaderStreams(t *testing.T) {
+	from, to := io.Pipe()
+	go io.WriteString(to, "one\n")
+	r, err := NewReader("pipe", from, Text, DataOptions{})
+	require.NoError(t, err)
+	for i, line := range []string{"one", "two"} {
+		if i > 0 {
+			go io.WriteString(to, line+"\n")
+		}
+		row, err := r.Next()
+		require.NoError(t, err)
+		assert.Equal(t, line, row.Source)
+	}
+	go to.CloseWithError(errors.New("unplugged"))
+	_, err = r.Next()
+	assert.EqualError(t, err, "pipe:3: unplugged")
+}
+
+func TestOpenData(t *testing.T) {
+	dir := t.TempDir()
+	text := map[string]string{
+		"a.jsonl": `{"source": "s", "target": "t"}`,
+		"a.JSON":  `{"source": "s", "target": "t"}`,
+		"a.tsv":   "source\ttarget\ns\tt\n",
+		"a.csv":   "source,target\ns,t\n",
+	}
+	var sum string
+	for name, content := range text {
+		var zipped bytes.Buffer
+		zip := gzip.NewWriter(&zipped)
+		io.WriteString(zip, content)
+		require.NoError(t, zip.Close())
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666))
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".gz"), zipped.Bytes(), 0o666))
+		for _, name := range []string{name, name + ".gz"} {
+			d, err := LoadDataset(filepath.Join(dir, name), DataOptions{NeedTarget: true})
+			require.NoError(t, err, name)
+			require.Equal(t, 1, d.Len())
+			assert.Equal(t, "s", d.Row(0).Source)
+			assert.Equal(t, "t", d.Row(0).Target)
+			assert.Len(t, d.Fingerprint(), 64)
+			if sum == "" {
+				sum = d.Fingerprint()
+			}
+			assert.Equal(t, sum, d.Fingerprint(), "the rows are the same in %s", name)
+		}
+		cut := zipped.Bytes()[:zipped.Len()-6]
+		require.NoError(t, os.WriteFile(filepath.Join(dir, "cut."+name+".gz"), cut, 0o666))
+		_, err := LoadDataset(filepath.Join(dir, "cut."+name+".gz"), DataOptions{})
+		assert.ErrorContains(t, err, "unexpected EOF", name)
+	}
+
+	for name, want := range map[string]string{
+		"absent.csv": "absent.csv",
+		"a.parquet":  `unknown format "parquet"`,
+		"noformat":   `unknown format ""`,
+		"plain.gz":   "plain.gz: unzipping",
+	} {
+		if name != "absent.csv" {
+			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("text\na\n"), 0o666))
+		}
+		_, err := OpenData(filepath.Join(dir, name), DataOptions{})
+		assert.ErrorContains(t, err, want)
+	}
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.csv"), 0o777))
+	_, err := LoadDataset(filepath.Join(dir, "folder.csv"), DataOptions{})
+	assert.ErrorContains(t, err, "folder.csv:1: ")
+}
+
+func TestFingerprintTellsRowsApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, text := range []string{
+		`{"source": "ab", "target": "c"}`,
+		`{"source": "a", "target": "bc"}`,
+		`{"source": "ab"}` + "\n" + `{"source": "c"}`,
+		`{"source": "c"}` + "\n" + `{"source": "ab"}`,
+	} {
+		r, err := NewReader("rows", strings.NewReader(text), JSONL, DataOptions{})
+		require.NoError(t, err)
+		d, err := ReadDataset(r)
+		require.NoError(t, err)
+		assert.Empty(t, seen[d.Fingerprint()], text)
+		seen[d.Fingerprint()] = text
+	}
+}

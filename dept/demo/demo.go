@@ -1,0 +1,66 @@
+// Package demo makes everything that a demonstration of DePT needs and that
+// would otherwise have to be fetched: a small language with its tokenizer, tasks
+// on its sentences, and a mixture of questions to pre-train a small T5 on, which
+// the tasks then steer.
+//
+// A sentence such as "luckily the soup was awful" has a tone, a topic, a luck
+// and a tense. The mixture asks about them in words, before the sentence. A task
+// wants one of them and asks nothing: what the mixture says in words, the prompt
+// has to find. Its dev and test rows are made of words and templates that its
+// training rows do not have, so that nothing is gained by remembering rows; the
+// backbone knows the words from the mixture, not the templates.
+//
+// Everything is a function of a seed, and no file is touched.
+package demo
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/t5"
+)
+
+// Task is a question that is not asked: a row's source is the bare sentence, its
+// target the sentence's label.
+type Task struct {
+	Name   string   // the attribute of the sentences
+	Labels []string // the targets there are
+}
+
+// Tasks are the tasks. Of the tone an untrained prompt gets half right, since the
+// backbone then answers with the luck, which has the same labels; of the others
+// it gets nothing right.
+var Tasks = []Task{task("tone"), task("topic"), task("tense")}
+
+func task(name string) Task {
+	i := slices.IndexFunc(attributes, func(a attribute) bool { return a.name == name })
+	return Task{name, attributes[i].labels}
+}
+
+// Rows makes n rows of a task, with as many of each label as of any other. Words
+// and templates are the split's.
+func Rows(task Task, split Split, n int, seed uint64) []dept.Row {
+	r := newSource(seed, rowsStream, split)
+	rows := make([]dept.Row, n)
+	for i := range rows {
+		label := task.Labels[i%len(task.Labels)]
+		s := r.sentence(split, true, map[string]string{task.Name: label})
+		rows[i] = dept.Row{Source: before + " " + s.text, Target: label, Line: i + 1}
+	}
+	return rows
+}
+
+// Tokenizer knows every word of the language as one piece, and nothing else.
+func Tokenizer() (*t5.Tokenizer, error) {
+	words := vocabulary()
+	pieces := make([]t5.Piece, len(words))
+	for i, w := range words {
+		pieces[i].Text = "▁" + w
+	}
+	tok, err := t5.NewUnigram(pieces)
+	if err != nil {
+		return nil, fmt.Errorf("make the demo's tokenizer: %w", err)
+	}
+	return tok, nil
+}

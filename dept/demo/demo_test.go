@@ -1,0 +1,253 @@
+package demo
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept"
+)
+
+var splits = []Split{Train, Dev, Test}
+
+// text is a row's sentence without what stands before it.
+func text(r dept.Row) string {
+	_, sentence, _ := strings.Cut(r.Source, before)
+	return strings.TrimSpace(sentence)
+}
+
+func sentences(rows []dept.Row) map[string]bool {
+	set := map[string]bool{}
+	for _, r := range rows {
+		set[text(r)] = true
+	}
+	return set
+}
+
+// smallWords are those of the templates of a split.
+func smallWords(s Split) map[string]bool {
+	set := map[string]bool{}
+	for _, template := range part(templates, s) {
+		for _, w := range template {
+			if !slices.Contains(places, w) {
+				set[w] = true
+			}
+		}
+	}
+	return set
+}
+
+func TestRowsDependOnTheSeedAlone(t *testing.T) {
+	for _, task := range Tasks {
+		assert.Equal(t, Rows(task, Dev, 50, 1), Rows(task, Dev, 50, 1))
+		assert.NotEqual(t, Rows(task, Dev, 50, 1), Rows(task, Dev, 50, 2))
+	}
+	assert.Equal(t, Mixture(Train, 100, 1)[:50], Mixture(Train, 50, 1), "fewer rows are the first of more")
+	assert.NotEqual(t, Mixture(Train, 50, 1), Mixture(Train, 50, 2))
+}
+
+// A prompt can gain nothing by remembering words or forms of its training rows.
+func TestSplitsShareOnlySmallWords(t *testing.T) {
+	small := smallWords(Train)
+	for _, task := range Tasks {
+		words := map[Split]map[string]bool{}
+		for _, s := range splits {
+			words[s] = map[string]bool{}
+			for _, r := range Rows(task, s, 3000, 1) {
+				for _, w := range strings.Fields(text(r)) {
+					if !small[w] {
+						words[s][w] = true
+					}
+				}
+			}
+			assert.NotEmpty(t, words[s])
+		}
+		for w := range words[Train] {
+			assert.False(t, words[Dev][w] || words[Test][w], "%s is not held back", w)
+		}
+		for w := range words[Dev] {
+			assert.False(t, words[Test][w], "%s is in dev and test", w)
+		}
+	}
+	seen := map[string]bool{}
+	for _, template := range templates {
+		form := strings.Join(template, " ")
+		assert.False(t, seen[form], "%s is there twice, perhaps in two splits", form)
+		seen[form] = true
+	}
+}
+
+func TestBackboneHasMetEveryWordButNoHeldBackSentence(t *testing.T) {
+	rows := Mixture(Train, 25000, 1)
+	met := map[string]bool{}
+	for _, r := range rows {
+		for _, w := range strings.Fields(r.Source + " " + r.Target) {
+			met[w] = true
+		}
+	}
+	for _, w := range vocabulary() {
+		assert.True(t, met[w], "the mixture does not have %s", w)
+	}
+	known := sentences(rows)
+	for _, s := range []Split{Dev, Test} {
+		for w := range smallWords(s) {
+			assert.True(t, smallWords(Train)[w], "%s is in no template of the mixture", w)
+		}
+		for _, task := range Tasks {
+			for held := range sentences(Rows(task, s, 1000, 1)) {
+				assert.False(t, known[held], held)
+			}
+		}
+		for held := range sentences(Mixture(s, 1000, 1)) {
+			assert.False(t, known[held], held)
+		}
+	}
+}
+
+// The labels are what the words say, and no word says two things.
+func TestLabelsFollowFromTheWords(t *testing.T) {
+	says := map[string]map[string]string{"tone": {}, "topic": {}, "luck": {}, "tense": {}}
+	small := smallWords(Train)
+	note := func(attribute, label string, words ...string) {
+		for _, w := range words {
+			for a, labels := range says {
+				assert.NotContains(t, labels, w, "%s is a word of %s too", w, a)
+			}
+			assert.False(t, small[w] || slices.Contains(fillers, w) || slices.Contains(people, w), w)
+			says[attribute][w] = label
+		}
+	}
+	for attribute, lists := range map[string]map[string][]string{"tone": opinions, "topic": things, "luck": fortunes} {
+		for label, list := range lists {
+			note(attribute, label, list...)
+		}
+	}
+	for _, w := range fillers {
+		for _, wordings := range questions {
+			assert.NotContains(t, words(wordings...), w)
+		}
+		assert.NotContains(t, words(everything...), w)
+		assert.False(t, small[w], w)
+	}
+	for _, v := range slices.Concat(verbs, copulas) {
+		note("tense", "now", v[0])
+		note("tense", "past", v[1])
+	}
+	read := func(sentence, attribute string) string {
+		label := ""
+		for _, w := range strings.Fields(sentence) {
+			if l, ok := says[attribute][w]; ok {
+				assert.Contains(t, []string{"", l}, label, "%q says two things of its %s", sentence, attribute)
+				label = l
+			}
+		}
+		assert.NotEmpty(t, label, "%q has no %s", sentence, attribute)
+		return label
+	}
+	for _, task := range Tasks {
+		for _, r := range Rows(task, Train, 500, 1) {
+			require.Equal(t, read(text(r), task.Name), r.Target, r.Source)
+		}
+	}
+	kinds := map[string]int{}
+	for _, r := range Mixture(Train, 5000, 1) {
+		var question []string
+		for _, w := range strings.Fields(strings.TrimSuffix(r.Source, before+" "+text(r))) {
+			if !slices.Contains(fillers, w) {
+				question = append(question, w)
+			}
+		}
+		kind, want := "nothing", read(text(r), "luck")
+		if asked := strings.Join(question, " "); slices.Contains(everything, asked) {
+			kind, want = "everything", ""
+			for _, a := range attributes {
+				want += " " + read(text(r), a.name)
+			}
+		} else {
+			for attribute, wordings := range questions {
+				if slices.Contains(wordings, asked) {
+					kind, want = attribute, read(text(r), attribute)
+				}
+			}
+		}
+		kinds[kind]++
+		require.Equal(t, strings.TrimSpace(want), r.Target, r.Source)
+	}
+	assert.Len(t, kinds, 6)
+	assert.InDelta(t, 0.12, float64(kinds["nothing"])/5000, 0.02)
+}
+
+func TestLabelsAreBalanced(t *testing.T) {
+	for _, task := range Tasks {
+		n := map[string]int{}
+		for _, r := range Rows(task, Dev, 60*len(task.Labels), 3) {
+			n[r.Target]++
+		}
+		for _, label := range task.Labels {
+			assert.Equal(t, 60, n[label], "%s %s", task.Name, label)
+		}
+	}
+	// What an untrained prompt is answered with is at chance on the tone.
+	same := 0
+	rows := Rows(Tasks[0], Dev, 2000, 1)
+	for _, r := range rows {
+		good := slices.ContainsFunc(strings.Fields(text(r)), func(w string) bool { return slices.Contains(fortunes["good"], w) })
+		if good == (r.Target == "good") {
+			same++
+		}
+	}
+	assert.InDelta(t, 0.5, float64(same)/float64(len(rows)), 0.04)
+}
+
+func TestTokenizerHasEveryWordAsOnePiece(t *testing.T) {
+	tok, err := Tokenizer()
+	require.NoError(t, err)
+	assert.Equal(t, tok.VocabSize(), Config(tok).VocabSize)
+	require.NoError(t, Config(tok).Validate())
+	var rows []dept.Row
+	for _, s := range splits {
+		rows = append(rows, Mixture(s, 3000, 1)...)
+		for _, task := range Tasks {
+			rows = append(rows, Rows(task, s, 500, 1)...)
+		}
+	}
+	source, target := 0, 0
+	for _, r := range rows {
+		for _, side := range []struct {
+			text    string
+			longest *int
+		}{{r.Source, &source}, {r.Target, &target}} {
+			ids, err := tok.Encode(side.text)
+			require.NoError(t, err)
+			require.Len(t, ids, len(strings.Fields(side.text)), side.text)
+			require.Equal(t, side.text, tok.Decode(ids), "an unknown word") // which decodes to nothing
+			*side.longest = max(*side.longest, len(ids)+1)
+		}
+	}
+	assert.Equal(t, MaxSource, source, "the longest source and its end token")
+	assert.Equal(t, MaxTarget, target)
+}
+
+func TestAdaptersTrainEquallyMany(t *testing.T) {
+	tok, err := Tokenizer()
+	require.NoError(t, err)
+	dePT, pt := Adapters(Config(tok))
+	assert.LessOrEqual(t, dePT.Parameters(), pt.Parameters())
+	assert.InEpsilon(t, pt.Parameters(), dePT.Parameters(), 0.05)
+	assert.Less(t, dePT.PromptLength, pt.PromptLength)
+	assert.Zero(t, pt.Rank)
+}
+
+func TestTasksNameTheirLabels(t *testing.T) {
+	for _, task := range Tasks {
+		targets := map[string]bool{}
+		for _, r := range Rows(task, Test, 100, 1) {
+			targets[r.Target] = true
+		}
+		assert.ElementsMatch(t, task.Labels, slices.Collect(maps.Keys(targets)))
+	}
+}

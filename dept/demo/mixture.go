@@ -1,0 +1,84 @@
+package demo
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-dept/dept/dept"
+)
+
+// before stands before every sentence, as in the templates of the DePT authors.
+const before = "sentence:"
+
+// The questions, in several wordings each: one for each attribute, and one for
+// all of them.
+var (
+	questions = map[string][]string{
+		"tone":  {"what tone", "how does it sound", "which mood", "praise or blame", "is it liked or not"},
+		"topic": {"what topic", "what is it about", "which theme", "name the subject", "what does it describe"},
+		"luck":  {"what luck", "how did it go", "which fate", "lucky or unlucky", "is fate kind or not"},
+		"tense": {"what tense", "when is it", "which time", "present or over", "is it going on now"},
+	}
+	everything = []string{"tell everything", "describe all of it", "what is all this", "name every property"}
+)
+
+// maxQuestion is the most words of a question with the fillers around it.
+const maxQuestion = 5
+
+// How often out of a hundred the mixture asks nothing, and otherwise how often
+// it asks for everything.
+const (
+	askNothing    = 12
+	askEverything = 50
+)
+
+// Mixture makes n rows for pre-training a backbone: questions about sentences,
+// each answered with label words. A small model learns four labels a sentence
+// several times faster than one, so many questions ask for everything. The words
+// are all words; the templates are the split's. Rows of Dev and Test serve to
+// look at a backbone: it has not seen their templates.
+func Mixture(split Split, n int, seed uint64) []dept.Row {
+	r := newSource(seed, mixtureStream, split)
+	every := vocabulary()
+	rows := make([]dept.Row, n)
+	for i := range rows {
+		s := r.sentence(split, false, nil)
+		var question []string
+		var answer string
+		switch {
+		case r.below(100) < askNothing:
+			// Words by lot, or none, mean nothing together. The answer is the luck, so
+			// that a prompt that has learned nothing yet gets labels of the tone, at
+			// chance.
+			question, answer = r.around(nil, every), s.labels["luck"]
+		case r.below(100) < askEverything:
+			question, answer = r.around(words(pick(r, everything)), fillers), s.everything()
+		default:
+			a := pick(r, attributes).name
+			question, answer = r.around(words(pick(r, questions[a])), fillers), s.labels[a]
+		}
+		question = append(question, before, s.text)
+		rows[i] = dept.Row{Source: strings.Join(question, " "), Target: answer, Line: i + 1}
+	}
+	return rows
+}
+
+// around puts some words before and behind a question, as many as there is room
+// for at most. A backbone that finds the question among them can be steered by a
+// prompt that is only partly right, and so shows it the way; without them one
+// prompt in four learned nothing.
+func (r source) around(question, list []string) []string {
+	for room := r.below(maxQuestion - len(question) + 1); room > 0; room-- {
+		question = slices.Insert(question, r.below(2)*len(question), pick(r, list))
+	}
+	return question
+}
+
+// everything is all labels of a sentence in the order of the attributes.
+func (s sentence) everything() string {
+	var labels []string
+	for _, a := range attributes {
+		labels = append(labels, s.labels[a.name])
+	}
+	return strings.Join(labels, " ")
+}

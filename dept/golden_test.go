@@ -1,0 +1,357 @@
+package dept
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/wgpu"
+	"github.com/go-dept/dept/wgpu/wgputest"
+)
+
+// goldenCase is case.json: a batch and what a float64 reference made of it.
+type goldenCase struct {
+	InputIDs   [][]int32 `json:"input_ids"`
+	Attention  [][]int   `json:"attention_mask"`
+	Labels     [][]int32 `json:"labels"`
+	Loss       float64   `json:"loss"`
+	Greedy     [][]int32 `json:"greedy"`
+	ReLUMargin float64   `json:"relu_margin"`
+	Training   []struct {
+		Loss      float64 `json:"loss"`
+		GradNorm  float64 `json:"grad_norm"`
+		LRPrompt  float64 `json:"lr_prompt"`
+		LRLowRank float64 `json:"lr_lowrank"`
+	} `json:"training"`
+	FullTraining []struct {
+		Loss     float64 `json:"loss"`
+		GradNorm float64 `json:"grad_norm"`
+	} `json:"full_training"`
+}
+
+// examples are the batch's rows without their padding.
+func (c goldenCase) examples() rowsOfIDs {
+	var rows rowsOfIDs
+	for i, ids := range c.InputIDs {
+		n := 0
+		for _, m := range c.Attention[i] {
+			n += m
+		}
+		rows = append(rows, Example{Source: ids[:n], Target: c.Labels[i]})
+	}
+	return rows
+}
+
+// rowsOfIDs are examples that need no tokenizer.
+type rowsOfIDs []Example
+
+func (r rowsOfIDs) Len() int                       { return len(r) }
+func (r rowsOfIDs) Example(i int) (Example, error) { return r[i], nil }
+
+// goldenDirs are the cases in testdata and those under $DEPT_GOLDEN.
+func goldenDirs(t *testing.T) []string {
+	var dirs []string
+	for _, root := range []string{filepath.Join("testdata", "golden"), os.Getenv("DEPT_GOLDEN")} {
+		if root == "" {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(root, "*", "case.json"))
+		require.NoError(t, err)
+		for _, f := range found {
+			dirs = append(dirs, filepath.Dir(f))
+		}
+	}
+	require.NotEmpty(t, dirs)
+	return dirs
+}
+
+// TestGolden holds forward, backward, generation and training to a float64
+// reference. On Mesa's software adapter the bars are what float32 leaves; other
+// adapters round exp and division differently and get twenty times the NMSE.
+func TestGolden(t *testing.T) {
+	dev := wgputest.Device(t)
+	e, err := tensor.NewEngine(dev)
+	require.NoError(t, err)
+	defer e.Release()
+	slack := 20.0
+	if dev.Info().Type == wgpu.CPU && dev.Info().Backend == "vulkan" {
+		slack = 1
+	}
+	for _, dir := range goldenDirs(t) {
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			golden := loadGolden(t, dir, slack)
+			t.Run("forward and gradients", func(t *testing.T) { golden.forward(t, e) })
+			t.Run("greedy", func(t *testing.T) { golden.greedy(t, e) })
+			t.Run("training", func(t *testing.T) { golden.training(t, e) })
+			t.Run("weight gradients", func(t *testing.T) { golden.weightGradients(t, e) })
+			t.Run("full training", func(t *testing.T) { golden.fullTraining(t, e) })
+		})
+	}
+}
+
+type golden struct {
+	goldenCase
+	dir     string
+	slack   float64
+	ck      *t5.Checkpoint
+	adapter *Adapter
+}
+
+func loadGolden(t *testing.T, dir string, slack float64) golden {
+	g := golden{dir: dir, slack: slack}
+	raw, err := os.ReadFile(filepath.Join(dir, "case.json"))
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(raw, &g.goldenCase))
+	g.ck, err = t5.OpenCheckpoint(dir)
+	require.NoError(t, err)
+	t.Cleanup(func() { g.ck.Close() })
+	g.adapter, err = ReadAdapter(dir)
+	require.NoError(t, err)
+	return g
+}
+
+func (g golden) want(t *testing.T, file, name string) []float32 {
+	f, err := safetensors.Open(filepath.Join(g.dir, file))
+	require.NoError(t, err)
+	defer f.Close()
+	x, err := f.Float32(name)
+	require.NoError(t, err)
+	return x
+}
+
+func nmse(got, want []float32) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	var num, den float64
+	for i := range got {
+		d := float64(got[i]) - float64(want[i])
+		num += d * d
+		den += float64(want[i]) * float64(want[i])
+	}
+	if num == 0 {
+		return 0
+	}
+	return num / den
+}
+
+// shape is the case's, its padding as it stands.
+func (g golden) shape() shape {
+	return shape{len(g.InputIDs), len(g.InputIDs[0]), len(g.Labels[0])}
+}
+
+func (g golden) forward(t *testing.T, e *tensor.Engine) {
+	ctx := context.Background()
+	m, err := t5.LoadModel(ctx, e, g.ck, false)
+	require.NoError(t, err)
+	defer m.Release()
+	prompt, err := NewPrompt(e, g.adapter, true)
+	require.NoError(t, err)
+	defer prompt.Release()
+
+	s := g.shape()
+	in, err := newInputs(e, m.Config, s, prompt.PromptLength(), false)
+	require.NoError(t, err)
+	defer in.release()
+	total, err := e.NewArray("loss", shaders.F32, 1)
+	require.NoError(t, err)
+	defer total.Release()
+	graph := e.NewGraph()
+	p := m.NewPass(graph, 0)
+	lengths := graph.Use(in.lengths)
+	encoded := graph.Keep(p.Encode(prompt.Embed(p, in.source.use(graph)), s.rows, lengths))
+	states := p.Decode(in.target.use(graph), encoded, lengths)
+	logits := graph.Keep(p.Logits(states))
+	p.Loss(states, graph.Use(in.labels), graph.Use(total))
+	graph.Backward()
+	require.NoError(t, p.Err())
+	program, err := graph.Compile(ctx)
+	require.NoError(t, err)
+	defer program.Release()
+
+	require.NoError(t, in.write(g.examples()))
+	require.NoError(t, e.SetStep(shaders.Step{LossScale: float32(1 / float64(targetTokens(g.examples())))}))
+	require.NoError(t, e.Run(program))
+
+	loss, err := total.ReadFloats(ctx)
+	require.NoError(t, err)
+	assert.InDelta(t, g.Loss, loss[0], 3e-6, "loss")
+	t.Logf("loss %.9f, reference %.9f", loss[0], g.Loss)
+	got, err := encoded.Read(ctx)
+	require.NoError(t, err)
+	g.compare(t, "encoder_output", got, g.want(t, "expected.safetensors", "encoder_output"), 5e-12)
+	got, err = logits.Read(ctx)
+	require.NoError(t, err)
+	g.compare(t, "logits", got, g.want(t, "expected.safetensors", "logits"), 5e-12)
+	for _, part := range []struct {
+		name  string
+		array *tensor.Array
+	}{{"grad.prompt_embeddings", prompt.P}, {"grad.lora_embedding_A", prompt.A}, {"grad.lora_embedding_B", prompt.B}} {
+		if part.array == nil {
+			continue
+		}
+		got, err := part.array.Grad.ReadFloats(ctx)
+		require.NoError(t, err)
+		g.compare(t, part.name, got, g.want(t, "expected.safetensors", part.name), 5e-11)
+	}
+}
+
+func (g golden) compare(t *testing.T, name string, got, want []float32, bar float64) {
+	t.Helper()
+	x := nmse(got, want)
+	t.Logf("%s: NMSE %.2g", name, x)
+	assert.LessOrEqual(t, x, bar*g.slack, name)
+}
+
+func (g golden) greedy(t *testing.T, e *tensor.Engine) {
+	ctx := context.Background()
+	m, err := t5.LoadModel(ctx, e, g.ck, false)
+	require.NoError(t, err)
+	defer m.Release()
+	prompt, err := NewPrompt(e, g.adapter, false)
+	require.NoError(t, err)
+	defer prompt.Release()
+	s := g.shape()
+	in, err := newInputs(e, m.Config, s, prompt.PromptLength(), false)
+	require.NoError(t, err)
+	defer in.release()
+	require.NoError(t, in.write(g.examples()))
+	most := 0
+	for _, row := range g.Greedy {
+		most = max(most, len(row))
+	}
+	{
+		gen, err := m.NewGenerator(ctx, t5.GeneratorOptions{
+			Batch: s.rows, Keys: prompt.PromptLength() + s.source, Beams: 1, New: most, Lengths: in.lengths,
+			Embed: func(p *t5.Pass) *tensor.Value { return prompt.Embed(p, in.source.use(p.Graph())) },
+		})
+		require.NoError(t, err)
+		got, err := gen.Generate(ctx)
+		require.NoError(t, err)
+		gen.Release()
+		for i, row := range g.Greedy {
+			// The reference goes on with padding after an end token.
+			var want []int32
+			for _, id := range row {
+				if id == int32(m.Config.EOSTokenID) {
+					break
+				}
+				want = append(want, id)
+			}
+			assert.Equal(t, want, got[i], "row %d", i)
+		}
+	}
+}
+
+func (g golden) training(t *testing.T, e *tensor.Engine) {
+	ctx := context.Background()
+	m, err := t5.LoadModel(ctx, e, g.ck, false)
+	require.NoError(t, err)
+	defer m.Release()
+	prompt, err := NewPrompt(e, g.adapter, true)
+	require.NoError(t, err)
+	defer prompt.Release()
+	s := g.shape()
+	records := g.train(t, e, m, prompt, TrainOptions{
+		Steps: len(g.Training), Batch: s.rows, Accumulate: 1, Rates: [2]float64{0.3, 5e-3}, Warmup: 3, Clip: 0.1,
+		MaxSourceLength: s.source, MaxTargetLength: s.target,
+	}, len(g.Training))
+	losses, params := 2e-6, 5e-11
+	if m.Config.FeedForwardProj == t5.FeedForwardReLU {
+		losses, params = 2e-5, 1e-5 // a kink may flip
+	}
+	for i, r := range records {
+		want := g.Training[i]
+		assert.InEpsilon(t, want.Loss, r.Loss, losses, "loss of step %d", r.Step)
+		assert.InEpsilon(t, want.GradNorm, r.GradNorm, max(losses, 2e-5), "gradient norm of step %d", r.Step)
+		assert.InDelta(t, want.LRPrompt, r.Rates[GroupPrompt], 1e-12)
+		assert.InDelta(t, want.LRLowRank, r.Rates[GroupLowRank], 1e-12)
+	}
+	trained, err := prompt.Adapter(ctx)
+	require.NoError(t, err)
+	for name, got := range map[string][]float32{
+		"prompt_embeddings": trained.P, "prompt_encoder.lora_embedding_A": trained.A, "prompt_encoder.lora_embedding_B": trained.B,
+	} {
+		if len(got) > 0 {
+			g.compare(t, name, got, g.want(t, "trained.safetensors", name), params)
+		}
+	}
+}
+
+// train runs the first n steps and returns their records.
+func (g golden) train(t *testing.T, e *tensor.Engine, m *t5.Model, method Method, o TrainOptions, n int) []StepRecord {
+	ctx := context.Background()
+	trainer, err := NewTrainer(ctx, e, m, method, g.examples(), o)
+	require.NoError(t, err)
+	defer trainer.Release()
+	var records []StepRecord
+	trainer.OnRecord = func(r StepRecord) error {
+		records = append(records, r)
+		return nil
+	}
+	for range n {
+		require.NoError(t, trainer.Step(ctx))
+	}
+	require.NoError(t, trainer.Flush(ctx))
+	require.Len(t, records, n)
+	return records
+}
+
+func (g golden) weightGradients(t *testing.T, e *tensor.Engine) {
+	ctx := context.Background()
+	m, err := t5.LoadModel(ctx, e, g.ck, true)
+	require.NoError(t, err)
+	defer m.Release()
+	total, err := e.NewArray("loss", shaders.F32, 1)
+	require.NoError(t, err)
+	defer total.Release()
+	graph, in, err := recordTraining(e, m, NewFull(m), g.shape(), 0, total)
+	require.NoError(t, err)
+	defer in.release()
+	program, err := graph.Compile(ctx)
+	require.NoError(t, err)
+	defer program.Release()
+	require.NoError(t, in.write(g.examples()))
+	require.NoError(t, e.SetStep(shaders.Step{LossScale: float32(1 / float64(targetTokens(g.examples())))}))
+	require.NoError(t, e.Run(program))
+	loss, err := total.ReadFloats(ctx)
+	require.NoError(t, err)
+	assert.InDelta(t, g.FullTraining[0].Loss, loss[0], 3e-6)
+	worst, name := 0.0, ""
+	for _, spec := range g.ck.Config.Tensors() {
+		got, err := m.Gradient(ctx, spec.Name)
+		require.NoError(t, err)
+		x := nmse(got, g.want(t, "weight_grads.safetensors", "grad."+spec.Name))
+		assert.LessOrEqual(t, x, 5e-11*g.slack, spec.Name)
+		if x >= worst {
+			worst, name = x, spec.Name
+		}
+	}
+	t.Logf("largest NMSE of a weight's gradient: %.2g (%s)", worst, name)
+}
+
+func (g golden) fullTraining(t *testing.T, e *tensor.Engine) {
+	ctx := context.Background()
+	m, err := t5.LoadModel(ctx, e, g.ck, true)
+	require.NoError(t, err)
+	defer m.Release()
+	s := g.shape()
+	records := g.train(t, e, m, NewFull(m), TrainOptions{
+		Steps: 10, Batch: s.rows, Accumulate: 1, Rates: [2]float64{1e-3}, Clip: 1,
+		MaxSourceLength: s.source, MaxTargetLength: s.target,
+	}, len(g.FullTraining))
+	for i, r := range records {
+		assert.InEpsilon(t, g.FullTraining[i].Loss, r.Loss, 1e-5, "loss of step %d", r.Step)
+		assert.InEpsilon(t, g.FullTraining[i].GradNorm, r.GradNorm, 1e-4, "gradient norm of step %d", r.Step)
+	}
+}

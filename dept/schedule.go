@@ -1,0 +1,27 @@
+package dept
+
+// LinearSchedule is the factor on every learning rate at update i of total, counted from 0:
+//
+//	i/w               for i < w
+//	(T−i)/max(1, T−w) from there on
+//
+// With w = warmup > 0 the first update's factor is 0; the last one's is 1/(T−w).
+func LinearSchedule(i, warmup, total int) float64 {
+	if i < warmup {
+		return float64(i) / float64(warmup)
+	}
+	return float64(total-i) / float64(max(1, total-warmup))
+}
+
+// RankForBudget is the largest rank r at which a prompt of m vectors and a rank-r shift of s
+// positions train no more parameters than a prompt of l vectors does, all of width d:
+//
+//	m·d + r·(s + d) ≤ l·d
+//
+// It is 0 where m takes up the whole budget.
+func RankForBudget(l, m, s, d int) int {
+	if m >= l {
+		return 0
+	}
+	return (l - m) * d / (s + d)
+}

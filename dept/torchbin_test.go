@@ -1,0 +1,256 @@
+package dept
+
+import (
+	"archive/zip"
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/t5/safetensors"
+)
+
+// torchZip is a zip of entries, "name=content" each, under adapter/.
+func torchZip(method uint16, entries ...string) []byte {
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for _, entry := range entries {
+		name, content, _ := strings.Cut(entry, "=")
+		e, err := w.CreateHeader(&zip.FileHeader{Name: "adapter/" + name, Method: method})
+		if err != nil {
+			panic(err)
+		}
+		io.WriteString(e, content)
+	}
+	if err := w.Close(); err != nil {
+		panic(err)
+	}
+	return file.Bytes()
+}
+
+// Pieces of pickles, written as Python's pickle of protocol 2 writes them, without its memo.
+
+func pickleText(text string) string {
+	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(text)))) + text
+}
+
+func pickleInt(n int32) string {
+	return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(n)))
+}
+
+func pickleInts(numbers ...int32) string {
+	var p strings.Builder
+	p.WriteString("(")
+	for _, n := range numbers {
+		p.WriteString(pickleInt(n))
+	}
+	return p.String() + "t"
+}
+
+func pickleStorage(kind, key string, elements int32) string {
+	return "(" + pickleText("storage") + "ctorch\n" + kind + "\n" + pickleText(key) + pickleText("cpu") + pickleInt(elements) + "tQ"
+}
+
+func pickleTensor(storage string, offset int32, shape, stride string) string {
+	return "ctorch._utils\n_rebuild_tensor_v2\n(" + storage + pickleInt(offset) + shape + stride +
+		"\x89ccollections\nOrderedDict\n)RtR"
+}
+
+// pickleDictOf is a plain dictionary of one tensor, w.
+func pickleDictOf(tensor string) string {
+	return "\x80\x02}(" + pickleText("w") + tensor + "u."
+}
+
+func float32Bytes(values ...float32) string {
+	var b []byte
+	for _, v := range values {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return string(b)
+}
+
+func TestTorchBin(t *testing.T) {
+	row := pickleTensor(pickleStorage("FloatStorage", "0", 6), 0, pickleInts(2, 3), pickleInts(3, 1))
+	data := float32Bytes(1, -2, 3, 4.5, 5, 6)
+	for _, tc := range []struct {
+		name   string
+		pickle string
+		data   string
+		shape  []int
+		want   []float32
+	}{
+		{"float32", pickleDictOf(row), data, []int{2, 3}, []float32{1, -2, 3, 4.5, 5, 6}},
+		{"float16", pickleDictOf(pickleTensor(pickleStorage("HalfStorage", "0", 2), 0, pickleInts(2), pickleInts(1))),
+			"\x00\x3c\x01\x00", []int{2}, []float32{1, 0x1p-24}},
+		{"bfloat16", pickleDictOf(pickleTensor(pickleStorage("BFloat16Storage", "0", 2), 0, pickleInts(2), pickleInts(1))),
+			"\x80\x3f\x00\xc0", []int{2}, []float32{1, -2}},
+		{"a view", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 6), 2, pickleInts(1, 3), pickleInts(99, 1))),
+			data, []int{1, 3}, []float32{3, 4.5, 5}},
+		{"a number", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 6), 5, pickleInts(), pickleInts())),
+			data, []int{}, []float32{6}},
+		{"no rows", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 0), 0, pickleInts(0, 768), pickleInts(768, 1))),
+			"", []int{0, 768}, []float32{}},
+		{"an OrderedDict with _metadata", "\x80\x02ccollections\nOrderedDict\n)R" + pickleText("w") + row + "s" +
+			"}" + pickleText("_metadata") + "Nsb.", data, []int{2, 3}, []float32{1, -2, 3, 4.5, 5, 6}},
+		{"numbers of every size", pickleDictOf(strings.Replace(row, pickleInts(2, 3), "K\x02q\x05M\x03\x00\x86", 1)),
+			data, []int{2, 3}, []float32{1, -2, 3, 4.5, 5, 6}},
+		{"long numbers and a memo", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 6), 0,
+			"\x8a\x01\x02\x8a\x02\x03\x00r\x01\x00\x00\x00\x86", "j\x01\x00\x00\x00K\x01\x86")),
+			data, []int{2, 3}, []float32{1, -2, 3, 4.5, 5, 6}},
+		{"a negative long number", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 6), 0,
+			"K\x01\x85", "\x8a\x01\xff\x85")), data, []int{1}, []float32{1}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			file, err := parseTorchBin(torchZip(zip.Store, "data.pkl="+tc.pickle, "byteorder=little", "data/0="+tc.data, "version=3\n"))
+			require.NoError(t, err)
+			info, ok := file.Lookup("w")
+			require.True(t, ok)
+			assert.Equal(t, tc.shape, info.Shape)
+			values, err := file.Float32("w")
+			require.NoError(t, err)
+			assert.Equal(t, tc.want, values)
+		})
+	}
+}
+
+func TestTorchBinErrors(t *testing.T) {
+	storage := pickleStorage("FloatStorage", "0", 6)
+	tensor := pickleTensor(storage, 0, pickleInts(2, 3), pickleInts(3, 1))
+	good := pickleDictOf(tensor)
+	data := "data/0=" + strings.Repeat("\x00", 24)
+	of := func(shape, stride string) string { return pickleDictOf(pickleTensor(storage, 0, shape, stride)) }
+	for _, tc := range []struct {
+		name    string
+		entries []string
+		want    string
+	}{
+		{"no pickle", []string{data}, `there is no entry "data.pkl"`},
+		{"no storage", []string{"data.pkl=" + good}, `tensor "w": there is no entry "data/0"`},
+		{"a short storage", []string{"data.pkl=" + good, "data/0=abc"}, `storage "0" has 3 bytes, expected 6 elements of F32`},
+		{"a long storage", []string{"data.pkl=" + good, data + "abcd"}, `storage "0" has 28 bytes, expected 6 elements`},
+		{"twice", []string{"data.pkl=" + good, data, data}, `there are two entries "adapter/data/0"`},
+		{"big-endian", []string{"byteorder=big", "data.pkl=" + good, data}, `byte order "big": only little is read`},
+		{"a large pickle", []string{"data.pkl=" + strings.Repeat("(", maxPickle+1)}, "it describes more than an adapter"},
+		{"too many rows", []string{"data.pkl=" + of(pickleInts(3, 3), pickleInts(3, 1)), data}, "shape [3 3] does not fit a storage of 6 elements"},
+		{"an overflowing shape", []string{"data.pkl=" + of(pickleInts(1<<30, 1<<30, 1<<30), pickleInts(1, 1, 1)), data}, "does not fit a storage of 6"},
+		{"a negative shape", []string{"data.pkl=" + of(pickleInts(-2, -3), pickleInts(3, 1)), data}, "does not fit a storage of 6"},
+		{"a negative empty shape", []string{"data.pkl=" + of(pickleInts(-2, 0), pickleInts(3, 1)), data}, "shape [-2 0] has a negative dimension"},
+		{"a transposed view", []string{"data.pkl=" + of(pickleInts(3, 2), pickleInts(1, 3)), data}, "is not contiguous"},
+		{"a spread row", []string{"data.pkl=" + of(pickleInts(6), pickleInts(0)), data}, "is not contiguous"},
+		{"beyond the end", []string{"data.pkl=" + pickleDictOf(pickleTensor(storage, 1, pickleInts(2, 3), pickleInts(3, 1))), data}, "at offset 1 does not fit"},
+		{"before the start", []string{"data.pkl=" + pickleDictOf(pickleTensor(storage, -1, pickleInts(2), pickleInts(1))), data}, "at offset -1 does not fit"},
+		{"integers", []string{"data.pkl=" + pickleDictOf(strings.Replace(tensor, "FloatStorage", "LongStorage", 1)), data}, `refers to "torch LongStorage"`},
+		{"code", []string{"data.pkl=\x80\x02cos\nsystem\n(" + pickleText("ls") + "tR."}, `byte 2: refers to "os system"`},
+		{"protocol 4", []string{"data.pkl=\x80\x04}."}, "protocol 4, expected 2"},
+		{"an unknown instruction", []string{"data.pkl=\x80\x02\x94."}, "instruction 0x94 does not belong"},
+		{"cut off", []string{"data.pkl=" + good[:len(good)-3]}, "ends within an instruction"},
+		{"nothing", []string{"data.pkl="}, "byte 0: ends within an instruction"},
+		{"no dictionary", []string{"data.pkl=\x80\x02" + tensor + ".", data}, "expected a dictionary of tensors"},
+		{"an empty stack", []string{"data.pkl=\x80\x02."}, "takes a value from an empty stack"},
+		{"a stack empty above a mark", []string{"data.pkl=\x80\x02}(."}, "takes a value from an empty stack"},
+		{"a tuple across a mark", []string{"data.pkl=\x80\x02N(N\x86."}, "takes a value from an empty stack"},
+		{"no mark", []string{"data.pkl=\x80\x02t."}, "there is no mark"},
+		{"nothing to recall", []string{"data.pkl=\x80\x02h\x07."}, "recalls value 7, which it never remembered"},
+		{"nothing to remember", []string{"data.pkl=\x80\x02q\x07."}, "remembers a value of an empty stack"},
+		{"an odd item", []string{"data.pkl=\x80\x02}(Nu."}, "sets an item that is no pair, or nowhere"},
+		{"items of nothing", []string{"data.pkl=\x80\x02NNs."}, "sets an item that is no pair, or nowhere"},
+		{"items of a tuple", []string{"data.pkl=\x80\x02)NNs."}, "sets an item of a dept.pickleTuple"},
+		{"a key that is a number", []string{"data.pkl=\x80\x02}K\x01Ns."}, "a key is a int64, expected a text"},
+		{"a reference to nothing", []string{"data.pkl=\x80\x02NQ."}, "an outside reference that is no storage"},
+		{"a storage of no type", []string{"data.pkl=\x80\x02(" + pickleText("storage") + "NNNNtQ."}, "a storage whose type, key or size is none"},
+		{"a call of a text", []string{"data.pkl=\x80\x02" + pickleText("w") + ")R."}, "neither a dictionary nor a tensor"},
+		{"a tensor of nothing", []string{"data.pkl=\x80\x02ctorch._utils\n_rebuild_tensor_v2\n(NNNNNNtR."}, "neither a dictionary nor a tensor"},
+		{"shape and strides of two lengths", []string{"data.pkl=" + of(pickleInts(6), pickleInts(1, 1)), data}, "neither a dictionary nor a tensor"},
+		{"nine dimensions", []string{"data.pkl=" + of(pickleInts(1, 1, 1, 1, 1, 1, 1, 1, 6), pickleInts(1, 1, 1, 1, 1, 1, 1, 1, 1)), data}, "neither a dictionary nor a tensor"},
+		{"a number of nine bytes", []string{"data.pkl=\x80\x02\x8a\x09123456789."}, "a number of 9 bytes"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := parseTorchBin(torchZip(zip.Store, tc.entries...))
+			assert.ErrorContains(t, err, tc.want)
+		})
+	}
+
+	_, err := parseTorchBin([]byte("\x80\x02}."))
+	assert.ErrorContains(t, err, "not a zip as torch.save writes it")
+	_, err = parseTorchBin(torchZip(zip.Deflate, "data.pkl="+good, data))
+	assert.ErrorContains(t, err, `entry "data.pkl" is compressed`)
+	torn := torchZip(zip.Store, "data.pkl="+good, data)
+	torn[bytes.Index(torn, []byte("FloatStorage"))] ^= 1
+	_, err = parseTorchBin(torn)
+	assert.ErrorContains(t, err, "checksum error")
+}
+
+// A small file must not ask for much memory by viewing one storage again and again.
+func TestTorchBinSharedStorage(t *testing.T) {
+	var pickle strings.Builder
+	pickle.WriteString("\x80\x02}")
+	tensor := pickleTensor(pickleStorage("FloatStorage", "0", 1<<20), 0, pickleInts(1<<20), pickleInts(1))
+	for i := range 100 {
+		pickle.WriteString(pickleText(fmt.Sprint(i)) + tensor + "s")
+	}
+	_, err := parseTorchBin(torchZip(zip.Store, "data.pkl="+pickle.String()+".", "data/0="+strings.Repeat("\x00", 4<<20)))
+	assert.ErrorContains(t, err, "more than the file's")
+}
+
+// The tensors of an authors' file, byte for byte those of its storages.
+func TestReferenceTorchBin(t *testing.T) {
+	path, ok := reference(t, "data/dept_checkpoints/sst2/adapter_model.bin")
+	if !ok {
+		return
+	}
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	file, err := parseTorchBin(content)
+	require.NoError(t, err)
+	require.Len(t, file.Tensors(), 3)
+	for _, name := range []string{tensorP, tensorA, tensorB} {
+		stored, err := file.Bytes(name)
+		require.NoError(t, err)
+		assert.Contains(t, hex.EncodeToString(content), hex.EncodeToString(stored))
+	}
+}
+
+func FuzzTorchBin(f *testing.F) {
+	tensor := pickleTensor(pickleStorage("FloatStorage", "0", 6), 0, pickleInts(2, 3), pickleInts(3, 1))
+	f.Add(pickleDictOf(tensor), strings.Repeat("\x00", 24))
+	f.Add(pickleDictOf(pickleTensor(pickleStorage("HalfStorage", "0", 3), 1, pickleInts(1, 2), pickleInts(2, 1))), "123456")
+	f.Add("\x80\x02ccollections\nOrderedDict\n)Rq\x00"+pickleText("w")+"N"+"s}"+pickleText("_metadata")+"Nsb.", "")
+	f.Add("\x80\x02}(K\x01M\x02\x00J\x03\x00\x00\x00\x8a\x01\x04\x85\x86\x87)tq\x00h\x00r\x01\x00\x00\x00j\x01\x00\x00\x00Q.", "")
+	f.Fuzz(func(t *testing.T, pickle, storage string) {
+		file, err := parseTorchBin(torchZip(zip.Store, "data.pkl="+pickle, "data/0="+storage))
+		if err != nil {
+			return
+		}
+		total := 0
+		for _, info := range file.Tensors() {
+			values, err := file.Float32(info.Name)
+			require.NoError(t, err)
+			assert.Contains(t, []safetensors.DType{safetensors.F32, safetensors.F16, safetensors.BF16}, info.DType)
+			total += len(values)
+		}
+		assert.LessOrEqual(t, total, len(pickle)+len(storage)+1000)
+	})
+}
+
+// The whole file at the fuzzer's mercy, zip and all.
+func FuzzTorchZip(f *testing.F) {
+	tensor := pickleTensor(pickleStorage("FloatStorage", "0", 6), 0, pickleInts(2, 3), pickleInts(3, 1))
+	f.Add(torchZip(zip.Store, "data.pkl="+pickleDictOf(tensor), "data/0="+strings.Repeat("\x00", 24), "byteorder=little"))
+	f.Add(torchZip(zip.Deflate, "data.pkl="))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		if file, err := parseTorchBin(content); err == nil {
+			for _, info := range file.Tensors() {
+				_, err := file.Float32(info.Name)
+				require.NoError(t, err)
+			}
+		}
+	})
+}

@@ -1,0 +1,410 @@
+package dept
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/tensor"
+)
+
+// TrainOptions are the settings of a training run; they and the data decide
+// every number that comes out of it on one device.
+type TrainOptions struct {
+	Steps           int        `json:"steps"`
+	Batch           int        `json:"batch_size"` // rows of a micro-batch
+	Accumulate      int        `json:"accumulate"` // micro-batches of an update
+	Rates           [2]float64 `json:"learning_rates"`
+	Warmup          int        `json:"warmup_steps"`
+	Clip            float64    `json:"clip"` // largest gradient norm; 0 does not clip
+	Dropout         float64    `json:"dropout"`
+	MaxSourceLength int        `json:"max_source_length"` // tokens, the end token included
+	MaxTargetLength int        `json:"max_target_length"`
+	Shuffle         bool       `json:"shuffle"`
+	Seed            uint64     `json:"seed"`
+}
+
+// StepRecord is what is known of one update once the device has done it.
+type StepRecord struct {
+	Step     int        `json:"step"` // from 1
+	Loss     float64    `json:"loss"` // mean over the update's target tokens
+	GradNorm float64    `json:"grad_norm"`
+	Rates    [2]float64 `json:"-"`
+	Tokens   int        `json:"tokens"`  // source and target tokens of the update
+	Seconds  float64    `json:"seconds"` // since training began, earlier runs of it included
+	// Norms are the norms of the gradients of each of the method's Params, where
+	// the trainer is asked for them.
+	Norms []float64 `json:"-"`
+}
+
+// ErrNotFinite says that a loss or gradient was not a finite number. The update
+// was not applied: parameters and moments are as the step before left them.
+var ErrNotFinite = errors.New("the loss or its gradient is not a finite number: lower the learning rates, raise the warm-up, or check the checkpoint's numbers")
+
+// recordLag is how many updates run before a record is waited for, so that
+// reading it never stops the queue.
+const recordLag = 2
+
+// Trainer trains a method on a model.
+type Trainer struct {
+	// OnRecord, if set, is called once for every update, in order, at most two
+	// steps late.
+	OnRecord func(StepRecord) error
+	// Norms asks for the norm of each parameter's gradient in every record.
+	Norms bool
+
+	e        *tensor.Engine
+	m        *t5.Model
+	method   Method
+	examples Examples
+	o        TrainOptions
+	sampler  *Sampler
+	adam     *tensor.AdamW
+	programs map[shape]*trainProgram
+	plan     tensor.Plan
+	step     int // updates submitted so far
+	pending  []pendingRecord
+	ahead    *ahead
+	began    time.Time
+	before   float64 // seconds of earlier runs
+}
+
+type trainProgram struct {
+	in   *inputs
+	grad *tensor.Program
+}
+
+type pendingRecord struct {
+	StepRecord
+	wait  func(context.Context) (tensor.Record, error)
+	norms func(context.Context) ([]float64, error) // nil unless asked for
+}
+
+// NewTrainer plans a run. It checks that the largest batch that the options
+// allow fits the device, and takes its memory, so that none is taken later.
+func NewTrainer(ctx context.Context, e *tensor.Engine, m *t5.Model, method Method, examples Examples, o TrainOptions) (*Trainer, error) {
+	t := &Trainer{e: e, m: m, method: method, examples: examples, o: o, programs: map[shape]*trainProgram{}}
+	plan, err := CheckTraining(e, m, method, o)
+	if err != nil {
+		return nil, err
+	}
+	t.plan = plan
+	t.sampler = NewSampler(examples.Len(), o.Batch*o.Accumulate, o.Seed, o.Shuffle)
+	if err := e.Reserve(plan); err != nil {
+		return nil, err
+	}
+	if t.adam, err = e.NewAdamW(ctx, method.Params()); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// CheckTraining plans the largest batch that the options allow, without taking
+// memory, and reports a limit of the device that it does not fit.
+func CheckTraining(e *tensor.Engine, m *t5.Model, method Method, o TrainOptions) (tensor.Plan, error) {
+	largest := shape{o.Batch, o.MaxSourceLength, o.MaxTargetLength}
+	total, err := e.NewArray("loss", shaders.F32, 1)
+	if err != nil {
+		return tensor.Plan{}, err
+	}
+	defer total.Release()
+	g, in, err := recordTraining(e, m, method, largest, o.Dropout, total)
+	if err != nil {
+		return tensor.Plan{}, err
+	}
+	defer in.release()
+	plan, err := g.Check()
+	if err != nil {
+		return plan, fmt.Errorf("a batch of %d rows of %d source and %d target tokens does not fit: %w", o.Batch, largest.source, largest.target, err)
+	}
+	return plan, nil
+}
+
+// recordTraining records forward and backward of a batch.
+func recordTraining(e *tensor.Engine, m *t5.Model, method Method, s shape, dropout float64, total *tensor.Array) (*tensor.Graph, *inputs, error) {
+	_, full := method.(*Full)
+	in, err := newInputs(e, m.Config, s, method.PromptLength(), full)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := e.NewGraph()
+	p := m.NewPass(g, float32(dropout))
+	in.forward(p, method, total)
+	g.Backward()
+	if p.Err() != nil {
+		in.release()
+		return nil, nil, p.Err()
+	}
+	return g, in, nil
+}
+
+func (t *Trainer) program(ctx context.Context, s shape) (*trainProgram, error) {
+	if p, ok := t.programs[s]; ok {
+		return p, nil
+	}
+	g, in, err := recordTraining(t.e, t.m, t.method, s, t.o.Dropout, t.adam.Total)
+	if err != nil {
+		return nil, err
+	}
+	grad, err := g.Compile(ctx)
+	if err != nil {
+		in.release()
+		return nil, err
+	}
+	t.programs[s] = &trainProgram{in, grad}
+	return t.programs[s], nil
+}
+
+// Plan is the activation memory of the largest batch.
+func (t *Trainer) Plan() tensor.Plan { return t.plan }
+
+// StateBytes is the device memory of gradients and moments.
+func (t *Trainer) StateBytes() int64 { return t.adam.Bytes() }
+
+// Done is the number of updates submitted.
+func (t *Trainer) Done() int { return t.step }
+
+// Release gives the trainer's memory back; model and method stay.
+func (t *Trainer) Release() {
+	t.ahead.stop()
+	for _, p := range t.programs {
+		p.grad.Release()
+		p.in.release()
+	}
+	t.adam.Release()
+}
+
+// update is an update's rows, tokenised.
+type update struct {
+	micro  [][]Example
+	source int // tokens
+	target int
+	err    error
+}
+
+// prepare reads and tokenises the rows of update i.
+func (t *Trainer) prepare(i int) (u update) {
+	rows := t.sampler.Batch(i)
+	for start := 0; start < len(rows); start += t.o.Batch {
+		var micro []Example
+		for _, row := range rows[start:min(start+t.o.Batch, len(rows))] {
+			x, err := t.examples.Example(row)
+			if err == nil {
+				err = checkIDs(t.m.Config, x)
+			}
+			if err != nil {
+				u.err = err
+				return u
+			}
+			u.source += len(x.Source)
+			u.target += targetTokens([]Example{x})
+			micro = append(micro, x)
+		}
+		u.micro = append(u.micro, micro)
+	}
+	if u.target == 0 {
+		u.err = fmt.Errorf("update %d has no target token to learn from", i+1)
+	}
+	return u
+}
+
+// rates are the learning rates of update i, counted from 0.
+func (t *Trainer) rates(i int) (rates [2]float64) {
+	f := LinearSchedule(i, t.o.Warmup, t.o.Steps)
+	return [2]float64{t.o.Rates[0] * f, t.o.Rates[1] * f}
+}
+
+// Step submits one update. Its record arrives through OnRecord up to two steps
+// later, or with Flush. After the last step of the options it does nothing.
+func (t *Trainer) Step(ctx context.Context) error { return t.update(ctx, t.e.Run) }
+
+// StepParts is Step for benchmarks: the device is waited for after each part,
+// which an ordinary step never does. It returns the time of "encoder",
+// "decoder" and "loss", of their gradients "loss.grad", "decoder.grad" and
+// "encoder.grad", and of the "update".
+func (t *Trainer) StepParts(ctx context.Context) (map[string]time.Duration, error) {
+	parts := map[string]time.Duration{}
+	timed := func(name string, p *tensor.Program) error {
+		start := time.Now()
+		if err := t.e.Run(p); err != nil {
+			return err
+		}
+		err := t.e.Device().Wait(ctx)
+		parts[name] += time.Since(start)
+		return err
+	}
+	err := t.update(ctx, func(programs ...*tensor.Program) error {
+		for _, p := range programs {
+			if p == t.adam.Program() {
+				if err := timed("update", p); err != nil {
+					return err
+				}
+			}
+			for _, name := range p.Sections() {
+				part := p.Section(name)
+				if len(part.Calls()) == 0 {
+					continue
+				}
+				if err := timed(name, part); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	return parts, err
+}
+
+// update submits one update by way of run.
+func (t *Trainer) update(ctx context.Context, run func(...*tensor.Program) error) error {
+	if t.step >= t.o.Steps {
+		return nil
+	}
+	if t.began.IsZero() {
+		t.began = time.Now()
+	}
+	if t.ahead == nil {
+		t.ahead = startAhead(t.step, t.o.Steps, t.prepare)
+	}
+	u, err := t.ahead.next(ctx)
+	if err != nil {
+		return err
+	}
+	if u.err != nil {
+		return fmt.Errorf("step %d: %w", t.step+1, u.err)
+	}
+	i := t.step
+	rates := t.rates(i)
+	correction := math.Sqrt(1-math.Pow(tensor.Beta2, float64(i+1))) / (1 - math.Pow(tensor.Beta1, float64(i+1)))
+	step := shaders.Step{
+		Slot:      uint32(i % tensor.RingSlots),
+		LossScale: float32(1 / float64(u.target)),
+		Clip:      float32(t.o.Clip),
+		Rate:      [2]float32{float32(rates[0] * correction), float32(rates[1] * correction)},
+	}
+	for k, micro := range u.micro {
+		p, err := t.program(ctx, bucketOf(micro, t.o.Batch, t.o.MaxSourceLength, t.o.MaxTargetLength))
+		if err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+		if err := p.in.write(micro); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+		step.Key = shaders.Key(t.o.Seed, i, k)
+		if err := t.e.SetStep(step); err != nil {
+			return err
+		}
+		programs := []*tensor.Program{p.grad}
+		if k == len(u.micro)-1 {
+			programs = append(programs, t.adam.Program())
+		}
+		if err := run(programs...); err != nil {
+			return fmt.Errorf("step %d: %w", i+1, err)
+		}
+	}
+	wait, err := t.adam.ReadLater(i % tensor.RingSlots)
+	if err != nil {
+		return err
+	}
+	var norms func(context.Context) ([]float64, error)
+	if t.Norms {
+		if norms, err = t.adam.NormsLater(); err != nil {
+			return err
+		}
+	}
+	t.step++
+	t.pending = append(t.pending, pendingRecord{StepRecord{Step: t.step, Rates: rates, Tokens: u.source + u.target}, wait, norms})
+	return t.drain(ctx, recordLag)
+}
+
+// Flush waits for the records of everything submitted.
+func (t *Trainer) Flush(ctx context.Context) error { return t.drain(ctx, 0) }
+
+func (t *Trainer) drain(ctx context.Context, leave int) error {
+	for len(t.pending) > leave {
+		r := t.pending[0]
+		got, err := r.wait(ctx)
+		if err != nil {
+			return err
+		}
+		if r.norms != nil {
+			if r.Norms, err = r.norms(ctx); err != nil {
+				return err
+			}
+		}
+		t.pending = t.pending[1:]
+		r.Loss, r.GradNorm, r.Seconds = float64(got.Loss), float64(got.Norm), t.Seconds()
+		if !got.Applied {
+			return fmt.Errorf("step %d: loss %v, gradient norm %v: %w", r.Step, got.Loss, got.Norm, ErrNotFinite)
+		}
+		if t.OnRecord != nil {
+			if err := t.OnRecord(r.StepRecord); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Seconds is how long training has taken, earlier runs of it included.
+func (t *Trainer) Seconds() float64 {
+	if t.began.IsZero() {
+		return t.before
+	}
+	return t.before + time.Since(t.began).Seconds()
+}
+
+// arrays are everything that decides how training goes on: parameters and their
+// moments.
+func (t *Trainer) arrays() []*tensor.Array {
+	var all []*tensor.Array
+	for _, p := range t.method.Params() {
+		all = append(all, p.Array)
+	}
+	return append(all, t.adam.Moments()...)
+}
+
+// ahead prepares updates on another goroutine while the device works.
+type ahead struct {
+	updates chan update
+	cancel  context.CancelFunc
+}
+
+func startAhead(from, to int, prepare func(int) update) *ahead {
+	ctx, cancel := context.WithCancel(context.Background())
+	a := &ahead{updates: make(chan update, 2), cancel: cancel}
+	go func() {
+		defer close(a.updates)
+		for i := from; i < to; i++ {
+			select {
+			case a.updates <- prepare(i):
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return a
+}
+
+func (a *ahead) next(ctx context.Context) (update, error) {
+	select {
+	case u := <-a.updates:
+		return u, nil
+	case <-ctx.Done():
+		return update{}, ctx.Err()
+	}
+}
+
+// stop ends the goroutine and waits for it, since it uses the examples.
+func (a *ahead) stop() {
+	if a == nil {
+		return
+	}
+	a.cancel()
+	for range a.updates {
+	}
+}

@@ -1,0 +1,308 @@
+package dept
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/wgpu/wgputest"
+)
+
+// bench is a small real model with an adapter on a fresh engine.
+type bench struct {
+	e       *tensor.Engine
+	m       *t5.Model
+	adapter *Adapter
+	rows    rowsOfIDs
+}
+
+func newBench(t *testing.T, name string) bench {
+	e, err := tensor.NewEngine(wgputest.Device(t))
+	require.NoError(t, err)
+	t.Cleanup(e.Release)
+	g := loadGolden(t, filepath.Join("testdata", "golden", name), 1)
+	m, err := t5.LoadModel(context.Background(), e, g.ck, false)
+	require.NoError(t, err)
+	t.Cleanup(m.Release)
+	return bench{e, m, g.adapter, g.examples()}
+}
+
+func (b bench) prompt(t *testing.T, a *Adapter) *Prompt {
+	p, err := NewPrompt(b.e, a, true)
+	require.NoError(t, err)
+	t.Cleanup(p.Release)
+	return p
+}
+
+// train runs all steps on rows and returns records and adapter.
+func (b bench) train(t *testing.T, a *Adapter, rows rowsOfIDs, o TrainOptions) ([]StepRecord, *Adapter) {
+	ctx := context.Background()
+	p := b.prompt(t, a)
+	trainer, err := NewTrainer(ctx, b.e, b.m, p, rows, o)
+	require.NoError(t, err)
+	defer trainer.Release()
+	var records []StepRecord
+	trainer.OnRecord = func(r StepRecord) error {
+		r.Seconds = 0
+		records = append(records, r)
+		return nil
+	}
+	for range o.Steps {
+		require.NoError(t, trainer.Step(ctx))
+		require.GreaterOrEqual(t, len(records), trainer.Done()-recordLag, "a record may be two steps late, no more")
+	}
+	require.NoError(t, trainer.Flush(ctx))
+	trained, err := p.Adapter(ctx)
+	require.NoError(t, err)
+	return records, trained
+}
+
+var smallRun = TrainOptions{
+	Steps: 6, Batch: 2, Accumulate: 1, Rates: [2]float64{0.3, 5e-3}, Clip: 1, Warmup: 1,
+	MaxSourceLength: 32, MaxTargetLength: 8, Seed: 42, Shuffle: true,
+}
+
+// A frozen backbone costs no weight gradient: none of a DePT step's dispatches
+// computes one, there is one product backward for each forward where the
+// gradient has to pass, and the step takes at most 30 pipelines.
+func TestFrozenBackboneCostsNoWeightGradient(t *testing.T) {
+	for _, name := range []string{"relu-tied", "gated-untied"} {
+		b := newBench(t, name)
+		total, err := b.e.NewArray("loss", shaders.F32, 1)
+		require.NoError(t, err)
+		defer total.Release()
+		p := b.prompt(t, b.adapter)
+		g, in, err := recordTraining(b.e, b.m, p, shape{2, 16, 4}, 0.1, total)
+		require.NoError(t, err)
+		defer in.release()
+		program, err := g.Compile(context.Background())
+		require.NoError(t, err)
+		defer program.Release()
+		count := func(calls []string, suffix string) (n int) {
+			for _, c := range calls {
+				if strings.HasSuffix(c, suffix) {
+					n++
+				}
+			}
+			return n
+		}
+		assert.Zero(t, count(program.Calls(), "weight_grad"), name)
+		c := b.m.Config
+		// Backward through the encoder: qkv, o, wi and wo of each block once.
+		products := 0
+		for _, call := range program.Section("encoder.grad").Calls() {
+			if strings.HasSuffix(call, ".weight.input_grad") && !strings.Contains(call, "layer_norm") {
+				products++
+			}
+		}
+		assert.Equal(t, 4*c.NumLayers, products, name)
+		adam, err := b.e.NewAdamW(context.Background(), p.Params())
+		require.NoError(t, err)
+		defer adam.Release()
+		assert.LessOrEqual(t, b.e.Pipelines(), 30, name)
+		t.Logf("%s: %d dispatches, %d pipelines", name, len(program.Calls())+len(adam.Program().Calls()), b.e.Pipelines())
+	}
+}
+
+// The loss of an update is the mean over its target tokens, so accumulating k
+// micro-batches of b rows equals a batch of k·b, the short last batch of an
+// epoch included.
+func TestAccumulatingEqualsALargeBatch(t *testing.T) {
+	b := newBench(t, "relu-tied")
+	rows := slices.Concat(b.rows, b.rows, b.rows[:1])
+	large, small := smallRun, smallRun
+	large.Batch, small.Batch, small.Accumulate = 4, 1, 4
+	wantRecords, want := b.train(t, b.adapter, rows, large)
+	gotRecords, got := b.train(t, b.adapter, rows, small)
+	for i := range wantRecords {
+		assert.InEpsilon(t, wantRecords[i].Loss, gotRecords[i].Loss, 1e-6)
+		assert.Equal(t, wantRecords[i].Tokens, gotRecords[i].Tokens)
+	}
+	// Adam divides by √v, which magnifies the rounding of small gradients.
+	assert.LessOrEqual(t, nmse(got.P, want.P), 1e-9)
+	assert.LessOrEqual(t, nmse(got.B, want.B), 1e-9)
+}
+
+// Padding to a bucket is masked and changes nothing but the order of sums.
+func TestPaddingChangesNothing(t *testing.T) {
+	b := newBench(t, "relu-tied")
+	exact, padded := smallRun, smallRun
+	exact.Steps, padded.Steps = 1, 1
+	exact.Batch, exact.MaxSourceLength, exact.MaxTargetLength = 3, 24, 5
+	padded.Batch, padded.MaxSourceLength, padded.MaxTargetLength = 7, 32, 8
+	want, _ := b.train(t, b.adapter, b.rows, exact)
+	got, _ := b.train(t, b.adapter, b.rows, padded)
+	assert.InEpsilon(t, want[0].Loss, got[0].Loss, 1e-6)
+	assert.InEpsilon(t, want[0].GradNorm, got[0].GradNorm, 1e-5)
+}
+
+// With B zero, DePT's first step is prompt tuning's with the same P, to the bit.
+func TestStepZeroIsPromptTuning(t *testing.T) {
+	b := newBench(t, "relu-tied")
+	lowRank := *b.adapter
+	lowRank.B = make([]float32, len(b.adapter.B))
+	pt := *b.adapter
+	pt.Config.Rank, pt.Config.LoraAlpha, pt.A, pt.B = 0, 0, nil, nil
+	one := smallRun
+	one.Steps, one.Dropout = 1, 0.1
+	a, _ := b.train(t, &lowRank, b.rows, one)
+	p, _ := b.train(t, &pt, b.rows, one)
+	assert.Equal(t, p[0].Loss, a[0].Loss)
+}
+
+// The same seed gives the same bits, and stopping, saving and resuming changes
+// nothing, dropout and shuffling included.
+func TestResumeIsExact(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t, "relu-tied")
+	o := smallRun
+	o.Dropout, o.Accumulate = 0.1, 2
+	rows := slices.Concat(b.rows, b.rows, b.rows)
+	wantRecords, want := b.train(t, b.adapter, rows, o)
+	againRecords, again := b.train(t, b.adapter, rows, o)
+	require.Equal(t, want, again)
+	require.Equal(t, wantRecords, againRecords)
+
+	state := filepath.Join(t.TempDir(), StateFile)
+	p := b.prompt(t, b.adapter)
+	first, err := NewTrainer(ctx, b.e, b.m, p, rows, o)
+	require.NoError(t, err)
+	for range o.Steps / 2 {
+		require.NoError(t, first.Step(ctx))
+	}
+	require.NoError(t, first.save(ctx, state, progress{}))
+	first.Release()
+
+	p = b.prompt(t, b.adapter)
+	second, err := NewTrainer(ctx, b.e, b.m, p, rows, o)
+	require.NoError(t, err)
+	defer second.Release()
+	_, err = second.restore(state)
+	require.NoError(t, err)
+	var records []StepRecord
+	second.OnRecord = func(r StepRecord) error {
+		r.Seconds = 0
+		records = append(records, r)
+		return nil
+	}
+	for second.Done() < o.Steps {
+		require.NoError(t, second.Step(ctx))
+	}
+	require.NoError(t, second.Flush(ctx))
+	got, err := p.Adapter(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	assert.Equal(t, wantRecords[o.Steps/2:], records)
+}
+
+// A loss that is not finite stops training, names the step, and leaves the
+// parameters as the last good step made them.
+func TestNotFinite(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t, "relu-tied")
+	o := smallRun
+	o.Rates, o.Clip = [2]float64{1e37, 1e37}, 0 // A·B overflows after the first step with a rate
+	o.Steps = 6
+	p := b.prompt(t, b.adapter)
+	trainer, err := NewTrainer(ctx, b.e, b.m, p, b.rows, o)
+	require.NoError(t, err)
+	defer trainer.Release()
+	var last int
+	trainer.OnRecord = func(r StepRecord) error {
+		last = r.Step
+		return nil
+	}
+	for err == nil && trainer.Done() < o.Steps {
+		err = trainer.Step(ctx)
+	}
+	if err == nil {
+		err = trainer.Flush(ctx)
+	}
+	require.ErrorIs(t, err, ErrNotFinite)
+	require.Equal(t, 2, last, "the first step has rate 0, the second leaps")
+	assert.ErrorContains(t, err, "step 3:")
+	got, err := p.Adapter(ctx)
+	require.NoError(t, err)
+
+	// What is on the device is what two steps make of it.
+	p = b.prompt(t, b.adapter)
+	good, err := NewTrainer(ctx, b.e, b.m, p, b.rows, o)
+	require.NoError(t, err)
+	defer good.Release()
+	for range 2 {
+		require.NoError(t, good.Step(ctx))
+	}
+	require.NoError(t, good.Flush(ctx))
+	want, err := p.Adapter(ctx)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+}
+
+// Beams never find a less likely answer than greedy search, and one beam is
+// greedy search.
+func TestBeams(t *testing.T) {
+	ctx := context.Background()
+	b := newBench(t, "gated-untied")
+	p := b.prompt(t, b.adapter)
+	s := shape{rows: 2, source: 17, target: 8}
+	in, err := newInputs(b.e, b.m.Config, s, p.PromptLength(), false)
+	require.NoError(t, err)
+	defer in.release()
+	generate := func(beams int) [][]int32 {
+		require.NoError(t, in.write(b.rows))
+		gen, err := b.m.NewGenerator(ctx, t5.GeneratorOptions{
+			Batch: s.rows, Keys: p.PromptLength() + s.source, Beams: beams, New: 6, Lengths: in.lengths,
+			Embed: func(pass *t5.Pass) *tensor.Value { return p.Embed(pass, in.source.use(pass.Graph())) },
+		})
+		require.NoError(t, err)
+		defer gen.Release()
+		out, err := gen.Generate(ctx)
+		require.NoError(t, err)
+		again, err := gen.Generate(ctx)
+		require.NoError(t, err)
+		require.Equal(t, out, again)
+		return out
+	}
+	// likelihood is the mean log-probability of an answer, by the teacher-forced
+	// pass, which shares no cache with generation.
+	likelihood := func(answers [][]int32) []float64 {
+		total, err := b.e.NewArray("loss", shaders.F32, 1)
+		require.NoError(t, err)
+		defer total.Release()
+		g := b.e.NewGraph()
+		nll := g.Keep(in.forward(b.m.NewPass(g, 0), p, total))
+		program, err := g.Compile(ctx)
+		require.NoError(t, err)
+		defer program.Release()
+		rows := slices.Clone(b.rows)
+		for i := range rows {
+			rows[i].Target = answers[i]
+		}
+		require.NoError(t, in.write(rows))
+		require.NoError(t, b.e.SetStep(shaders.Step{LossScale: 1}))
+		require.NoError(t, b.e.Run(program))
+		x, err := nll.Read(ctx)
+		require.NoError(t, err)
+		scores := make([]float64, len(rows))
+		for i := range rows {
+			for k := range rows[i].Target {
+				scores[i] -= float64(x[i*s.target+k]) / float64(len(rows[i].Target))
+			}
+		}
+		return scores
+	}
+	greedy := likelihood(generate(1))
+	wide := likelihood(generate(5))
+	t.Logf("mean log-probability: greedy %.4f, five beams %.4f", greedy, wide)
+	for i := range greedy {
+		assert.GreaterOrEqual(t, wide[i], greedy[i]-1e-5)
+	}
+}
