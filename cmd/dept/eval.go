@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-dept/dept/dept"
+)
+
+// reading is what eval and predict share: a model, perhaps an adapter, and how
+// texts go in and come out.
+type reading struct {
+	modelDir, adapterDir, dataFile, device string
+	data                                   dataFlags
+	maxSource, maxTarget, batch, beam      int
+	json                                   bool
+
+	*setup
+	task      *dept.Task
+	method    *dept.Prompt
+	predictor *dept.Predictor
+}
+
+func (r *reading) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&r.modelDir, "model", "", "the checkpoint's folder")
+	f.StringVar(&r.adapterDir, "adapter", "", "the adapter's folder (default: the model as it is)")
+	f.StringVar(&r.dataFile, "data", "", "rows: .jsonl, .tsv, .csv or .txt")
+	r.data.add(cmd)
+	f.IntVar(&r.maxSource, "max-source-length", 0, "the most tokens of a source (default the adapter's, else 256)")
+	f.IntVar(&r.maxTarget, "max-target-length", 0, "the most tokens to generate (default 20 for a task, else 64)")
+	f.IntVar(&r.batch, "batch-size", 32, "rows at once")
+	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
+	f.BoolVar(&r.json, "json", false, "print JSON")
+	obligatory(cmd, "model")
+}
+
+// open loads everything and makes the predictor.
+func (r *reading) open(cmd *cobra.Command) error {
+	if r.batch < 1 || r.maxSource < 0 || r.maxTarget < 0 || r.beam < 1 {
+		return usagef("--batch-size and --beams must be at least 1, --max-source-length and --max-target-length at least 0")
+	}
+	task, err := lookupTask(r.data.task)
+	if err != nil {
+		return err
+	}
+	r.task = task
+	var adapter *dept.Adapter
+	if r.adapterDir != "" {
+		if adapter, err = dept.ReadAdapter(r.adapterDir); err != nil {
+			return err
+		}
+	}
+	if r.setup, err = openSetup(cmd, r.modelDir, r.device, false); err != nil {
+		return err
+	}
+	if adapter == nil {
+		// Without a prompt and a shift the model is as it is.
+		adapter = &dept.Adapter{Config: dept.AdapterConfig{Width: r.ck.Config.DModel}}
+	} else if err := r.checkBase(cmd, r.adapterDir, adapter); err != nil {
+		return err
+	}
+	if err := r.settleSource(adapter.Config); err != nil {
+		return err
+	}
+	if r.method, err = dept.NewPrompt(r.engine, adapter, false); err != nil {
+		return err
+	}
+	r.predictor = dept.NewPredictor(r.engine, r.model, r.tok, r.method, dept.PredictOptions{
+		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: answerLength(r.maxTarget, r.task), Beams: r.beam,
+	})
+	return nil
+}
+
+// settleSource finds the most tokens of a source.
+func (r *reading) settleSource(c dept.AdapterConfig) error {
+	switch {
+	case c.Rank > 0 && r.maxSource > c.MaxSourceLength:
+		return usagef("--max-source-length %d: the adapter's shift has rows for %d tokens", r.maxSource, c.MaxSourceLength)
+	case r.maxSource == 0 && c.MaxSourceLength > 0:
+		r.maxSource = c.MaxSourceLength
+	case r.maxSource == 0:
+		r.maxSource = defaultSourceLength
+	}
+	return nil
+}
+
+func (r *reading) close() {
+	if r.predictor != nil {
+		r.predictor.Release()
+	}
+	if r.method != nil {
+		r.method.Release()
+	}
+	if r.setup != nil {
+		r.setup.close()
+	}
+}
+
+func evalCommand() *cobra.Command {
+	r := &reading{beam: 1}
+	cmd := &cobra.Command{
+		Use:   "eval --model DIR --data FILE",
+		Short: "Score a model or an adapter on rows with known targets",
+		Args:  cobra.NoArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			options, err := r.data.options(true)
+			if err != nil {
+				return err
+			}
+			rows, err := dept.LoadDataset(r.dataFile, options)
+			if err != nil {
+				return err
+			}
+			defer r.close()
+			if err := r.open(cmd); err != nil {
+				return err
+			}
+			return r.evaluate(cmd, rows)
+		}),
+	}
+	r.add(cmd)
+	obligatory(cmd, "data")
+	return cmd
+}
+
+func (r *reading) evaluate(cmd *cobra.Command, rows *dept.Dataset) error {
+	if onTerminal(cmd.ErrOrStderr()) {
+		bar := newBar(cmd.ErrOrStderr(), rows.Len())
+		defer bar.Clear()
+		r.predictor.OnRows = func(done, _ int) { bar.Set(done) }
+	}
+	v, err := r.predictor.Evaluate(cmd.Context(), rows, r.task)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if r.json {
+		return printJSON(out, v)
+	}
+	field(out, "rows", "%s", count(v.Rows))
+	if v.Cut > 0 {
+		field(out, "cut", "%s longer than %d tokens", plural(v.Cut, "source"), r.maxSource)
+	}
+	fmt.Fprintln(out, metrics(v.Metrics))
+	if v.Confusion != nil {
+		printConfusion(out, v.Confusion, r.task)
+	}
+	return nil
+}
+
+// printConfusion prints the rows of each class by what was predicted.
+func printConfusion(out io.Writer, c *dept.Confusion, task *dept.Task) {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "\nclass \\ predicted\t")
+	for _, label := range c.Labels {
+		fmt.Fprintf(w, "%s\t", label)
+	}
+	fmt.Fprint(w, "no label\t\n")
+	for i, counts := range c.Counts {
+		fmt.Fprintf(w, "%s %s\t", c.Labels[i], task.Labels[i])
+		for _, n := range counts {
+			fmt.Fprintf(w, "%d\t", n)
+		}
+		fmt.Fprintln(w)
+	}
+	w.Flush()
+}

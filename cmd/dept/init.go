@@ -1,0 +1,57 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/t5/safetensors"
+)
+
+func initCommand() *cobra.Command {
+	var config, tokenizer, out string
+	var seed uint64
+	var overwrite bool
+	cmd := &cobra.Command{
+		Use:   "init --config FILE --tokenizer DIR --out DIR",
+		Short: "Make a checkpoint with random weights",
+		Args:  cobra.NoArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			cfg, err := t5.ReadConfig(config)
+			if err != nil {
+				return err
+			}
+			tok, err := t5.OpenTokenizer(tokenizer)
+			if err != nil {
+				return err
+			}
+			if tok.VocabSize() > cfg.VocabSize {
+				return fmt.Errorf("the tokenizer in %s has ids up to %d, and vocab_size in %s is %d: make it at least %d", tokenizer, tok.VocabSize()-1, config, cfg.VocabSize, tok.VocabSize())
+			}
+			for _, name := range []string{"config.json", "model.safetensors", "model.safetensors.index.json"} {
+				if _, err := os.Stat(filepath.Join(out, name)); err == nil && !overwrite {
+					return usagef("--out %s holds a checkpoint: replace it with --overwrite, or name another folder", out)
+				}
+			}
+			if err := tok.Save(out); err != nil {
+				return err
+			}
+			if err := t5.WriteCheckpoint(out, cfg, safetensors.F32, t5.RandomTensors(cfg, seed)); err != nil {
+				return err
+			}
+			return inspect(cmd, out, "")
+		}),
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&config, "config", "", "a config.json as Hugging Face's T5 checkpoints have it")
+	f.StringVar(&tokenizer, "tokenizer", "", "a folder with tokenizer.json or spiece.model")
+	f.StringVar(&out, "out", "", "the checkpoint's folder")
+	f.Uint64Var(&seed, "seed", 42, "of the weights")
+	f.BoolVar(&overwrite, "overwrite", false, "replace the checkpoint in --out")
+	obligatory(cmd, "config", "tokenizer", "out")
+	return cmd
+}

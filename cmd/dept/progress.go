@@ -1,0 +1,154 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/go-dept/dept/dept"
+)
+
+// progress shows how training goes: a bar on a terminal, now and then a line
+// elsewhere.
+type progress struct {
+	out      io.Writer
+	bar      *progressbar.ProgressBar // nil without a terminal
+	judging  *progressbar.ProgressBar // of the evaluation at hand
+	total    int
+	every    int       // steps between lines
+	last     time.Time // when the step before, or an evaluation, ended
+	lastLine time.Time
+	// Steps that the speed is taken from, their tokens and time.
+	steps, tokens int
+	took          time.Duration
+	warm          bool // the first ones, in which kernels are compiled, are forgotten
+}
+
+// warmUp is how many steps tell the speed until there are others.
+const warmUp = 10
+
+// quiet is the longest time without a line while steps go by.
+const quiet = 30 * time.Second
+
+func newProgress(out io.Writer, total, done int) *progress {
+	p := &progress{out: out, total: total, every: max(1, total/50), last: time.Now(), lastLine: time.Now()}
+	if onTerminal(out) {
+		p.bar = newBar(out, total)
+		p.bar.Set(done)
+	}
+	return p
+}
+
+// newBar is a bar that ends in a text of the caller's and leaves no trace.
+func newBar(out io.Writer, total int) *progressbar.ProgressBar {
+	return progressbar.NewOptions(total,
+		progressbar.OptionSetWriter(out),
+		progressbar.OptionSetWidth(20),
+		progressbar.OptionSetElapsedTime(false),
+		progressbar.OptionSetPredictTime(false),
+		progressbar.OptionShowCount(),
+		progressbar.OptionShowDescriptionAtLineEnd(),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetTheme(progressbar.Theme{Saucer: "█", SaucerPadding: "░"}),
+	)
+}
+
+func onTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// step shows an update.
+func (p *progress) step(s dept.StepRecord) {
+	now := time.Now()
+	p.steps++
+	p.tokens += s.Tokens
+	p.took += now.Sub(p.last)
+	p.last = now
+	left := p.took / time.Duration(p.steps) * time.Duration(p.total-s.Step)
+	text := fmt.Sprintf("loss %.4f  %s left  %s tokens/s  lr %s", s.Loss, short(left), count(int(float64(p.tokens)/max(p.took, time.Millisecond).Seconds())), rates(s))
+	if p.steps == warmUp && !p.warm {
+		p.warm, p.steps, p.tokens, p.took = true, 0, 0, 0
+	}
+	if p.bar != nil {
+		p.describe(text)
+		p.bar.Set(s.Step)
+		return
+	}
+	if s.Step == 1 || s.Step%p.every == 0 || s.Step == p.total || now.Sub(p.lastLine) > quiet {
+		p.lastLine = now
+		fmt.Fprintf(p.out, "step %d/%d  %s  gradient norm %.3g\n", s.Step, p.total, text, s.GradNorm)
+	}
+}
+
+// rates shows the learning rates that are in use.
+func rates(s dept.StepRecord) string {
+	if s.Rates[1] == 0 {
+		return fmt.Sprintf("%.3g", s.Rates[0])
+	}
+	return fmt.Sprintf("%.3g, %.3g", s.Rates[0], s.Rates[1])
+}
+
+// rows shows how far an evaluation is.
+func (p *progress) rows(done, total int) {
+	if p.bar == nil {
+		return
+	}
+	if p.judging == nil {
+		p.bar.Clear()
+		p.judging = newBar(p.out, total)
+		p.judging.Describe("evaluating")
+	}
+	p.judging.Set(done)
+}
+
+// describe puts text behind the bar, as much of it as the line has room for.
+func (p *progress) describe(text string) {
+	if width, _, err := term.GetSize(int(p.out.(*os.File).Fd())); err == nil {
+		rest := len(fmt.Sprintf("%4d%%  (%d/%d)  ", 100, p.total, p.total))
+		text = text[:max(0, min(len(text), width-rest-1))]
+	}
+	p.bar.Describe(text)
+}
+
+// eval shows an evaluation.
+func (p *progress) eval(e dept.EvalRecord) {
+	p.last = time.Now()
+	text := metrics(e.Metrics)
+	if e.Best {
+		text += "  best so far"
+	}
+	if e.Cut > 0 {
+		text += fmt.Sprintf("  (%s cut)", plural(e.Cut, "source"))
+	}
+	p.close()
+	fmt.Fprintf(p.out, "evaluation after step %d: %s\n", e.Step, text)
+}
+
+// metrics lists scores in a fixed order.
+func metrics(scores map[dept.Metric]float64) string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(scores)) {
+		parts = append(parts, fmt.Sprintf("%s %.4f", name, scores[name]))
+	}
+	return strings.Join(parts, "  ")
+}
+
+// close takes the bars off the line.
+func (p *progress) close() {
+	if p.judging != nil {
+		p.judging.Clear()
+		p.judging = nil
+	}
+	if p.bar != nil {
+		p.bar.Clear()
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/web"
+)
+
+func serveCommand() *cobra.Command {
+	var addr, watch string
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Serve the page that trains in a browser tab",
+		Long: `Serve the page that trains in a browser tab, to this machine alone. Nothing leaves
+the browser: there is no server behind the page.
+
+With --watch it also shows a run of dept train, as it goes on, at run.html.`,
+		Args: cobra.NoArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			files, err := web.Files()
+			if err != nil {
+				return err
+			}
+			page, err := newPageHandler(files)
+			if err != nil {
+				return err
+			}
+			var handler http.Handler = page
+			start := ""
+			if watch != "" {
+				if _, err := os.Stat(filepath.Join(watch, dept.LogFile)); err != nil {
+					return fmt.Errorf("--watch: %s holds no run of dept train: %w", watch, err)
+				}
+				handler, start = runWatcher{watch, page}, "run.html"
+			}
+			listener, err := listenLoopback(addr)
+			if err != nil {
+				return err
+			}
+			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer restore()
+			fmt.Fprintf(cmd.OutOrStdout(), "http://%s/%s (Ctrl-C ends)\n", listener.Addr(), start)
+			server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+			stop := context.AfterFunc(ctx, func() { server.Close() })
+			defer stop()
+			if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		}),
+	}
+	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "where to listen, on this machine only; port 0 takes a free one")
+	cmd.Flags().StringVar(&watch, "watch", "", "show the run in this folder, as dept train writes it")
+	return cmd
+}
+
+// listenLoopback listens where no other machine can reach.
+func listenLoopback(addr string) (net.Listener, error) {
+	tcp, err := net.ResolveTCPAddr("tcp", addr)
+	if err != nil {
+		return nil, usagef("--addr %s: %v", addr, err)
+	}
+	if !tcp.IP.IsLoopback() {
+		return nil, usagef("--addr %s is open to other machines: take 127.0.0.1 or localhost, or put the folder that make web writes on a web server", addr)
+	}
+	listener, err := net.ListenTCP("tcp", tcp)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return nil, fmt.Errorf("%w: another program listens there; --addr 127.0.0.1:0 takes a free port", err)
+	}
+	return listener, err
+}
+
+// policy lets the page load from where it came from, and compile its wasm;
+// nothing else.
+const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// contentTypes are those of the page's files, whatever this machine's tables say.
+var contentTypes = map[string]string{
+	".html": "text/html; charset=utf-8",
+	".js":   "text/javascript; charset=utf-8",
+	".css":  "text/css; charset=utf-8",
+	".json": "application/json",
+	".svg":  "image/svg+xml",
+	".wasm": "application/wasm",
+	".png":  "image/png",
+}
+
+// pageHandler serves the page's files and lists nothing.
+type pageHandler struct {
+	files map[string]pageFile // by path
+}
+
+type pageFile struct {
+	content []byte
+	tag     string // of the content, so that browsers keep it for as long as it is the same
+}
+
+func newPageHandler(files fs.FS) (*pageHandler, error) {
+	h := &pageHandler{map[string]pageFile{}}
+	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
+			return err
+		}
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
+		}
+		h.files["/"+name] = pageFile{content, fmt.Sprintf(`"%x"`, sha256.Sum256(content))}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the page: %w", err)
+	}
+	return h, nil
+}
+
+func (h *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", policy)
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	if !isLoopback(r.Host) {
+		// A name that somebody else has pointed at this machine.
+		http.Error(w, "this server answers to localhost only", http.StatusForbidden)
+		return
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		header.Set("Allow", "GET, HEAD")
+		http.Error(w, "the page can only be read", http.StatusMethodNotAllowed)
+		return
+	}
+	name := r.URL.Path
+	if name == "/" {
+		name = "/index.html"
+	}
+	file, ok := h.files[name]
+	if !ok {
+		http.Error(w, "there is no such file", http.StatusNotFound)
+		return
+	}
+	contentType, ok := contentTypes[path.Ext(name)]
+	if !ok {
+		contentType = "application/octet-stream"
+	}
+	header.Set("Content-Type", contentType)
+	header.Set("Cache-Control", "no-cache") // ask whether it is the same
+	header.Set("ETag", file.tag)
+	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(file.content))
+}
+
+// isLoopback reports whether a Host header names this machine.
+func isLoopback(host string) bool {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	host = strings.Trim(host, "[]")
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestInitCommand(t *testing.T) {
+	dir := t.TempDir()
+	out := filepath.Join(dir, "model")
+	args := []string{"init", "--config", at("config.json"), "--tokenizer", at("tokenizer"), "--out", out, "--seed", "1"}
+	assert.Contains(t, succeed(t, args...).stdout, "2+2 blocks of width 64")
+	// A seed's weights are always the same.
+	assert.Equal(t, readFile(t, at("model"), "model.safetensors"), readFile(t, out, "model.safetensors"))
+	assert.Contains(t, fail(t, exitUsage, args...), "--overwrite")
+	succeed(t, append(args, "--overwrite", "--seed", "5")...)
+	assert.NotEqual(t, readFile(t, at("model"), "model.safetensors"), readFile(t, out, "model.safetensors"))
+	assert.Contains(t, fail(t, exitError, "init", "--config", at("echo.jsonl"), "--tokenizer", at("tokenizer"), "--out", filepath.Join(dir, "x")), "echo.jsonl")
+}
+
+func TestInspect(t *testing.T) {
+	r := succeed(t, "inspect", at("model"))
+	for _, want := range []string{"d_model 64, 4 heads of 16, d_ff 96 (gated-gelu)", "51 of F32", "tokenizer", "100 %"} {
+		assert.Contains(t, r.stdout, want)
+	}
+	out := filepath.Join(t.TempDir(), "run")
+	succeed(t, drop(trainArgs(out, "--method", "pt"), "--rank")...)
+	r = succeed(t, "inspect", out)
+	assert.Contains(t, r.stdout, "prompt tuning: P [5, 64]")
+	assert.Contains(t, r.stdout, "320 of")
+	assert.Contains(t, fail(t, exitError, "inspect", t.TempDir()), "config.json")
+	assert.Contains(t, fail(t, exitUsage, "inspect"), "arg")
+}
+
+func TestDevices(t *testing.T) {
+	var adapters []map[string]string
+	require.NoError(t, json.Unmarshal([]byte(succeed(t, "devices", "--json").stdout), &adapters))
+	require.NotEmpty(t, adapters)
+	for _, key := range []string{"name", "type", "backend"} {
+		assert.NotEmpty(t, adapters[0][key])
+	}
+	assert.Contains(t, succeed(t, "devices").stdout, adapters[0]["name"])
+}
+
+func TestWords(t *testing.T) {
+	for n, want := range map[int]string{0: "0", 999: "999", 1000: "1,000", -1234567: "-1,234,567"} {
+		assert.Equal(t, want, count(n))
+	}
+	for n, want := range map[int64]string{512: "512 B", 1536: "1.5 KiB", 3 << 30: "3.0 GiB"} {
+		assert.Equal(t, want, size(n))
+	}
+	for arg, want := range map[string]string{"--steps=5": "--steps=5", "a b": "'a b'", "it's": `'it'\''s'`, "": "''", "$HOME": "'$HOME'"} {
+		assert.Equal(t, want, quote(arg))
+	}
+	assert.Equal(t, "dept train --out 'my run' --resume", resumeCommand([]string{"dept", "train", "--overwrite", "--out", "my run", "--resume"}))
+	assert.Equal(t, "0.368 %", share(8320, 2262144))
+	assert.Equal(t, 1.5, median([]time.Duration{3 * time.Millisecond, time.Millisecond, 1500 * time.Microsecond}))
+	assert.Equal(t, 2.0, median([]time.Duration{3 * time.Millisecond, time.Millisecond}))
+}
+
+func TestLargest(t *testing.T) {
+	for limit := range 12 {
+		assert.Equal(t, min(limit, 9), largest(10, func(n int) bool { return n <= limit }))
+	}
+}

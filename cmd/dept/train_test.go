@@ -1,0 +1,418 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestTrainEvaluatePredict(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	r := succeed(t, trainArgs(out, "--dev", at("dev.tsv"), "--eval-every", "3", "--max-source-length", "10")...)
+	for _, want := range []string{
+		"device     ", "dept: P [5, 64] from text, A [10, 3], B [3, 64]", "542 of", "64 rows, task sst2", "20 rows, best by accuracy",
+		"evaluation after step 0", "step 1/6  loss ", "evaluation after step 3", "evaluation after step 6",
+		"rows longer than 10 source", "done       6 steps",
+	} {
+		assert.Contains(t, r.stdout, want)
+	}
+	assert.Empty(t, r.stderr)
+
+	var steps, evaluations []int
+	for _, l := range readLog(t, out) {
+		if l.Metrics != nil {
+			evaluations = append(evaluations, l.Step)
+			assert.Contains(t, l.Metrics, "accuracy")
+			continue
+		}
+		steps = append(steps, l.Step)
+		require.NotNil(t, l.Loss)
+		assert.Greater(t, *l.Loss, 0.0)
+		assert.Greater(t, *l.GradNorm, 0.0)
+		assert.Greater(t, *l.Tokens, 0)
+		assert.GreaterOrEqual(t, *l.Seconds, 0.0)
+		factor := []float64{0, 0.5, 1, 0.75, 0.5, 0.25}[l.Step-1]
+		assert.InDelta(t, 0.3*factor, *l.LRPrompt, 1e-12)
+		assert.InDelta(t, 5e-4*factor, *l.LRLowRank, 1e-12)
+	}
+	assert.Equal(t, []int{1, 2, 3, 4, 5, 6}, steps)
+	assert.Equal(t, []int{0, 3, 6}, evaluations)
+
+	r = succeed(t, "eval", "--model", at("model"), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2", "--json")
+	var v struct {
+		Metrics   map[string]float64
+		Rows      int
+		Cut       int
+		Confusion struct {
+			Labels []string
+			Counts [][]int
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(r.stdout), &v))
+	assert.Equal(t, 20, v.Rows)
+	assert.Greater(t, v.Cut, 0)
+	assert.Contains(t, v.Metrics, "accuracy")
+	assert.Equal(t, []string{"0", "1"}, v.Confusion.Labels)
+	rows := 0
+	for _, counts := range v.Confusion.Counts {
+		assert.Len(t, counts, 3)
+		for _, n := range counts {
+			rows += n
+		}
+	}
+	assert.Equal(t, 20, rows)
+	assert.Contains(t, succeed(t, "eval", "--model", at("model"), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2").stdout, "1 positive")
+
+	// The same rows from a file and from standard input.
+	args := []string{"predict", "--model", at("model"), "--adapter", out, "--task", "sst2", "--json", "--max-target-length", "4"}
+	fromFile := succeed(t, append(args, "--data", at("texts.txt"))...)
+	fromInput := runInput(t, string(readFile(t, at("texts.txt"))), args...)
+	assert.Equal(t, fromFile.stdout, fromInput.stdout)
+	lines := strings.Split(strings.TrimSpace(fromFile.stdout), "\n")
+	require.Len(t, lines, 2)
+	for i, source := range []string{"sentence: a good film", "sentence: a bad film"} {
+		var p prediction
+		require.NoError(t, json.Unmarshal([]byte(lines[i]), &p))
+		assert.Equal(t, source, p.Source)
+		require.Len(t, p.Scores, 2)
+		assert.Less(t, p.Scores["0"], 0.0)
+		assert.Less(t, p.Scores["1"], 0.0)
+	}
+	beams := succeed(t, "predict", "--model", at("model"), "--adapter", out, "--data", at("texts.txt"), "--beams", "3", "--max-target-length", "4")
+	assert.Len(t, strings.Split(strings.TrimSuffix(beams.stdout, "\n"), "\n"), 2)
+}
+
+func TestPredictAnswersWhileInputIsOpen(t *testing.T) {
+	cmd := exec.Command(program, "predict", "--model", at("model"), "--max-target-length", "3")
+	stdin, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	for _, text := range []string{"a good film\n", "a bad film\n"} {
+		_, err = stdin.Write([]byte(text))
+		require.NoError(t, err)
+		require.True(t, lines.Scan(), "an answer before the next line is typed")
+	}
+	require.NoError(t, stdin.Close())
+	assert.False(t, lines.Scan())
+	require.NoError(t, cmd.Wait())
+}
+
+// TestResume stops a run with Ctrl-C, goes on with the command that it prints,
+// and compares with a run that was never stopped.
+func TestResume(t *testing.T) {
+	for _, method := range []string{"dept", "full"} {
+		t.Run(method, func(t *testing.T) {
+			dir := t.TempDir()
+			whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "in parts")
+			more := []string{"--steps", "40", "--dev", at("dev.tsv"), "--eval-every", "15", "--max-target-length", "3", "--method", method}
+			if method == "dept" {
+				more = append(more, "--accumulate", "2", "--save-every", "7")
+			}
+			args := func(out string) []string {
+				a := append(trainArgs(out, more...), "--overwrite")
+				if method == "full" {
+					a = drop(drop(a, "--prompt-length"), "--rank")
+				}
+				return a
+			}
+			succeed(t, args(whole)...)
+
+			cmd := exec.Command(program, args(parts)...)
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			var stderr strings.Builder
+			cmd.Stderr = &stderr
+			require.NoError(t, cmd.Start())
+			lines := bufio.NewScanner(stdout)
+			for lines.Scan() {
+				if strings.HasPrefix(lines.Text(), "step 4/") {
+					require.NoError(t, cmd.Process.Signal(os.Interrupt))
+				}
+			}
+			require.Error(t, cmd.Wait())
+			require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), stderr.String())
+			_, command, found := strings.Cut(lastLine(stderr.String()), "go on with: ")
+			require.True(t, found, stderr.String())
+			stopped := readLog(t, parts)
+			require.Less(t, stopped[len(stopped)-1].Step, 40)
+
+			again, err := exec.Command("sh", "-c", command).CombinedOutput()
+			require.NoError(t, err, string(again))
+			assert.Contains(t, string(again), "resumed    after step")
+			product := "adapter_model.safetensors"
+			if method == "full" {
+				product = "model.safetensors"
+			} else {
+				assert.Equal(t, readFile(t, whole, "adapter_config.json"), readFile(t, parts, "adapter_config.json"))
+			}
+			assert.Equal(t, readFile(t, whole, product), readFile(t, parts, product), "the products differ")
+			assert.Equal(t, timeless(readLog(t, whole)), timeless(readLog(t, parts)))
+
+			// A finished run has nothing left to do.
+			finished := succeed(t, append(dropSwitch(args(parts), "--overwrite"), "--resume")...)
+			assert.Contains(t, finished.stdout, "done       40 steps")
+			// Another setting is another run.
+			line := fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--seed", "7")...)
+			assert.Contains(t, line, "train.seed 42")
+		})
+	}
+}
+
+// drop takes a flag and its value out of a command line.
+func drop(args []string, flag string) (rest []string) {
+	for i := 0; i < len(args); i++ {
+		if args[i] == flag {
+			i++
+			continue
+		}
+		rest = append(rest, args[i])
+	}
+	return rest
+}
+
+// dropSwitch takes a flag without a value out.
+func dropSwitch(args []string, flag string) (rest []string) {
+	for _, arg := range args {
+		if arg != flag {
+			rest = append(rest, arg)
+		}
+	}
+	return rest
+}
+
+func timeless(lines []logLine) []logLine {
+	for i := range lines {
+		lines[i].Seconds = nil
+	}
+	return lines
+}
+
+// TestKilled kills a run that saves after every step, at any moment: its folder
+// opens every time.
+func TestKilled(t *testing.T) {
+	for _, method := range []string{"dept", "full"} {
+		t.Run(method, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "run")
+			args := trainArgs(out, "--steps", "100000", "--save-every", "1", "--overwrite", "--method", method)
+			if method == "full" {
+				args = drop(drop(args, "--prompt-length"), "--rank")
+			}
+			for range 3 {
+				cmd := exec.Command(program, args...)
+				stdout, err := cmd.StdoutPipe()
+				require.NoError(t, err)
+				require.NoError(t, cmd.Start())
+				lines := bufio.NewScanner(stdout)
+				for lines.Scan() && !strings.HasPrefix(lines.Text(), "step ") {
+				}
+				time.Sleep(time.Duration(rand.IntN(200_000)) * time.Microsecond)
+				require.NoError(t, cmd.Process.Kill())
+				require.Error(t, cmd.Wait())
+				succeed(t, "inspect", out)
+			}
+			// What was half written goes when the run goes on.
+			line := fail(t, exitUsage, trainArgs(out)...)
+			assert.Contains(t, line, "--resume")
+		})
+	}
+}
+
+func TestStepZeroOfDePTEqualsPromptTuning(t *testing.T) {
+	dir := t.TempDir()
+	args := func(method string, more ...string) []string {
+		return append(drop(trainArgs(filepath.Join(dir, method), "--steps", "1", "--method", method), "--rank"), more...)
+	}
+	succeed(t, args("dept", "--rank", "3")...)
+	succeed(t, args("pt")...)
+	a, b := readLog(t, filepath.Join(dir, "dept")), readLog(t, filepath.Join(dir, "pt"))
+	assert.Equal(t, *a[0].Loss, *b[0].Loss)
+	assert.Equal(t, 0.0, *b[0].LRLowRank)
+}
+
+func TestFullWritesACheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	full := filepath.Join(dir, "full")
+	args := drop(drop(trainArgs(full, "--method", "full", "--lr", "3e-3"), "--prompt-length"), "--rank")
+	succeed(t, args...)
+	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json", "log.jsonl"} {
+		assert.FileExists(t, filepath.Join(full, name))
+	}
+	assert.NotEqual(t, readFile(t, at("model"), "model.safetensors"), readFile(t, full, "model.safetensors"))
+	succeed(t, "eval", "--model", full, "--data", at("dev.tsv"), "--task", "sst2")
+	succeed(t, trainArgs(filepath.Join(dir, "on top"), "--model", full)...)
+
+	// Its folder can become another run's, with nothing of it left to confuse.
+	succeed(t, trainArgs(full, "--overwrite")...)
+	assert.NoFileExists(t, filepath.Join(full, "model.safetensors"))
+	assert.Contains(t, succeed(t, "inspect", full).stdout, "DePT")
+}
+
+func TestInit(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
+	succeed(t, trainArgs(first, "--scale", "paper")...)
+	succeed(t, drop(drop(drop(trainArgs(second, "--init", first), "--prompt-length"), "--rank"), "--max-source-length")...)
+	inspected := succeed(t, "inspect", second).stdout
+	assert.Contains(t, inspected, "m 5, r 3, s 16, d 64")
+	assert.Contains(t, inspected, "scale 1 ")
+
+	third := filepath.Join(dir, "third")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--rank", "2")...), "--rank asks for 2")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--scale", "code")...), "--scale")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--prompt-init", "vocab")...), "--prompt-init")
+	assert.Contains(t, fail(t, exitUsage, drop(trainArgs(third, "--init", first, "--method", "pt"), "--rank")...), "--method dept")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(first, "--init", first, "--overwrite")...), "the folder of --init")
+}
+
+func TestTextToText(t *testing.T) {
+	dir := t.TempDir()
+	args := drop(trainArgs(dir, "--train", at("echo.jsonl"), "--dev", at("echo.jsonl")), "--task")
+	assert.Contains(t, succeed(t, args...).stdout, "exact_match")
+	succeed(t, "eval", "--model", at("model"), "--adapter", dir, "--data", at("echo.jsonl"))
+	named := drop(trainArgs(filepath.Join(dir, "named"), "--source-column", "sentence", "--target-column", "label"), "--task")
+	succeed(t, named...)
+}
+
+func TestDryRunWritesNothing(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	r := succeed(t, trainArgs(out, "--dry-run")...)
+	for _, want := range []string{"560 of", "6; 16 an epoch", "weights", "activations", "gradients and moments", "A [16, 3]"} {
+		assert.Contains(t, r.stdout, want)
+	}
+	assert.NoDirExists(t, out)
+}
+
+// TestLossThatIsNotFinite drives P so far out that the loss overflows.
+func TestLossThatIsNotFinite(t *testing.T) {
+	for _, more := range [][]string{nil, {"--dev", at("dev.tsv")}} {
+		out := filepath.Join(t.TempDir(), "run")
+		line := fail(t, exitError, trainArgs(out, append(more, "--lr-prompt", "1e37", "--lr-lowrank", "1e37", "--clip", "0", "--warmup-steps", "0", "--steps", "50")...)...)
+		assert.Regexp(t, `step \d+: loss`, line)
+		assert.Contains(t, line, "not a finite number")
+		assert.Contains(t, line, "last good adapter")
+		succeed(t, "inspect", out)
+	}
+}
+
+func TestOutIsNotOverwritten(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(out, "--resume")...), "holds no run")
+	succeed(t, trainArgs(out)...)
+	before := readFile(t, out, "adapter_model.safetensors")
+	line := fail(t, exitUsage, trainArgs(out)...)
+	assert.Contains(t, line, "--resume")
+	assert.Contains(t, line, "--overwrite")
+	assert.Equal(t, before, readFile(t, out, "adapter_model.safetensors"))
+	assert.Contains(t, fail(t, exitUsage, trainArgs(at("model"), "--overwrite")...), "the folder of --model")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(at("other"), "--overwrite")...), "no run of dept train made")
+	succeed(t, trainArgs(out, "--overwrite", "--seed", "3")...)
+	assert.NotEqual(t, before, readFile(t, out, "adapter_model.safetensors"))
+}
+
+func TestAnotherBaseModel(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	succeed(t, trainArgs(out)...)
+	eval := func(model string) []string {
+		return []string{"eval", "--model", at(model), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2"}
+	}
+	assert.Empty(t, succeed(t, eval("model")...).stderr)
+	assert.Contains(t, succeed(t, eval("other")...).stderr, "warning: the adapter in "+out+" was trained on another model")
+	line := fail(t, exitError, eval("wider")...)
+	assert.Contains(t, line, "width 64")
+	assert.Contains(t, line, "width is 80")
+}
+
+func TestBadInput(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	broken := t.TempDir()
+	require.NoError(t, os.CopyFS(broken, os.DirFS(at("model"))))
+	weights := readFile(t, broken, "model.safetensors")
+	require.NoError(t, os.WriteFile(filepath.Join(broken, "model.safetensors"), weights[:len(weights)-100], 0o666))
+	bare := t.TempDir()
+	require.NoError(t, os.CopyFS(bare, os.DirFS(at("model"))))
+	require.NoError(t, os.Remove(filepath.Join(bare, "tokenizer.json")))
+	for _, c := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"--train", at("wrong.tsv")}, []string{"wrong.tsv:3", "maybe", "positive"}},
+		{[]string{"--train", at("empty.tsv")}, []string{"empty.tsv", "no rows"}},
+		{[]string{"--train", at("columns.tsv")}, []string{"columns.tsv:1", "sentence", "review"}},
+		{[]string{"--train", at("missing.tsv")}, []string{"missing.tsv"}},
+		{[]string{"--dev", at("wrong.tsv")}, []string{"wrong.tsv:3"}},
+		{[]string{"--model", at("missing")}, []string{"missing"}},
+		{[]string{"--model", broken}, []string{"model.safetensors"}},
+		{[]string{"--model", bare}, []string{"tokenizer.json", "spiece.model"}},
+		{[]string{"--device", "no such adapter"}, []string{"no such adapter", "this machine has"}},
+		// Without reading the rows: the file is not there.
+		{[]string{"--batch-size", "100000000", "--train", at("missing.tsv")}, []string{"max", "--batch-size", "fits"}},
+		{[]string{"--batch-size", "100000000", "--max-source-length", "30000", "--train", at("missing.tsv")}, []string{"max", "fits"}},
+	} {
+		line := fail(t, exitError, trainArgs(out, c.args...)...)
+		for _, want := range c.want {
+			assert.Contains(t, line, want)
+		}
+	}
+	assert.NoDirExists(t, out)
+}
+
+func TestContradictoryFlags(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "run")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--method", "lora"}, "dept, pt and full"},
+		{[]string{"--task", "nonsense"}, "sst2"},
+		{[]string{"--source-column", "x"}, "--task sst2 has columns of its own"},
+		{[]string{"--method", "full", "--init", "x"}, "--init is for adapters"},
+		{[]string{"--resume", "--overwrite"}, "give one of them"},
+		{[]string{"--eval-every", "5"}, "--dev"},
+		{[]string{"--steps", "0"}, "--steps 0"},
+		{[]string{"--batch-size", "-1"}, "--batch-size -1"},
+		{[]string{"--accumulate", "0"}, "--accumulate 0"},
+		{[]string{"--rank", "-1"}, "--rank -1"},
+		{[]string{"--rank", "5000"}, "A·B is [16, 64]"},
+		{[]string{"--prompt-length", "-3"}, "--prompt-length -3"},
+		{[]string{"--prompt-length", "1000000"}, "do not fit"},
+		{[]string{"--prompt-length", "0", "--rank", "0"}, "nothing to train"},
+		{[]string{"--lr-prompt", "NaN"}, "--lr-prompt NaN"},
+		{[]string{"--clip", "-1"}, "--clip -1"},
+		{[]string{"--dropout", "1"}, "--dropout 1"},
+		{[]string{"--scale", "none"}, "code (8/√r) and paper"},
+		{[]string{"--prompt-init", "zero"}, "text, vocab and random"},
+		{[]string{"--nonsense"}, "--nonsense"},
+		{[]string{"--steps", "many"}, "many"},
+		{[]string{"stray"}, "stray"},
+	} {
+		line := fail(t, exitUsage, trainArgs(out, c.args...)...)
+		assert.Contains(t, line, c.want)
+	}
+	assert.Contains(t, fail(t, exitUsage, "train"), "required flag")
+	assert.Contains(t, fail(t, exitUsage, "trian"), "unknown command")
+	assert.Contains(t, fail(t, exitUsage, "predict", "--model", at("model"), "--beams", "0"), "--beams")
+	assert.NoDirExists(t, out)
+}
+
+func TestWarnings(t *testing.T) {
+	r := succeed(t, trainArgs(filepath.Join(t.TempDir(), "run"), "--rank", "17", "--warmup-steps", "500", "--dry-run")...)
+	assert.Contains(t, r.stderr, "warning: --rank 17")
+	assert.Contains(t, r.stderr, "warning: the rates rise over 500 steps")
+
+	// Methods are compared by changing --method alone.
+	r = succeed(t, trainArgs(filepath.Join(t.TempDir(), "run"), "--method", "pt", "--lr", "1e-3", "--dry-run")...)
+	assert.Contains(t, r.stderr, "warning: --method pt does not use --lr\n")
+	assert.Contains(t, r.stderr, "warning: --method pt does not use --rank\n")
+}
