@@ -1,0 +1,551 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/wgpu"
+)
+
+// page is a worker's other end: it sends messages and waits for others.
+type page struct {
+	t      *testing.T
+	worker *worker
+	mu     sync.Mutex
+	cond   *sync.Cond
+	got    []Message
+	read   int // of got
+}
+
+func newPage(t *testing.T) *page {
+	p := &page{t: t}
+	p.cond = sync.NewCond(&p.mu)
+	p.worker = newWorker(func(m Message) {
+		if _, err := encode(m); err != nil {
+			t.Errorf("%#v: %v", m, err)
+		}
+		p.mu.Lock()
+		p.got = append(p.got, m)
+		p.cond.Broadcast()
+		p.mu.Unlock()
+	}, func(_ context.Context, dir string, _ func(Progress)) (modelFiles, error) {
+		return folder{os.DirFS(dir)}, nil
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan struct{})
+	go func() {
+		p.worker.Serve(ctx)
+		close(served)
+	}()
+	t.Cleanup(func() {
+		p.worker.Send(Reset{})
+		cancel()
+		<-served
+		p.worker.unload()
+	})
+	return p
+}
+
+// await gives the next message of a type; an error that nobody waits for fails
+// the test.
+func await[M Message](p *page) M {
+	p.t.Helper()
+	return awaitThat(p, func(M) bool { return true })
+}
+
+func awaitThat[M Message](p *page, fits func(M) bool) M {
+	p.t.Helper()
+	timeout := time.AfterFunc(time.Minute, func() {
+		p.mu.Lock()
+		p.read = -1
+		p.cond.Broadcast()
+		p.mu.Unlock()
+	})
+	defer timeout.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for {
+		for ; p.read >= 0 && p.read < len(p.got); p.read++ {
+			m, ok := p.got[p.read].(M)
+			if ok && fits(m) {
+				p.read++
+				return m
+			}
+			if e, isError := p.got[p.read].(Error); isError {
+				p.t.Fatalf("unexpected error: %+v", e)
+			}
+		}
+		if p.read < 0 {
+			var none M
+			p.t.Fatalf("no message %q within a minute; all there were: %v", none.kind(), p.got)
+		}
+		p.cond.Wait()
+	}
+}
+
+func (p *page) fails(code string, m Message) Error {
+	p.t.Helper()
+	p.worker.Send(m)
+	e := await[Error](p)
+	assert.Equal(p.t, code, e.Code, "%+v", e)
+	assert.Equal(p.t, m.kind(), e.During)
+	assert.True(p.t, strings.HasSuffix(e.Message, "."), e.Message)
+	assert.NotEmpty(p.t, e.Remedy)
+	return e
+}
+
+// words are the whole vocabulary of the test's model.
+var words = strings.Fields("good fine nice great bad poor awful dull film play song book was is the a very 0 1 yes no text")
+
+// writeModel makes a small random checkpoint with a tokenizer of those words.
+func writeModel(t *testing.T, seed uint64) string {
+	t.Helper()
+	dir := t.TempDir()
+	var pieces []t5.Piece
+	for _, w := range words {
+		pieces = append(pieces, t5.Piece{Text: "▁" + w, Score: -1})
+	}
+	tok, err := t5.NewUnigram(append(pieces, t5.Piece{Text: "▁", Score: -2}))
+	require.NoError(t, err)
+	c, err := t5.ParseConfig(fmt.Appendf(nil, `{"model_type": "t5", "d_model": 32, "d_kv": 8, "d_ff": 48, "num_heads": 2, "num_layers": 1,
+		"vocab_size": %d, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "dropout_rate": 0}`, tok.VocabSize()))
+	require.NoError(t, err)
+	require.NoError(t, t5.WriteCheckpoint(dir, c, safetensors.F32, t5.RandomTensors(c, seed)))
+	require.NoError(t, tok.Save(dir))
+	return dir
+}
+
+// reviews are rows that a prompt can learn to tell apart.
+func reviews() string {
+	var b strings.Builder
+	for i := range 30 {
+		noun := []string{"film", "play", "song", "book"}[i%4]
+		if i%2 == 0 {
+			fmt.Fprintf(&b, "the %s was %s,yes\n", noun, words[i/2%4])
+		} else {
+			fmt.Fprintf(&b, "the %s was %s,no\n", noun, words[4+i/2%4])
+		}
+	}
+	return b.String()
+}
+
+func settings(steps int) Settings {
+	return Settings{
+		Rows: reviews(), Method: methodDePT, PromptLength: 4, Rank: 2, MaxSourceLength: 16,
+		LRPrompt: 0.3, LRLowRank: 0.05, Steps: steps, Batch: 4, Seed: 7, EvalEvery: 5,
+	}
+}
+
+func TestTraining(t *testing.T) {
+	p := newPage(t)
+	await[Tasks](p)
+	assert.Equal(t, stateEmpty, await[State](p).State)
+	p.fails(codeOrder, Train{Settings: settings(1)})
+
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	assert.Equal(t, stateLoading, await[State](p).State)
+	ready := await[Ready](p)
+	assert.Equal(t, 32, ready.Model.Width)
+	assert.Equal(t, stateReady, await[State](p).State)
+
+	// The model as it is answers, too.
+	p.worker.Send(Predict{ID: 1, Text: "the film was good"})
+	answer := await[Answer](p)
+	assert.Equal(t, 1, answer.ID)
+	require.Len(t, answer.Tokens, 5)
+	assert.Equal(t, Token{Text: "▁film"}, answer.Tokens[1])
+
+	p.worker.Send(Train{Settings: settings(12)})
+	plan := await[Plan](p)
+	assert.Equal(t, 4*32+2*(16+32), plan.Parameters)
+	assert.Equal(t, []string{"yes", "no"}, plan.Labels)
+	assert.Equal(t, 20, plan.Sequence)
+	assert.Equal(t, [2]int{24, 6}, [2]int{plan.Train, plan.HeldBack})
+	sample := await[Sample](p)
+	assert.Len(t, sample.PromptSizes, 4)
+	assert.Equal(t, make([]float32, 16), sample.ShiftSizes, "A·B starts at zero")
+	assert.Greater(t, sample.EmbeddingSize, float32(0))
+	before := await[Evaluation](p)
+	assert.Equal(t, 0, before.Step)
+	assert.Len(t, before.Examples, 5)
+	for i := range 12 {
+		s := await[Step](p)
+		require.Equal(t, i+1, s.Step)
+		assert.InDelta(t, s.GradNorm, math.Hypot(s.GradPrompt, math.Hypot(s.GradA, s.GradB)), 1e-5*s.GradNorm)
+		if i > 0 {
+			assert.Greater(t, s.GradB, 0.0)
+		}
+	}
+	after := awaitThat(p, func(e Evaluation) bool { return e.Step == 12 })
+	assert.Equal(t, []string{before.Examples[0].Text, before.Examples[4].Text}, []string{after.Examples[0].Text, after.Examples[4].Text})
+	done := await[Done](p)
+	assert.False(t, done.Stopped)
+	assert.Equal(t, after.Accuracy, done.Accuracy)
+	assert.Equal(t, stateReady, await[State](p).State)
+
+	// The adapter that was exported gives the same answers when it comes back.
+	ask := Predict{ID: 2, Text: "the book was awful"}
+	p.worker.Send(ask)
+	trained := await[Answer](p)
+	require.Len(t, trained.Scores, 2)
+	assert.InDelta(t, 1, trained.Scores[0].Probability+trained.Scores[1].Probability, 1e-6)
+	assert.Greater(t, trained.Tokens[0].Shift, float32(0))
+	p.worker.Send(Export{})
+	zipped := await[AdapterZip](p)
+
+	ask.ZeroShift, ask.ZeroPrompt = true, true
+	p.worker.Send(ask)
+	bare := await[Answer](p)
+	assert.NotEqual(t, trained.Scores, bare.Scores)
+	assert.Zero(t, bare.Tokens[0].Shift)
+
+	p.worker.Send(Compare{})
+	pt := await[Plan](p)
+	assert.Equal(t, methodPromptTuning, pt.Method)
+	assert.Equal(t, plan.Parameters/32, pt.Settings.PromptLength)
+	both := await[Comparison](p).Rows
+	require.Len(t, both, 2)
+	assert.Equal(t, []int{12, 12}, []int{both[0].Step, both[1].Step})
+	assert.Greater(t, both[1].Sequence, both[0].Sequence)
+
+	p.worker.Send(Reset{})
+	p.worker.Send(Import{Files: []File{zipped.File}})
+	imported := await[Imported](p)
+	assert.Equal(t, Imported{PromptLength: 4, Rank: 2, MaxSourceLength: 16, Parameters: plan.Parameters}, imported)
+	assert.Equal(t, after.Step, done.Step)
+	p.worker.Send(Predict{ID: 2, Text: "the book was awful"})
+	again := await[Answer](p)
+	assert.Equal(t, trained.Answer, again.Answer)
+	assert.Equal(t, trained.Tokens, again.Tokens)
+}
+
+func TestPauseStepAndStop(t *testing.T) {
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	p.worker.Send(Train{Settings: settings(1000), Paused: true})
+	assert.Equal(t, statePaused, awaitThat(p, func(s State) bool { return s.Method != "" }).State)
+	await[Evaluation](p)
+	p.worker.Send(StepOnce{})
+	assert.Equal(t, 1, await[Step](p).Step)
+	assert.Equal(t, 1, await[Sample](p).Step)
+	p.worker.Send(StepOnce{})
+	assert.Equal(t, 2, await[Step](p).Step)
+	p.worker.Send(Resume{})
+	assert.Equal(t, stateTraining, await[State](p).State)
+	awaitThat(p, func(s Step) bool { return s.Step == 8 })
+	p.worker.Send(Pause{})
+	assert.Equal(t, statePaused, await[State](p).State)
+	p.worker.Send(Predict{ID: 3, Text: "a good song"})
+	await[Answer](p)
+	// The answer came while no step did: those after it are new.
+	p.worker.Send(Resume{})
+	p.worker.Send(Stop{})
+	done := await[Done](p)
+	assert.True(t, done.Stopped)
+	assert.Less(t, done.Step, 1000)
+	p.fails(codeOrder, Stop{})
+	p.fails(codeOrder, StepOnce{})
+}
+
+// The same settings give the same losses as a trainer without a worker.
+func TestLossesAreTheTrainers(t *testing.T) {
+	dir := writeModel(t, 1)
+	s := settings(6)
+	p := newPage(t)
+	p.worker.Send(Load{Model: dir})
+	p.worker.Send(Train{Settings: s})
+	var losses []float64
+	for range s.Steps {
+		losses = append(losses, await[Step](p).Loss)
+	}
+
+	ctx := context.Background()
+	m, err := openModel(ctx, dir, folder{os.DirFS(dir)})
+	require.NoError(t, err)
+	defer m.release()
+	d, err := parseRows(s.Rows, 1000)
+	require.NoError(t, err)
+	adapter, err := dept.NewAdapter(dept.AdapterConfig{
+		PromptLength: s.PromptLength, Rank: s.Rank, MaxSourceLength: s.MaxSourceLength, Width: 32, LoraAlpha: dept.DefaultLoraAlpha,
+	}, dept.InitText, m.ck, m.tok, s.Seed)
+	require.NoError(t, err)
+	prompt, err := dept.NewPrompt(m.engine, adapter, true)
+	require.NoError(t, err)
+	defer prompt.Release()
+	trainer, err := dept.NewTrainer(ctx, m.engine, m.t5, prompt, dept.NewTextExamples(d.train, m.tok, 16, 2), dept.TrainOptions{
+		Steps: 6, Batch: 4, Accumulate: 1, Rates: [2]float64{0.3, 0.05}, Clip: 1, MaxSourceLength: 16, MaxTargetLength: 2, Shuffle: true, Seed: 7,
+	})
+	require.NoError(t, err)
+	defer trainer.Release()
+	var want []float64
+	trainer.OnRecord = func(r dept.StepRecord) error {
+		want = append(want, r.Loss)
+		return nil
+	}
+	for range s.Steps {
+		require.NoError(t, trainer.Step(ctx))
+	}
+	require.NoError(t, trainer.Flush(ctx))
+	assert.Equal(t, want, losses)
+}
+
+func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
+	p := newPage(t)
+	dir := writeModel(t, 1)
+	whole, err := os.ReadFile(filepath.Join(dir, weightsFile))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole[:len(whole)-100], 0o666))
+	assert.Contains(t, p.fails(codeFile, Load{Model: dir}).Message, "cut off")
+	assert.Equal(t, stateEmpty, p.worker.state.State)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole, 0o666))
+	p.fails(codeFile, Load{Model: filepath.Join(dir, "nowhere")})
+	p.worker.Send(Load{Model: dir})
+	await[Ready](p)
+
+	with := func(change func(*Settings)) Train {
+		s := settings(3)
+		change(&s)
+		return Train{Settings: s}
+	}
+	for _, tc := range []struct {
+		name, code, says string
+		m                Message
+	}{
+		{"label", codeRows, "Line 2 of your rows: the target is empty.", with(func(s *Settings) { s.Rows = "good film,yes\nbad film,\n" })},
+		{"no label at all", codeRows, "Line 2 of your rows", with(func(s *Settings) { s.Rows = "good film,yes\nbad film\n" })},
+		{"no rows", codeRows, "no rows", with(func(s *Settings) { s.Rows = " \n" })},
+		{"one row", codeRows, "one row", with(func(s *Settings) { s.Rows = "a\tb" })},
+		{"one label", codeRows, "nothing to tell apart", with(func(s *Settings) { s.Rows = "a,x\nb,x\n" })},
+		{"task", codeSettings, "nonesuch", with(func(s *Settings) { s.Task = "nonesuch" })},
+		{"method", codeSettings, "lora", with(func(s *Settings) { s.Method = "lora" })},
+		{"nothing to train", codeSettings, "nothing to train", with(func(s *Settings) { s.PromptLength, s.Rank = 0, 0 })},
+		{"steps", codeSettings, "steps", with(func(s *Settings) { s.Steps = 0 })},
+		{"rate", codeSettings, "learning rate", with(func(s *Settings) { s.LRPrompt = -1 })},
+		{"batch", codeLimit, "", with(func(s *Settings) { s.Batch, s.MaxSourceLength = 4096, 4000 })},
+		{"adapter", codeAdapter, "adapter_config.json", Import{Files: []File{{Name: "x.txt"}}}},
+		{"zip", codeAdapter, "no zip", Import{Files: []File{{Name: "x.zip", Data: []byte("PK?")}}}},
+		{"export", codeOrder, "no adapter", Export{}},
+		{"compare", codeOrder, "no run", Compare{}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			e := p.fails(tc.code, tc.m)
+			assert.Contains(t, e.Message, tc.says)
+		})
+	}
+
+	wide := zeros(dept.AdapterConfig{PromptLength: 1, Width: 64})
+	file, err := zipAdapter(wide)
+	require.NoError(t, err)
+	assert.Contains(t, p.fails(codeAdapter, Import{Files: []File{file}}).Message, "width 64")
+	stranger := zeros(dept.AdapterConfig{PromptLength: 1, Width: 32, BaseFingerprint: "of another"})
+	file, err = zipAdapter(stranger)
+	require.NoError(t, err)
+	p.worker.Send(Import{Files: []File{file}})
+	assert.Contains(t, await[Imported](p).Notice, "another model")
+
+	p.worker.Send(Predict{ID: 4, Text: strings.Repeat("the film was good ", 100_000/18)})
+	long := await[Answer](p)
+	assert.True(t, long.Cut)
+	assert.Contains(t, long.Notice, "cut")
+	assert.Len(t, long.Tokens, defaultSource)
+
+	p.worker.Send(with(func(*Settings) {}))
+	await[Done](p)
+}
+
+// A device that goes in the middle of a run takes the run along; the adapter
+// stays, and the model can be loaded again.
+func TestDeviceLost(t *testing.T) {
+	var got []Message
+	w := newWorker(func(m Message) { got = append(got, m) }, func(_ context.Context, dir string, _ func(Progress)) (modelFiles, error) {
+		return folder{os.DirFS(dir)}, nil
+	})
+	defer w.unload()
+	dir := writeModel(t, 1)
+	w.hear(Load{Model: dir})
+	w.hear(Train{Settings: settings(1000)})
+	for w.run.trainer.Done() < 3 {
+		w.advance()
+	}
+	w.fail(fmt.Errorf("submit: %w", wgpu.ErrDeviceLost), "train", 0)
+	assert.Nil(t, w.model)
+	assert.Nil(t, w.run)
+	require.NotNil(t, w.adapter)
+	require.Len(t, got[len(got)-2:], 2)
+	assert.Equal(t, codeDeviceLost, got[len(got)-2].(Error).Code)
+	assert.Equal(t, State{State: stateEmpty}, got[len(got)-1])
+
+	w.hear(Load{Model: dir})
+	w.hear(Predict{ID: 9, Text: "a good film"})
+	answer := got[len(got)-1].(Answer)
+	assert.Equal(t, 9, answer.ID)
+	assert.Greater(t, answer.Tokens[0].Shift, float32(0), "the adapter was kept")
+}
+
+func TestMessagesAsJSON(t *testing.T) {
+	m, err := decode([]byte(`{"type": "train", "settings": {"task": "x", "lrPrompt": 0.5, "seed": 9007199254740992, "new": 1}, "paused": true}`))
+	require.NoError(t, err)
+	assert.Equal(t, Train{Settings{Task: "x", LRPrompt: 0.5, Seed: 1 << 53}, true}, m)
+	m, err = decode([]byte(`{"type": "cancel"}`))
+	require.NoError(t, err)
+	assert.Equal(t, Cancel{}, m)
+	for _, bad := range []string{``, `[]`, `{}`, `{"type": "nonesuch"}`, `{"type": "step", "x"`, `{"type": "train", "settings": {"steps": "many"}}`} {
+		_, err := decode([]byte(bad))
+		assert.Error(t, err, bad)
+	}
+
+	b, err := encode(State{State: stateReady})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"type": "state", "state": "ready", "step": 0, "steps": 0}`, string(b))
+	b, err = encode(AdapterZip{File{"a.zip", []byte{1, 2}}})
+	require.NoError(t, err)
+	assert.JSONEq(t, `{"type": "adapter", "name": "a.zip", "data": "AQI="}`, string(b))
+	b, err = encode(Sample{})
+	require.NoError(t, err)
+	assert.True(t, json.Valid(b))
+}
+
+func TestExplain(t *testing.T) {
+	for _, tc := range []struct {
+		err  error
+		code string
+	}{
+		{wgpu.ErrNoAdapter, codeNoWebGPU},
+		{fmt.Errorf("read: %w", wgpu.ErrDeviceLost), codeDeviceLost},
+		{fmt.Errorf("plan: %w", &wgpu.LimitError{What: "buffer", Limit: "maxBufferSize", Have: 1, Want: 2}), codeLimit},
+		{errors.New("make buffer: GPUOutOfMemoryError: no"), codeMemory},
+		{fmt.Errorf("step 3: %w", dept.ErrNotFinite), codeNotFinite},
+		{context.Canceled, codeCancelled},
+		{as(codeFile, "r", errors.New("?")), codeFile},
+		{as(codeFile, "r", wgpu.ErrDeviceLost), codeDeviceLost},
+		{errors.New("?"), codeBug},
+	} {
+		e := explain(tc.err, "train", 5)
+		assert.Equal(t, tc.code, e.Code, "%v", tc.err)
+		assert.Equal(t, 5, e.ID)
+		assert.NotEmpty(t, e.Remedy)
+	}
+}
+
+func TestBench(t *testing.T) {
+	p := newPage(t)
+	for _, m := range []Bench{
+		{"matmul", []int{33, 70, 65}}, {"matmul", []int{1, 5, 300}}, {"attention", []int{2, 3, 64, 37}}, {"block", []int{2, 9, 128, 130}},
+	} {
+		p.worker.Send(m)
+		results := await[Benched](p).Results
+		require.NotEmpty(t, results)
+		for _, r := range results {
+			assert.True(t, r.Right, "%+v", r)
+			assert.Positive(t, r.MS)
+			assert.Positive(t, r.GFLOPs)
+		}
+	}
+	p.fails(codeSettings, Bench{"matmul", []int{1, 2}})
+	p.fails(codeSettings, Bench{"block", []int{1, 2, 3, 4}})
+	p.fails(codeSettings, Bench{"softmax", nil})
+}
+
+// Every task that comes with the page can be trained with its settings.
+func TestTasks(t *testing.T) {
+	infos, err := taskInfos()
+	require.NoError(t, err)
+	require.NotEmpty(t, infos)
+	for _, info := range infos {
+		assert.NotEmpty(t, info.Title, info.Name)
+		assert.NotEmpty(t, info.About, info.Name)
+		d, err := taskData(info.Name)
+		require.NoError(t, err)
+		assert.Equal(t, []int{d.train.Len(), d.held.Len()}, []int{info.Train, info.HeldBack})
+		for i := range d.held.Len() {
+			assert.Equal(t, d.held.Row(i).Source, d.source(d.texts[i]))
+		}
+		text, err := taskRows(info.Name)
+		require.NoError(t, err)
+		own, err := parseRows(text, 1000)
+		require.NoError(t, err)
+		assert.ElementsMatch(t, info.Labels, own.names())
+		s := info.Settings
+		assert.LessOrEqual(t, s.PromptLength+s.Rank, info.Budget)
+	}
+}
+
+// What makes a wasm module large is not imported by anything of ours. (The
+// tokenizer's library does import net/http.)
+func TestImports(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", "-f", "{{.ImportPath}} {{join .Imports \",\"}}", ".")
+	list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	out, err := list.Output()
+	require.NoError(t, err)
+	ours := 0
+	for line := range strings.Lines(string(out)) {
+		path, imports, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if !strings.HasPrefix(path, "github.com/go-dept/") {
+			continue
+		}
+		ours++
+		for _, heavy := range []string{"net/http", "text/template", "html/template"} {
+			assert.NotContains(t, strings.Split(imports, ","), heavy, path)
+		}
+	}
+	assert.Greater(t, ours, 5)
+}
+
+func TestPictures(t *testing.T) {
+	a := zeros(dept.AdapterConfig{PromptLength: 1, Rank: 1, MaxSourceLength: 3, Width: 2, LoraAlpha: 2})
+	a.P = []float32{3, 4}
+	a.A = []float32{1, 0, -2}
+	a.B = []float32{1, -3}
+	s := pictures(a)
+	assert.Equal(t, []float32{5}, s.PromptSizes)
+	assert.InDeltaSlice(t, []float32{float32(2 * math.Sqrt(10)), 0, float32(4 * math.Sqrt(10))}, s.ShiftSizes, 1e-5)
+	assert.Equal(t, &Heat{Rows: 3, Columns: 2, Values: []float32{2, -6, 0, 0, -4, 12}, Largest: 12}, s.Heat)
+
+	// A large matrix is made small, and its largest number stays.
+	a = zeros(dept.AdapterConfig{Rank: 1, MaxSourceLength: 300, Width: 1000, LoraAlpha: 1})
+	a.A[299], a.B[999] = 1, -7
+	s = pictures(a)
+	require.Len(t, s.Heat.Values, heatRows*heatColumns)
+	assert.Equal(t, float32(-7), s.Heat.Values[heatRows*heatColumns-1])
+}
+
+func TestParseRows(t *testing.T) {
+	for _, tc := range []struct{ name, text string }{
+		{"comma", "one,a\ntwo, b \nthree,a"},
+		{"comma with header", "text,label\none,a\ntwo,b\nthree,a\n\n"},
+		{"tab", "one\ta\ntwo\tb\nthree\ta"},
+		{"other header", "source\ttarget\none\ta\ntwo\tb\nthree\ta"},
+		{"json", `{"text": "one", "label": "a"}` + "\n" + `{"text": "two", "label": "b"}` + "\n" + `{"text": "three", "label": "a"}`},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			d, err := parseRows(tc.text, 100)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"a", "b"}, d.names())
+			assert.Equal(t, []int{2, 1}, []int{d.train.Len(), d.held.Len()})
+			assert.Equal(t, []string{"three"}, d.texts)
+			assert.Equal(t, "b", d.train.Row(1).Target)
+			assert.Equal(t, 1.0, d.chance())
+		})
+	}
+	d, err := parseRows("one,a\n"+strings.Repeat("long ", 1000)+",b\n", 100)
+	require.NoError(t, err)
+	assert.Len(t, d.held.Row(0).Source, 100)
+}
