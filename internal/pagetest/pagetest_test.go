@@ -1,0 +1,641 @@
+//go:build !js
+
+// Package pagetest drives the page in headless Chromium, as a visitor would, and
+// makes what can go wrong there go wrong.
+package pagetest
+
+import (
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	cdpbrowser "github.com/chromedp/cdproto/browser"
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/chromedp"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/internal/browsertest"
+)
+
+// site is the page as dept serve serves it, seen under a path below a host's own
+// and through a proxy that can do damage.
+type site struct {
+	url    string
+	model  string // the model's folder on disk
+	binary string // dept
+
+	weights  atomic.Value // of type string: how model.safetensors arrives
+	noWebGPU atomic.Bool  // the worker finds none
+}
+
+// How model.safetensors arrives.
+const (
+	whole   = "whole"
+	halting = "halting" // after half of it nothing more comes
+	cut     = "cut"     // half of it is all there is
+)
+
+// newSite builds the page and dept, and serves.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	root, err := filepath.Abs("../..")
+	require.NoError(t, err)
+	s := &site{
+		model: filepath.Join(root, "web/dist/model"), binary: filepath.Join(t.TempDir(), "dept"),
+	}
+	s.weights.Store(whole)
+	// Looked at, so that go test does not take an old result for theirs.
+	for _, dir := range []string{"web/src", "web/build", "wasm", "cmd/dept"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
+			if err == nil {
+				_, err = os.Stat(path)
+			}
+			return err
+		}))
+	}
+	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", s.binary, "./cmd/dept"}} {
+		build := exec.Command(command[0], command[1:]...)
+		build.Dir = root
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, "%v: %s", command, out)
+	}
+	serve := exec.Command(s.binary, "serve", "--addr", "127.0.0.1:0")
+	out, err := serve.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, serve.Start())
+	t.Cleanup(func() {
+		serve.Process.Signal(os.Interrupt)
+		serve.Wait()
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	require.NoError(t, err)
+	address, err := url.Parse(strings.Fields(line)[0])
+	require.NoError(t, err)
+
+	proxy := &httputil.ReverseProxy{
+		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(address) },
+		ModifyResponse: s.damage,
+		FlushInterval:  -1, // what has come is passed on
+	}
+	server := httptest.NewServer(http.StripPrefix("/lessons/dept", proxy))
+	t.Cleanup(server.Close)
+	s.url = server.URL + "/lessons/dept/"
+	return s
+}
+
+// damage changes a response on its way, as asked.
+func (s *site) damage(r *http.Response) error {
+	weights := strings.HasSuffix(r.Request.URL.Path, "/model.safetensors") && s.weights.Load() != whole
+	worker := strings.HasSuffix(r.Request.URL.Path, "/worker.js") && s.noWebGPU.Load()
+	if !weights && !worker || r.Request.Method != http.MethodGet {
+		return nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	length := len(body)
+	switch {
+	case worker:
+		body = append([]byte(`Object.defineProperty(WorkerNavigator.prototype, "gpu", {value: undefined});`), body...)
+		length = len(body)
+	case s.weights.Load() == halting:
+		r.Body = io.NopCloser(&stalled{r.Request.Context(), bytes.NewReader(body[:length/2])})
+		return nil
+	default:
+		body = body[:length/2]
+		length = len(body)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.ContentLength = int64(length)
+	r.Header.Set("Content-Length", strconv.Itoa(length))
+	r.Header.Del("ETag") // it is another file now
+	return nil
+}
+
+// stalled reads slowly and does not end until its request is given up.
+type stalled struct {
+	ctx  context.Context
+	body io.Reader
+}
+
+func (s *stalled) Read(p []byte) (int, error) {
+	time.Sleep(10 * time.Millisecond)
+	n, err := s.body.Read(p[:min(len(p), 8<<10)])
+	if err == io.EOF {
+		<-s.ctx.Done()
+		err = s.ctx.Err()
+	}
+	return n, err
+}
+
+// tab is the page in a tab of its own.
+type tab struct {
+	*testing.T
+	ctx context.Context
+}
+
+// open opens a page of the site in a tab with a cache of its own. What the
+// console calls an error is one.
+func (s *site) open(t *testing.T, browser context.Context, page string) tab {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)))
+	console := chromedp.Console(ctx)
+	heard := make(chan struct{})
+	t.Cleanup(func() {
+		closeTab()
+		<-heard
+	})
+	go func() {
+		defer close(heard)
+		for m, err := range console {
+			switch {
+			case err != nil:
+				return
+			case m.Type == chromedp.ConsoleError || m.IsException():
+				t.Errorf("console: %s", m)
+			default:
+				t.Logf("console: %s", m)
+			}
+		}
+	}()
+	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url+page)))
+	return tab{t, ctx}
+}
+
+// patience is how long anything on the page may take on a slow machine.
+const patience = 90 * time.Second
+
+// js evaluates an expression in the page.
+func js[T any](p tab, format string, args ...any) T {
+	p.Helper()
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(format, args...)))
+	require.NoError(p, err, format)
+	return v
+}
+
+// until waits for an expression to hold.
+func (p tab) until(format string, args ...any) {
+	p.Helper()
+	for end := time.Now().Add(patience); !js[bool](p, format, args...); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			require.FailNow(p, "the page does not come to it", "%s\nstatus: %s\nprogress: %s", fmt.Sprintf(format, args...), p.text("status"), p.text("progress-text"))
+		}
+	}
+}
+
+func (p tab) text(id string) string {
+	p.Helper()
+	return js[string](p, `document.getElementById(%q).textContent`, id)
+}
+
+func (p tab) value(id string) string {
+	p.Helper()
+	return js[string](p, `document.getElementById(%q).value`, id)
+}
+
+func (p tab) label(id string) string {
+	p.Helper()
+	return js[string](p, `document.getElementById(%q).getAttribute("aria-label")`, id)
+}
+
+func (p tab) click(id string) {
+	p.Helper()
+	p.until(`!document.getElementById(%q).disabled`, id)
+	require.NoError(p, chromedp.Do(p.ctx, chromedp.Click("#"+id)))
+}
+
+// set types into a field, all at once.
+func (p tab) set(id, value string) {
+	p.Helper()
+	js[bool](p, `((e) => { e.value = %q; return e.dispatchEvent(new Event("input", {bubbles: true})); })(document.getElementById(%q))`, value, id)
+}
+
+func (p tab) untilStatus(part string) {
+	p.Helper()
+	p.until(`document.getElementById("status").textContent.includes(%q)`, part)
+}
+
+// untilError waits for the status to say what went wrong.
+func (p tab) untilError(part string) {
+	p.Helper()
+	p.until(`document.getElementById("status").className === "error" && document.getElementById("status").textContent.includes(%q)`, part)
+}
+
+// reload loads the page again and waits until it has filled the form.
+func (p tab) reload() {
+	p.Helper()
+	require.NoError(p, chromedp.Do(p.ctx, chromedp.Reload()))
+	p.until(`document.getElementById("task").options.length > 0`)
+}
+
+// steps is how many steps of the run the page shows, -1 before the first.
+func (p tab) steps() int {
+	p.Helper()
+	done, _, ok := strings.Cut(p.text("step-count"), " / ")
+	if !ok {
+		return -1
+	}
+	n, err := strconv.Atoi(done)
+	require.NoError(p, err)
+	return n
+}
+
+// numbers are those in a text, in order.
+func (p tab) numbers(text string) []float64 {
+	p.Helper()
+	var all []float64
+	for _, word := range regexp.MustCompile(`[0-9]+(\.[0-9]+)?(e-?[0-9]+)?`).FindAllString(text, -1) {
+		v, err := strconv.ParseFloat(word, 64)
+		require.NoError(p, err)
+		all = append(all, v)
+	}
+	return all
+}
+
+func (p tab) list(id string) []string {
+	p.Helper()
+	return js[[]string](p, `Array.from(document.getElementById(%q).children, (li) => li.textContent)`, id)
+}
+
+// shoot keeps a picture in $DEPT_SCREENSHOTS, where that is set.
+func (p tab) shoot(name string, width int64) {
+	p.Helper()
+	dir := os.Getenv("DEPT_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	height := map[int64]int64{1280: 800, 390: 844}[width]
+	require.NoError(p, chromedp.Do(p.ctx, chromedp.EmulateViewport(width, height)))
+	time.Sleep(300 * time.Millisecond) // until the charts have their new sizes
+	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+	require.NoError(p, err)
+	require.NoError(p, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), picture, 0o666))
+	require.NoError(p, chromedp.Do(p.ctx, chromedp.EmulateViewport(1280, 800)))
+}
+
+// download clicks and waits for the file.
+func (p tab) download(id string) []byte {
+	p.Helper()
+	dir := p.TempDir()
+	_, err := chromedp.CallBrowser(p.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
+		Behavior: cdpbrowser.SetDownloadBehaviorBehaviorAllow, DownloadPath: dir,
+		BrowserContextID: chromedp.FromContext(p.ctx).BrowserContextID,
+	})
+	require.NoError(p, err)
+	p.click(id)
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		files, err := filepath.Glob(filepath.Join(dir, "*.zip"))
+		require.NoError(p, err)
+		if len(files) > 0 {
+			data, err := os.ReadFile(files[0])
+			require.NoError(p, err)
+			return data
+		}
+		require.True(p, time.Now().Before(end), "no file arrives")
+	}
+}
+
+// upload gives the page files to load as an adapter.
+func (p tab) upload(files map[string][]byte) {
+	p.Helper()
+	dir := p.TempDir()
+	var paths []string
+	for name, data := range files {
+		path := filepath.Join(dir, name)
+		require.NoError(p, os.WriteFile(path, data, 0o666))
+		paths = append(paths, path)
+	}
+	require.NoError(p, chromedp.Do(p.ctx, chromedp.SetUploadFiles("#upload", paths)))
+}
+
+// unzip is a zip's files by their name without the folder.
+func unzip(t testing.TB, data []byte) map[string][]byte {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
+	require.NoError(t, err)
+	files := map[string][]byte{}
+	for _, f := range r.File {
+		part, err := f.Open()
+		require.NoError(t, err)
+		content, err := io.ReadAll(part)
+		require.NoError(t, err)
+		files[filepath.Base(f.Name)] = content
+	}
+	return files
+}
+
+func zipped(t testing.TB, files map[string][]byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w := zip.NewWriter(&b)
+	for name, content := range files {
+		f, err := w.Create("some folder/" + name)
+		require.NoError(t, err)
+		_, err = f.Write(content)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.Bytes()
+}
+
+func TestPage(t *testing.T) {
+	s := newSite(t)
+	browser := browsertest.Chromium(t)
+
+	// Nearly everything happens in one tab, as in a long visit: kernels are slow
+	// to compile there.
+	s.weights.Store(halting)
+	p := s.open(t, browser, "#steps=20")
+
+	t.Run("weights that do not arrive", func(t *testing.T) {
+		p := tab{t, p.ctx}
+		// Half of them come, less what the browser still holds back.
+		p.until(`/^model\.safetensors: 0\.[1-9] of 0\.8 MB/.test(document.getElementById("progress-text").textContent)`)
+		p.click("cancel")
+		p.untilStatus("Cancelled")
+		s.weights.Store(cut)
+		p.click("train")
+		p.untilError("model.safetensors")
+		s.weights.Store(whole)
+		p.click("step")
+		p.until(`document.getElementById("step-count").textContent === "1 / 20"`)
+	})
+
+	// The same rows and settings as dept train: the losses must agree, and what
+	// dept train wrote must answer here as with dept predict.
+	t.Run("same as dept train", func(t *testing.T) {
+		p := tab{t, p.ctx}
+		out := filepath.Join(t.TempDir(), "out")
+		losses := s.train(t, out, map[string]string{
+			"prompt-length": p.value("prompt-length"), "rank": p.value("rank"), "lr-prompt": p.value("lr-prompt"),
+			"lr-lowrank": p.value("lr-lowrank"), "steps": "20", "batch-size": p.value("batch"), "seed": p.value("seed"),
+		})
+		assert.Contains(t, p.label("heat"), "all zero")
+		for i, want := range losses {
+			p.until(`document.getElementById("step-count").textContent === "%d / 20"`, i+1)
+			got, err := strconv.ParseFloat(js[string](p, `document.getElementById("loss").title`), 64)
+			require.NoError(t, err)
+			assert.InDelta(t, want, got, 1e-3, "loss of step %d", i+1)
+			if i+1 < len(losses) {
+				p.click("step")
+			}
+		}
+		p.untilStatus("Done after 20 steps")
+
+		files := map[string][]byte{}
+		for _, name := range []string{dept.AdapterConfigFile, dept.AdapterWeightsFile} {
+			content, err := os.ReadFile(filepath.Join(out, name))
+			require.NoError(t, err)
+			files[name] = content
+		}
+		p.click("reset")
+		p.upload(files)
+		p.untilStatus("Adapter loaded")
+		texts := p.list("texts")
+		require.Len(t, texts, 5)
+		for i, want := range s.predict(t, out, texts) {
+			p.set("sentence", texts[i])
+			p.until(`document.getElementById("answer").textContent === %q`, want)
+		}
+	})
+
+	t.Run("train, ask, compare, download", func(t *testing.T) {
+		p := tab{t, p.ctx}
+		p.click("reset")
+		p.untilStatus("Reset")
+		p.shoot("before", 1280)
+		p.shoot("before", 390)
+		p.set("steps", "60")
+		p.set("prompt-length", "5")
+		assert.Equal(t, "21", p.value("rank"), "under the budget of 32 vectors: (32−5)·64 / (16+64)")
+		p.click("train")
+		p.until(`parseInt(document.getElementById("step-count").textContent) > 30`)
+		p.shoot("during", 1280)
+		p.shoot("during", 390)
+		p.untilStatus("Done after 60 steps")
+
+		loss := p.numbers(p.label("chart-loss"))
+		assert.Less(t, loss[1], loss[0]/2, p.label("chart-loss"))
+		accuracy := p.numbers(p.label("chart-accuracy"))
+		require.Len(t, accuracy, 4, p.label("chart-accuracy"))
+		assert.Greater(t, accuracy[1], accuracy[3]+10, "against chance: %s", p.label("chart-accuracy"))
+		assert.NotContains(t, p.label("heat"), "all zero")
+		for _, id := range []string{"accuracy", "ms-step", "tokens-second", "dept-ms"} {
+			assert.NotEqual(t, "–", p.text(id), id)
+		}
+		before, after := p.list("before"), p.list("after")
+		assert.Len(t, before, 5)
+		assert.Len(t, after, 5)
+		assert.NotEqual(t, before, after)
+
+		p.set("sentence", p.list("texts")[0])
+		p.until(`document.getElementById("answer").textContent === %q`, after[0])
+		for _, id := range []string{"use-prompt", "use-lowrank"} {
+			p.click(id)
+		}
+		p.until(`document.getElementById("after").textContent !== %q`, strings.Join(after, ""))
+		for _, id := range []string{"use-prompt", "use-lowrank"} {
+			p.click(id)
+		}
+		p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
+
+		files := unzip(t, p.download("download"))
+		adapter, err := dept.ParseAdapter(files)
+		require.NoError(t, err)
+		assert.Equal(t, 5, adapter.Config.PromptLength)
+		assert.Equal(t, 21, adapter.Config.Rank)
+		dir := t.TempDir()
+		require.NoError(t, adapter.Write(dir))
+		assert.Equal(t, after, s.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
+
+		p.click("train-pt")
+		p.untilStatus("With as many numbers")
+		for _, id := range []string{"pt-ms", "pt-accuracy"} {
+			assert.NotEqual(t, "–", p.text(id), id)
+		}
+		p.shoot("after", 1280)
+		p.shoot("after", 390)
+
+		p.click("reset")
+		p.untilStatus("Reset")
+		p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
+		p.untilStatus("Adapter loaded: m = 5, r = 21")
+		p.until(`document.getElementById("answer").textContent === %q`, after[0])
+	})
+
+	t.Run("pause, step, stop, reset", func(t *testing.T) {
+		p := tab{t, p.ctx}
+		p.set("steps", "5000")
+		p.click("train")
+		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
+		p.click("pause")
+		p.untilStatus("Paused")
+		at := p.steps()
+		time.Sleep(time.Second)
+		assert.Equal(t, at, p.steps(), "while paused")
+		p.click("step")
+		p.until(`document.getElementById("step-count").textContent === "%d / 5000"`, at+1)
+		time.Sleep(time.Second)
+		assert.Equal(t, at+1, p.steps(), "after one step")
+		p.click("train")
+		p.until(`parseInt(document.getElementById("step-count").textContent) > %d`, at+3)
+		p.click("stop")
+		p.untilStatus("Stopped after")
+		at = p.steps()
+		time.Sleep(time.Second)
+		assert.Equal(t, at, p.steps(), "after stop")
+		p.click("reset")
+		p.until(`document.getElementById("step-count").textContent === "–"`)
+		assert.Contains(t, p.label("heat"), "all zero")
+	})
+
+	t.Run("what goes wrong is said, and the page goes on", func(t *testing.T) {
+		p := tab{t, p.ctx}
+		task := p.value("task")
+		p.set("rows-input", "text,label\na fine day,sun\nwet all week,rain\nno label here\n")
+		p.click("train")
+		p.untilError("ine 4 of your rows")
+		p.set("task", task)
+
+		other := &dept.Adapter{Config: dept.AdapterConfig{PromptLength: 2, Width: 3, MaxSourceLength: 4}, P: make([]float32, 6)}
+		files, err := other.Files()
+		require.NoError(t, err)
+		p.upload(files)
+		p.untilError("width 3")
+
+		p.set("steps", "5000")
+		p.click("train")
+		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
+		p.set("sentence", strings.Repeat("word ", 20_000))
+		p.until(`document.getElementById("notice").textContent.includes("longer than")`)
+
+		chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
+		p.untilError("lost")
+		p.click("train")
+		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
+		p.click("stop")
+		p.untilStatus("Stopped after")
+	})
+
+	t.Run("without WebGPU", func(t *testing.T) {
+		s.noWebGPU.Store(true)
+		defer s.noWebGPU.Store(false)
+		p := s.open(t, browser, "")
+		p.untilError("WebGPU")
+		p.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
+		p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
+		p.shoot("recorded", 1280)
+
+		// Settings are in the address, with or without.
+		want := map[string]string{
+			"budget": "20", "prompt-length": "11", "lr-prompt": "0.25", "lr-lowrank": "0.004", "steps": "33", "batch": "9", "seed": "1234",
+		}
+		p.set("task", js[string](p, `document.getElementById("task").options[1].value`))
+		for id, v := range want {
+			p.set(id, v)
+		}
+		want["task"], want["rank"] = p.value("task"), p.value("rank")
+		p.reload()
+		for id, v := range want {
+			assert.Equal(t, v, p.value(id), id)
+		}
+		p.set("budget", "free")
+		p.set("rank", "3")
+		p.set("rows-input", "a fine day,sun\nwet all week,rain\n")
+		p.reload()
+		assert.Equal(t, "free", p.value("budget"))
+		assert.Equal(t, "3", p.value("rank"))
+		assert.Equal(t, "a fine day,sun\nwet all week,rain\n", p.value("rows-input"))
+		assert.Contains(t, js[string](p, `location.pathname`), "/lessons/dept/")
+	})
+
+	t.Run("bench", func(t *testing.T) {
+		p := s.open(t, browser, "bench.html?matmul=33x70x65&attention=2x2x64x37&block=2x9x64x130")
+		p.until(`window.benchResult !== undefined`)
+		results := js[[]struct {
+			MS    float64
+			Right bool
+		}](p, `window.benchResult.results`)
+		assert.Len(t, results, 4)
+		for _, r := range results {
+			assert.True(t, r.Right, js[string](p, `JSON.stringify(window.benchResult)`))
+			assert.Positive(t, r.MS)
+		}
+	})
+}
+
+// dept runs the command line.
+func (s *site) dept(t *testing.T, input string, args ...string) string {
+	t.Helper()
+	command := exec.Command(s.binary, args...)
+	command.Stdin = strings.NewReader(input)
+	var complaints bytes.Buffer
+	command.Stderr = &complaints
+	out, err := command.Output()
+	require.NoError(t, err, "dept %v: %s", args, &complaints)
+	return string(out)
+}
+
+// predict has dept predict answer texts of a task of the page.
+func (s *site) predict(t *testing.T, adapter string, texts []string) []string {
+	t.Helper()
+	var sources strings.Builder
+	for _, text := range texts {
+		fmt.Fprintln(&sources, "sentence: "+text)
+	}
+	return strings.Fields(s.dept(t, sources.String(), "predict", "--model", s.model, "--adapter", adapter))
+}
+
+// train has dept train learn a page's first task, and gives the losses.
+func (s *site) train(t *testing.T, out string, flags map[string]string) []float64 {
+	t.Helper()
+	var rows bytes.Buffer
+	for _, row := range demo.Rows(demo.Tasks[0], demo.Train, demo.TrainRows, 42) {
+		require.NoError(t, json.NewEncoder(&rows).Encode(map[string]string{"source": row.Source, "target": row.Target}))
+	}
+	data := filepath.Join(t.TempDir(), "rows.jsonl")
+	require.NoError(t, os.WriteFile(data, rows.Bytes(), 0o666))
+	args := []string{
+		"train", "--model", s.model, "--train", data, "--out", out, "--prompt-init", string(dept.InitRandom),
+		"--warmup-steps", strconv.Itoa(demo.Tuning(0).Warmup), "--max-source-length", strconv.Itoa(demo.MaxSource),
+	}
+	for flag, value := range flags {
+		args = append(args, "--"+flag, value)
+	}
+	s.dept(t, "", args...)
+	log, err := os.ReadFile(filepath.Join(out, dept.LogFile))
+	require.NoError(t, err)
+	var losses []float64
+	for line := range strings.Lines(string(log)) {
+		var record struct{ Loss *float64 }
+		require.NoError(t, json.Unmarshal([]byte(line), &record))
+		if record.Loss != nil {
+			losses = append(losses, *record.Loss)
+		}
+	}
+	require.NotEmpty(t, losses)
+	return losses
+}

@@ -1,0 +1,121 @@
+// Small line charts: numbers by step, drawn by uPlot.
+import uPlot from "uplot";
+
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const scheme = matchMedia("(prefers-color-scheme: dark)");
+
+const styles = {
+  accent: { color: "--accent", width: 1.75 },
+  second: { color: "--second", width: 1.5 },
+  dashed: { color: "--second", width: 1.5, dash: [5, 4] },
+  dotted: { color: "--third", width: 1, dash: [2, 3] },
+};
+
+/** number writes x in few characters. */
+export function number(x) {
+  if (x === 0) return "0";
+  const size = Math.abs(x);
+  if (size >= 1e4 || size < 1e-3) return x.toExponential(size < 1e-3 ? 0 : 1).replace("e+", "e");
+  return String(Number(x.toPrecision(3)));
+}
+
+// A logarithmic axis shows whole decades, at most four of them.
+const decades = (_, low, high) => {
+  const top = 10 ** Math.ceil(Math.log10(high ?? 1) - 1e-9);
+  return [Math.max(10 ** Math.floor(Math.log10(low ?? 0.01) + 1e-9), top / 1e4), top];
+};
+const powers = (_, axis, low, high) => {
+  const all = [];
+  for (let e = Math.round(Math.log10(low)); e <= Math.log10(high) + 1e-9; e++) all.push(10 ** e);
+  return all;
+};
+
+/**
+ * chart draws into an element the series {name: style}. Options: log for a
+ * logarithmic axis, percent for one of 0 to 100 %, and title and what for the
+ * sentence that stands for the picture where nobody can see it.
+ */
+export function chart(element, series, { log = false, percent = false, title }) {
+  const names = Object.keys(series);
+  let rows = new Map(); // step → {name: value}
+  let plot = null;
+  let due = false;
+
+  function options() {
+    const axis = {
+      stroke: color("--soft"), font: "10px system-ui, sans-serif", labelSize: 0, gap: 3,
+      grid: { stroke: color("--line"), width: 1 }, ticks: { show: false },
+    };
+    return {
+      width: Math.max(element.clientWidth, 60), height: Math.max(element.clientHeight, 60),
+      legend: { show: false }, cursor: { show: false }, padding: [6, 12, 0, 0],
+      scales: {
+        x: { time: false, range: (_, low, high) => [low ?? 0, Math.max(high ?? 1, (low ?? 0) + 1)] },
+        y: percent ? { range: [0, 1] } : log ? { distr: 3, range: decades } : { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] },
+      },
+      axes: [
+        { ...axis, size: 16, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
+        {
+          ...axis, size: 38, space: 18, splits: log ? powers : percent ? () => [0, 0.25, 0.5, 0.75, 1] : undefined,
+          values: (_, ticks) => ticks.map((v) => (percent ? `${v * 100} %` : number(v))),
+        },
+      ],
+      series: [{}, ...names.map((name) => {
+        const s = styles[series[name]];
+        return { stroke: color(s.color), width: s.width, dash: s.dash, spanGaps: true, points: { show: percent && s.width > 1, size: 4, fill: color(s.color) } };
+      })],
+    };
+  }
+
+  function data() {
+    const steps = [...rows.keys()].sort((a, b) => a - b);
+    // A logarithm has no zero; uPlot leaves null out.
+    const cell = (v) => (v === undefined || (log && !(v > 0)) ? null : v);
+    return [steps, ...names.map((name) => steps.map((step) => cell(rows.get(step)[name])))];
+  }
+
+  function describe() {
+    const parts = [];
+    for (const [i, values] of data().slice(1).entries()) {
+      const seen = values.filter((v) => v !== null);
+      const say = (v) => (percent ? `${Math.round(v * 100)} %` : number(v));
+      if (seen.length > 0) parts.push(`${names[i]} from ${say(seen[0])} to ${say(seen.at(-1))}`);
+    }
+    element.setAttribute("aria-label", `${title}: ${parts.join("; ") || "nothing yet"}`);
+  }
+
+  function draw() {
+    due = false;
+    plot ??= new uPlot(options(), data(), element);
+    plot.setData(data());
+    describe();
+  }
+
+  function redraw() {
+    plot?.destroy();
+    plot = null;
+    draw();
+  }
+
+  function later() {
+    if (!due) requestAnimationFrame(draw);
+    due = true;
+  }
+
+  new ResizeObserver(() => plot?.setSize({ width: element.clientWidth, height: element.clientHeight })).observe(element);
+  scheme.addEventListener("change", redraw);
+  draw();
+
+  return {
+    add(step, values) {
+      rows.set(step, { ...rows.get(step), ...values });
+      later();
+    },
+    /** clear forgets the named series, or all. */
+    clear(...which) {
+      if (which.length === 0) rows = new Map();
+      for (const row of rows.values()) for (const name of which) delete row[name];
+      later();
+    },
+  };
+}

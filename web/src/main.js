@@ -1,0 +1,424 @@
+// The page: what a visitor does goes to the worker, what the worker says is shown.
+import { startEngine } from "./engine.js";
+import { newRecorder, play } from "./recording.js";
+import * as settings from "./settings.js";
+import * as view from "./view.js";
+
+const $ = (id) => document.getElementById(id);
+
+let state = "none"; // the worker's; none before it says anything, gone if it never will
+let method = ""; // of the run under way
+let trained = false; // there is a DePT run to compare with
+let adapter = false; // there is one to download
+let loading = false; // the worker has been asked for the model
+let wanted = null; // what the visitor asked for before the model was here
+let failed = false; // loading did, or the device was lost
+
+// The page opened with ?record saves recorded.json after a comparison.
+const recorder = new URLSearchParams(location.search).has("record") ? newRecorder() : null;
+
+const send = startEngine((message) => {
+  recorder?.add(message);
+  heard[message.type]?.(message);
+});
+
+// What the worker says.
+
+const heard = {
+  tasks({ tasks }) {
+    const again = state !== "none"; // the program was started anew, after an error
+    settings.offer(tasks);
+    changed();
+    chosen();
+    if (!again && !loading) load();
+  },
+
+  state(s) {
+    state = s.state;
+    method = s.method ?? "";
+    if (state !== "loading") $("loading").hidden = true;
+    controls();
+    if (state === "training" && method === "pt") say("Training prompt tuning with as many numbers, to compare.");
+    if (state === "training" && method === "dept") say("Training.");
+    if (state === "paused") say(`Paused after ${s.step} of ${s.steps} steps: Step does one more, Resume goes on.`);
+    if (state === "ready") {
+      loading = failed = false;
+      const next = wanted;
+      wanted = null;
+      next?.();
+    }
+    if (state === "ready" || state === "paused") ask();
+    if (state === "empty" && failed) stranded();
+  },
+
+  progress(p) {
+    const amount = (n) => (p.unit === "bytes" ? (n / 1e6).toFixed(1) : n);
+    const total = p.total > 0 ? ` of ${amount(p.total)}` : "";
+    $("progress-text").textContent = `${p.what}: ${amount(p.done)}${total} ${p.unit === "bytes" ? "MB" : p.unit}${p.cached ? ", kept from your last visit" : ""}`;
+    if (p.total > 0) $("progress").value = p.done / p.total;
+    else $("progress").removeAttribute("value");
+    $("loading").hidden = p.unit !== "bytes" && p.done === p.total;
+  },
+
+  ready({ device, model }) {
+    settings.know(model.width);
+    changed();
+    const slow = device.type === "cpu" ? ", a stand-in for a GPU that is slow but exact" : "";
+    say(`Ready: a T5 of ${(model.parameters / 1e6).toFixed(1)} million frozen weights, on ${device.name}${slow}. Press Train.`);
+  },
+
+  plan: show,
+  step: show,
+  sample: show,
+
+  evaluation(v) {
+    show(v);
+    if (v.method !== "dept") return;
+    adapter = true;
+    controls();
+    five = v.examples;
+    suggest();
+    ask();
+    zeroed();
+    if (v.step > 0) say(`Training: ${Math.round(v.accuracy * 100)} % of ${v.rows} held-back rows right after ${v.step} steps.`);
+  },
+
+  done(d) {
+    trained = d.step > 0;
+    controls();
+    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps and ${d.seconds.toFixed(0)} seconds: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ` +
+      "Type a sentence, download the adapter, or train prompt tuning beside it.");
+  },
+
+  comparison(c) {
+    show(c);
+    const [dept, pt] = c.rows;
+    say(`With as many numbers, a step of DePT took ${(dept.ms / pt.ms).toFixed(2)} times as long as one of prompt tuning.`);
+    if (recorder) save("recorded.json", recorder.text());
+  },
+
+  answer(a) {
+    const then = asked.get(a.id);
+    asked.delete(a.id);
+    then?.(a);
+  },
+
+  adapter({ name, data }) {
+    save(name, data);
+    say(`${name} is on its way to your downloads. Unpack it, and dept predict --adapter reads the folder.`);
+  },
+
+  imported(a) {
+    mine();
+    fresh();
+    trained = false;
+    adapter = true;
+    controls();
+    say(`Adapter loaded: m = ${a.promptLength}, r = ${a.rank}, ${a.parameters.toLocaleString("en")} numbers. ${a.notice}`);
+    ask();
+  },
+
+  rows({ task, text }) {
+    if (settings.task()?.name === task) $("rows-input").value = text;
+  },
+
+  error(e) {
+    asked.delete(e.id);
+    if (e.during === "predict" && e.code === "order") return; // the model has gone meanwhile, which was said
+    if (e.during === "load" || e.during === "start") loading = false;
+    wanted = null;
+    $("loading").hidden = true;
+    failed = e.code !== "cancelled";
+    say(`${e.message} ${e.remedy}`, failed ? "error" : "");
+    if (e.during !== "start") return; // a state follows
+    if (state === "none") state = "gone";
+    stranded();
+  },
+};
+
+function show(message) {
+  if (live) view.show(message);
+}
+
+function say(text, kind = "") {
+  $("status").textContent = text;
+  $("status").className = kind;
+}
+
+function controls() {
+  const running = state === "training" || state === "paused";
+  $("form").disabled = running;
+  $("train").disabled = state === "training" || state === "gone";
+  $("train").textContent = state === "paused" ? "Resume" : "Train";
+  $("pause").disabled = state !== "training";
+  $("step").disabled = state === "gone" || (running && method === "pt");
+  $("stop").disabled = !running;
+  $("reset").disabled = !here();
+  $("train-pt").disabled = state !== "ready" || !trained;
+  $("download").disabled = !here() || !adapter;
+  $("watch").hidden = live && !failed;
+  $("watch").textContent = stopPlaying ? "Stop it" : "Play the recorded run";
+}
+
+// Training.
+
+function load() {
+  loading = true;
+  say("Loading the model.");
+  send("load", { model: "" });
+}
+
+/** here says whether there is a model. */
+const here = () => ["ready", "training", "paused"].includes(state);
+
+/** withModel does something now, or once the model is here. */
+function withModel(what) {
+  mine();
+  if (here()) return what();
+  wanted = what;
+  if (loading) say("That starts as soon as the model is here.");
+  else load();
+}
+
+function begin(paused) {
+  fresh();
+  trained = false;
+  send("train", { settings: settings.read(), paused });
+}
+
+$("train").onclick = () => {
+  if (state === "paused") send("resume");
+  else if (settings.valid()) withModel(() => begin(false));
+};
+$("step").onclick = () => {
+  if (state === "training" || state === "paused") return send("step");
+  if (!settings.valid()) return;
+  withModel(() => {
+    begin(true);
+    send("step");
+  });
+};
+$("pause").onclick = () => send("pause");
+$("stop").onclick = () => send(method === "pt" ? "cancel" : "stop");
+$("cancel").onclick = () => send("cancel");
+$("reset").onclick = () => {
+  mine();
+  fresh();
+  five = [];
+  trained = adapter = false;
+  send("reset");
+  controls();
+  say("Reset: P, A and B are gone, and the model answers as it is.");
+};
+$("train-pt").onclick = () => {
+  mine();
+  send("compare");
+};
+
+// Settings.
+
+function changed() {
+  if (!settings.offered()) return;
+  settings.follow();
+  if (!live) return;
+  view.sizes(settings.sizes());
+  if (view.empty()) view.texts(settings.task()?.examples ?? []);
+}
+
+/** fresh shows a page on which nothing has run yet. */
+function fresh() {
+  view.reset();
+  changed();
+}
+
+/** chosen shows a task's rows, and one of its texts for a sentence. */
+function chosen() {
+  const task = settings.task();
+  if (!task) return;
+  send("rows", { task: task.name });
+  suggest();
+  if (state === "ready") ask();
+}
+
+/** suggest puts a text where the visitor has typed none. */
+function suggest() {
+  if (!typed) $("sentence").value = settings.task()?.examples[0].text ?? five[0]?.text ?? "";
+}
+
+$("settings").addEventListener("input", ({ target }) => {
+  if (here()) mine();
+  if (target.id === "task") {
+    settings.choose();
+    chosen();
+  }
+  if (target.id === "rows-input") $("task").value = settings.own;
+  if (target.id === "prompt-slider") $("prompt-length").value = target.value;
+  changed();
+});
+$("settings").addEventListener("submit", (e) => {
+  e.preventDefault();
+  $("train").click();
+});
+addEventListener("hashchange", () => {
+  settings.restore();
+  changed();
+  chosen();
+});
+
+// Sentences.
+
+let typed = false; // by the visitor, so that no task's text replaces it
+let timer = 0;
+let questions = 0;
+let newest = 0; // question whose answer is on the page
+const asked = new Map(); // what to do with the answer, by question
+let five = []; // the five texts, as evaluated last
+
+function predict(text, then) {
+  const id = ++questions;
+  asked.set(id, then);
+  send("predict", { id, text, task: settings.task()?.name ?? "", zeroPrompt: !$("use-prompt").checked, zeroShift: !$("use-lowrank").checked });
+}
+
+/** ask has the sentence answered by the adapter as it stands. */
+function ask() {
+  const text = $("sentence").value;
+  if (!live || !here() || text.trim() === "") return;
+  predict(text, (a) => {
+    if (a.id < newest || !live) return;
+    newest = a.id;
+    view.show(a);
+    if (a.notice) say(a.notice);
+  });
+}
+
+/** zeroed answers the five texts anew where P or A·B counts as zero. */
+function zeroed() {
+  if (!live || !here()) return;
+  if ($("use-prompt").checked && $("use-lowrank").checked) return view.answers("after", five);
+  const now = [...five];
+  five.forEach((x, i) => predict(x.text, ({ answer }) => {
+    now[i] = { ...x, answer, right: answer === x.label };
+    view.answers("after", now);
+  }));
+}
+
+$("sentence").addEventListener("input", () => {
+  if (here()) mine();
+  typed = true;
+  clearTimeout(timer);
+  timer = setTimeout(ask, 200);
+});
+for (const id of ["use-prompt", "use-lowrank"]) {
+  $(id).addEventListener("change", () => {
+    if (here()) mine();
+    ask();
+    zeroed();
+  });
+}
+
+// Files.
+
+function save(name, data) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([data]));
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+const largestRows = 5e6; // bytes that the text field still takes
+
+/** take sorts out what was dropped: rows of one's own, or an adapter. */
+async function take(files) {
+  const rows = files.find((f) => /\.(csv|tsv|txt|jsonl)$/i.test(f.name));
+  if (rows?.size > largestRows) return say(`${rows.name} is too large for a page: it takes ${largestRows / 1e6} MB of rows. dept train reads files of any size.`, "error");
+  let contents;
+  try {
+    contents = await Promise.all(files.map((f) => f.arrayBuffer()));
+  } catch (e) {
+    return say(`What was dropped cannot be read: ${e.message} Drop files, not folders.`, "error");
+  }
+  if (!rows) {
+    const list = files.map((f, i) => ({ name: f.name, data: new Uint8Array(contents[i]) }));
+    return withModel(() => send("import", { files: list }));
+  }
+  $("rows-input").value = new TextDecoder().decode(contents[files.indexOf(rows)]);
+  $("task").value = settings.own;
+  changed();
+  say(`The rows of ${rows.name} are here. Press Train.`);
+}
+
+$("download").onclick = () => send("export");
+$("upload").onchange = async ({ target }) => {
+  await take([...target.files]);
+  target.value = ""; // so that the same file can be chosen again
+};
+addEventListener("dragover", (e) => {
+  if (!e.dataTransfer.types.includes("Files")) return;
+  e.preventDefault();
+  document.body.classList.add("dropping");
+});
+addEventListener("dragleave", (e) => {
+  if (!e.relatedTarget) document.body.classList.remove("dropping");
+});
+addEventListener("drop", (e) => {
+  document.body.classList.remove("dropping");
+  if (e.dataTransfer.files.length === 0) return;
+  e.preventDefault();
+  take([...e.dataTransfer.files]);
+});
+
+// The recorded run: something to see from the first moment on, and all that those
+// see who cannot train.
+
+let live = true; // the page shows the visitor's own run
+let stopPlaying = null; // while a recording plays
+
+function watch() {
+  stopPlaying?.();
+  stopPlaying = play("recorded.json", {
+    begin({ ready, made }) {
+      live = false;
+      view.reset();
+      $("recorded").textContent = `A recorded run, made on ${ready.device.name} on ${made}.${failed ? "" : " Train makes your own."}`;
+      controls();
+    },
+    show(m) {
+      view.show(m);
+      if (m.type === "answer" && !typed) $("sentence").value = m.text;
+    },
+    end() {
+      stopPlaying = null;
+      controls();
+    },
+  });
+}
+
+/** stranded plays the recording where there is nothing else to see. */
+function stranded() {
+  if (live && view.empty()) watch();
+  controls();
+}
+
+/** mine leaves the recording for the visitor's own run. */
+function mine() {
+  stopPlaying?.();
+  stopPlaying = null;
+  if (live) return;
+  live = true;
+  $("recorded").textContent = "";
+  suggest();
+  fresh();
+  controls();
+  ask();
+}
+
+$("watch").onclick = () => {
+  if (!stopPlaying) return watch();
+  stopPlaying();
+  stopPlaying = null;
+  controls();
+};
+
+watch();

@@ -1,0 +1,81 @@
+// Runs on record: the worker's messages with the time at which they came. For a
+// new recorded.json open the page with ?record, train, and train PT to compare:
+// the file is then among the downloads.
+
+const played = new Set(["plan", "step", "evaluation", "sample", "done", "comparison", "answer"]);
+const pictures = 40; // kept of a run, at most
+
+/** newRecorder collects what a replay needs. */
+export function newRecorder() {
+  const messages = [];
+  let ready = null;
+  let apart = 0; // steps between two pictures
+  let next = 0; // step of a picture that is kept
+  return {
+    add(m) {
+      if (m.type === "ready") ready = m;
+      if (!played.has(m.type)) return;
+      if (m.type === "plan") [apart, next] = [m.settings.steps / pictures, 0];
+      if (m.type === "sample") {
+        if (m.method === "pt" || m.step < next) return;
+        next = m.step + apart;
+      }
+      messages.push({ at: Math.round(performance.now()), ...m });
+    },
+    /** text is the recording as a file. */
+    text() {
+      const start = messages[0]?.at ?? 0;
+      const short = (key, v) => {
+        if (key === "values") return pack(v);
+        return typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(5)) : v;
+      };
+      const lines = messages.map((m) => JSON.stringify({ ...m, at: m.at - start }, short));
+      return `{"ready": ${JSON.stringify(ready)},\n"made": ${JSON.stringify(new Date().toISOString().slice(0, 10))},\n"messages": [\n${lines.join(",\n")}\n]}\n`;
+    },
+  };
+}
+
+// A picture's values as signed bytes in base64: 127 is the largest.
+function pack(values) {
+  const largest = values.reduce((a, v) => Math.max(a, Math.abs(v)), 0) || 1;
+  return btoa(String.fromCharCode(...Uint8Array.from(values, (v) => Math.round((v / largest) * 127))));
+}
+
+function unpack(text, largest) {
+  const bytes = Int8Array.from(atob(text), (c) => c.charCodeAt(0));
+  return Float32Array.from(bytes, (v) => (v / 127) * largest);
+}
+
+/**
+ * play fetches a recorded run and shows it, faster than it was: `begin` gets what
+ * it says of itself, `show` its messages, `end` is called last. It returns a
+ * function that stops it. Those who want no motion get the whole at once.
+ */
+export function play(url, { begin, show, end }) {
+  const lasts = matchMedia("(prefers-reduced-motion: reduce)").matches ? 0 : 25; // seconds
+  let stopped = false;
+  let timer = 0;
+  async function start() {
+    const { ready, made, messages } = await (await fetch(url)).json();
+    if (stopped) return;
+    begin({ ready, made });
+    const speed = messages.at(-1).at / (1000 * lasts || 1);
+    const started = performance.now();
+    let next = 0;
+    timer = setInterval(() => {
+      const now = (performance.now() - started) * speed;
+      for (; next < messages.length && messages[next].at <= now; next++) {
+        const m = messages[next];
+        show(m.heat ? { ...m, heat: { ...m.heat, values: unpack(m.heat.values, m.heat.largest) } } : m);
+      }
+      if (next < messages.length) return;
+      clearInterval(timer);
+      end();
+    }, 50);
+  }
+  start().catch(console.error);
+  return () => {
+    stopped = true;
+    clearInterval(timer);
+  };
+}
