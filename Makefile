@@ -1,0 +1,33 @@
+# make demo   fine-tunes a small model before your eyes
+# make test   everything the project holds itself to
+# make web    the page as a static folder, web/dist, which dept serve has inside
+# All bring what a bare Debian or Ubuntu machine lacks.
+
+.PHONY: demo test lint build web
+
+demo:
+	@.ci/setup
+	@dist/dept demo
+
+# The page first, since programs embed it when they are built; then one package
+# after the other, so that none is timed beside another.
+test: lint
+	@.ci/setup browser
+	go run ./web/build
+	go test -p 1 -timeout 20m ./...
+
+# Both targets build and vet; nothing is left unformatted.
+lint:
+	@.ci/setup
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
+	go vet ./...
+	GOOS=js GOARCH=wasm go vet $$(GOOS=js GOARCH=wasm go list ./... | grep -v /cmd/)
+	go tool staticcheck ./...
+
+build:
+	go build -o dist/dept ./cmd/dept
+
+web:
+	@.ci/setup page
+	go run ./web/build
+	go build -o dist/dept ./cmd/dept
