@@ -124,40 +124,55 @@ func (p *Predictor) Scores(ctx context.Context, sources, labels []string) ([][]f
 		}
 		for i := range examples {
 			examples[i].Target = target
-			if err := checkIDs(p.m.Config, examples[i]); err != nil {
-				return nil, err
-			}
 		}
-		err = p.batches(ctx, examples, func(rows []int, batch []Example) error {
-			s, err := p.scorer(ctx, bucketOf(batch, p.rows(len(sources)), p.o.MaxSourceLength, len(target)))
-			if err != nil {
-				return err
-			}
-			if err := s.in.write(batch); err != nil {
-				return err
-			}
-			if err := p.e.SetStep(shaders.Step{LossScale: 1}); err != nil {
-				return err
-			}
-			if err := p.e.Run(s.program); err != nil {
-				return err
-			}
-			nll, err := s.nll.Read(ctx)
-			if err != nil {
-				return err
-			}
-			for i, row := range rows {
-				for _, x := range nll[i*s.in.shape.target : (i+1)*s.in.shape.target] {
-					scores[row][k] -= float64(x)
-				}
-			}
-			return nil
-		})
+		losses, err := p.Losses(ctx, examples)
 		if err != nil {
 			return nil, err
 		}
+		for i, tokens := range losses {
+			for _, x := range tokens {
+				scores[i][k] -= float64(x)
+			}
+		}
 	}
 	return scores, nil
+}
+
+// Losses is the loss of each target token of each example, in their order: the
+// negative log-probability, 0 where the label is not to count.
+func (p *Predictor) Losses(ctx context.Context, examples []Example) ([][]float32, error) {
+	losses := make([][]float32, len(examples))
+	most := 1
+	for _, x := range examples {
+		most = max(most, len(x.Target))
+		if err := checkIDs(p.m.Config, x); err != nil {
+			return nil, err
+		}
+	}
+	err := p.batches(ctx, examples, func(rows []int, batch []Example) error {
+		s, err := p.scorer(ctx, bucketOf(batch, p.rows(len(examples)), p.o.MaxSourceLength, most))
+		if err != nil {
+			return err
+		}
+		if err := s.in.write(batch); err != nil {
+			return err
+		}
+		if err := p.e.SetStep(shaders.Step{LossScale: 1}); err != nil {
+			return err
+		}
+		if err := p.e.Run(s.program); err != nil {
+			return err
+		}
+		nll, err := s.nll.Read(ctx)
+		if err != nil {
+			return err
+		}
+		for i, row := range rows {
+			losses[row] = nll[i*s.in.shape.target:][:len(batch[i].Target)]
+		}
+		return nil
+	})
+	return losses, err
 }
 
 // rows is the batch size for n texts.

@@ -53,7 +53,7 @@ type Run struct {
 	// Save writes the adapter or checkpoint into Dir, whole or not at all.
 	Save func(context.Context) error
 	// Evaluate scores the method as it stands; nil without dev data. Metric
-	// decides which is best.
+	// decides which is best; without one the folder holds the last.
 	Evaluate func(context.Context) (*Evaluation, error)
 	Metric   Metric
 	// OnRecord and OnEval, if set, see what the log gets.
@@ -257,6 +257,9 @@ func (r *Run) evaluationDue(done int) bool {
 	return due && r.Evaluate != nil && r.progress.Evaluated < done
 }
 
+// choosesBest says whether evaluations decide what the folder holds.
+func (r *Run) choosesBest() bool { return r.Evaluate != nil && r.Metric != "" }
+
 // Best is the score of the evaluation that the folder holds, and its step; ok
 // is false while no trained method has been evaluated.
 func (r *Run) Best() (score float64, step int, ok bool) {
@@ -266,7 +269,7 @@ func (r *Run) Best() (score float64, step int, ok bool) {
 // failed keeps the last good adapter when the loss stopped being finite: such
 // an update is never applied, so what is on the device is good.
 func (r *Run) failed(ctx context.Context, err error) error {
-	if errors.Is(err, ErrNotFinite) && r.Evaluate == nil {
+	if errors.Is(err, ErrNotFinite) && !r.choosesBest() {
 		return errors.Join(err, r.Save(ctx))
 	}
 	return err
@@ -278,7 +281,7 @@ func (r *Run) checkpoint(ctx context.Context) error {
 	if err := r.Trainer.Flush(ctx); err != nil {
 		return err
 	}
-	if r.Evaluate == nil {
+	if !r.choosesBest() {
 		if err := r.Save(ctx); err != nil {
 			return err
 		}
@@ -308,7 +311,7 @@ func (r *Run) evaluate(ctx context.Context) error {
 	}
 	rec := EvalRecord{Step: r.Trainer.Done(), Evaluation: v, Seconds: r.Trainer.Seconds()}
 	score := v.Metrics[r.Metric]
-	if rec.Step > 0 && (r.progress.BestStep == 0 || score > r.progress.Best) {
+	if r.choosesBest() && rec.Step > 0 && (r.progress.BestStep == 0 || score > r.progress.Best) {
 		if err := r.Save(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}

@@ -26,7 +26,18 @@ type TrainOptions struct {
 	MaxTargetLength int        `json:"max_target_length"`
 	Shuffle         bool       `json:"shuffle"`
 	Seed            uint64     `json:"seed"`
+	Schedule        Schedule   `json:"schedule,omitempty"`       // linear, if empty
+	Cooldown        int        `json:"cooldown_steps,omitempty"` // of InverseSqrt
 }
+
+// Schedule says how the learning rates change over a run.
+type Schedule string
+
+// The schedules: that of the DePT authors, and that of T5's pre-training.
+const (
+	Linear      Schedule = ""
+	InverseSqrt Schedule = "inverse_sqrt"
+)
 
 // StepRecord is what is known of one update once the device has done it.
 type StepRecord struct {
@@ -215,6 +226,9 @@ func (t *Trainer) prepare(i int) (u update) {
 // rates are the learning rates of update i, counted from 0.
 func (t *Trainer) rates(i int) (rates [2]float64) {
 	f := LinearSchedule(i, t.o.Warmup, t.o.Steps)
+	if t.o.Schedule == InverseSqrt {
+		f = InverseSqrtSchedule(i, t.o.Warmup, t.o.Cooldown, t.o.Steps)
+	}
 	return [2]float64{t.o.Rates[0] * f, t.o.Rates[1] * f}
 }
 

@@ -52,11 +52,11 @@ func ParseSentencePiece(data []byte) (*Tokenizer, error) {
 	special(eosPiece)
 	special(v.pieces[v.unk].text)
 	_, has := ids[sentinel(0)]
-	for i := range sentinels {
+	for i := range Sentinels {
 		if has {
 			special(sentinel(i))
 		} else {
-			v.added = append(v.added, addedToken{text: sentinel(i), id: len(v.pieces) + sentinels - 1 - i, special: true})
+			v.added = append(v.added, addedToken{text: sentinel(i), id: len(v.pieces) + Sentinels - 1 - i, special: true})
 		}
 	}
 	t, err := newTokenizer(v)

@@ -122,7 +122,7 @@ func TestCharsmapTakesTheLongestRule(t *testing.T) {
 func TestParseSentencePiece(t *testing.T) {
 	tokenizer := charsmapTokenizer(t)
 	n := 3 + len(tinyPieces()) + 3
-	assert.Equal(t, n+sentinels, tokenizer.VocabSize())
+	assert.Equal(t, n+Sentinels, tokenizer.VocabSize())
 	for text, want := range map[string][]string{
 		"the\tﬁlms A":                          {"▁the", "▁film", "s", "▁a"},
 		"AB":                                   {"▁the", "▁film"},

@@ -58,7 +58,7 @@ const (
 	eosPiece  = "</s>"
 	padPiece  = "<pad>"
 	unkPiece  = "<unk>"
-	sentinels = 100 // <extra_id_0> to <extra_id_99>
+	Sentinels = 100 // <extra_id_0> to <extra_id_99>
 
 	// maxVocab is four times the largest vocabulary in use, so that no file makes a list of ids
 	// that memory cannot hold.
@@ -364,4 +364,14 @@ func (c *wordCache) put(word string, ids []int32) {
 	if _, loaded := c.ids.LoadOrStore(strings.Clone(word), ids); !loaded {
 		c.size.Add(1)
 	}
+}
+
+// Sentinel is the id of <extra_id_i>, which stands for span i that was left out of a text; i is from
+// 0 to Sentinels-1.
+func (t *Tokenizer) Sentinel(i int) (id int32, ok bool) {
+	text := sentinel(i)
+	if a, ok := t.addedAt(text); ok && a.text == text {
+		return int32(a.id), true
+	}
+	return 0, false
 }

@@ -206,7 +206,7 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 	unk := 2
 	model := modelJSON{Type: "Unigram", UnkID: &unk, Vocab: []scoreJSON{{padPiece, 0}, {eosPiece, 0}, {unkPiece, 0}}}
 	seen := map[string]bool{padPiece: true, eosPiece: true, unkPiece: true}
-	for i := range sentinels {
+	for i := range Sentinels {
 		seen[sentinel(i)] = true
 	}
 	for _, p := range pieces {
@@ -229,8 +229,8 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 	for id, text := range []string{padPiece, eosPiece, unkPiece} {
 		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: id, Content: text, Special: true})
 	}
-	for i := range sentinels {
-		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: len(model.Vocab) + i, Content: sentinel(sentinels - 1 - i), Special: true})
+	for i := range Sentinels {
+		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: len(model.Vocab) + i, Content: sentinel(Sentinels - 1 - i), Special: true})
 	}
 	always := true
 	metaspace := metaspaceJSON{Type: "Metaspace", Replacement: wordStart, AddPrefixSpace: &always, PrependScheme: "always"}

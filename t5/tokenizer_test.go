@@ -53,7 +53,7 @@ func piecesOf(t testing.TB, tokenizer *Tokenizer, text string) []string {
 
 func TestTinyTokenizer(t *testing.T) {
 	tokenizer := tinyTokenizer(t)
-	n := 3 + len(tinyPieces()) + sentinels
+	n := 3 + len(tinyPieces()) + Sentinels
 	assert.Equal(t, n, tokenizer.VocabSize())
 	assert.Equal(t, int32(0), tokenizer.Pad())
 	assert.Equal(t, int32(1), tokenizer.EOS())
@@ -79,7 +79,7 @@ func TestTinyTokenizer(t *testing.T) {
 	}
 	ids, err := tokenizer.Encode("<extra_id_0><extra_id_99>")
 	require.NoError(t, err)
-	assert.Equal(t, []int32{int32(n - 1), int32(n - sentinels)}, ids)
+	assert.Equal(t, []int32{int32(n - 1), int32(n - Sentinels)}, ids)
 }
 
 func TestDecode(t *testing.T) {
@@ -512,7 +512,7 @@ func TestReferenceTinySentencePiece(t *testing.T) {
 	}
 	tokenizer, err := OpenTokenizer(dir)
 	require.NoError(t, err)
-	assert.Equal(t, 1024+sentinels, tokenizer.VocabSize())
+	assert.Equal(t, 1024+Sentinels, tokenizer.VocabSize())
 	assert.Equal(t, int32(2), tokenizer.EOS())
 	assert.Equal(t, int32(0), tokenizer.Pad(), "it names none")
 	text := "the quick brown fox, and so on."

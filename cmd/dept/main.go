@@ -56,7 +56,7 @@ func rootCommand() *cobra.Command {
 	}
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
-		trainCommand(), evalCommand(), predictCommand(),
+		trainCommand(), pretrainCommand(), evalCommand(), predictCommand(),
 		initCommand(), inspectCommand(), devicesCommand(), benchCommand(), serveCommand(), demoCommand(),
 	)
 	return root

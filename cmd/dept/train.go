@@ -45,17 +45,19 @@ type training struct {
 
 	changed func(flag string) bool // given by the user
 	*setup
-	tune   dept.Method
-	config dept.AdapterConfig // of dept and pt
-	start  string             // where P, A and B start
-	plan   tensor.Plan
-	rows   *dept.Dataset
-	judge  *dept.Dataset // of --dev, or nil
-	task   *dept.Task
+	tune    dept.Method
+	config  dept.AdapterConfig // of dept and pt
+	start   string             // where P, A and B start
+	plan    tensor.Plan
+	show    *progress
+	storage safetensors.DType // of a checkpoint's weights
+	rows    *dept.Dataset
+	judge   *dept.Dataset // of --dev, or nil
+	task    *dept.Task
 }
 
 func trainCommand() *cobra.Command {
-	t := &training{}
+	t := &training{storage: safetensors.F32}
 	cmd := &cobra.Command{
 		Use:   "train --model DIR --train FILE --out DIR",
 		Short: "Fine-tune a model with DePT, prompt tuning or in full",
@@ -493,7 +495,6 @@ func (t *training) taskNote() string {
 
 // learn runs the training.
 func (t *training) learn(cmd *cobra.Command) error {
-	out := cmd.OutOrStdout()
 	examples := dept.NewTextExamples(t.rows, t.tok, t.options.MaxSourceLength, t.options.MaxTargetLength)
 	trainer, err := dept.NewTrainer(cmd.Context(), t.engine, t.model, t.tune, examples, t.options)
 	if err != nil {
@@ -504,6 +505,29 @@ func (t *training) learn(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if t.judge != nil {
+		predictor := dept.NewPredictor(t.engine, t.model, t.tok, t.tune, dept.PredictOptions{
+			Batch: t.options.Batch, MaxSourceLength: t.options.MaxSourceLength,
+			MaxNewTokens: answerLength(t.flagTargetLength(), t.task), Beams: 1,
+		})
+		defer predictor.Release()
+		predictor.OnRows = func(done, total int) { t.show.rows(done, total) }
+		run.Evaluate = func(ctx context.Context) (*dept.Evaluation, error) { return predictor.Evaluate(ctx, t.judge, t.task) }
+		run.Metric = dept.MainMetric(t.task)
+	}
+
+	return t.train(cmd, run, func() {
+		if n := examples.Cut(); n > 0 {
+			field(cmd.OutOrStdout(), "cut", "%s longer than %d source or %d target tokens", plural(n, "row"), t.options.MaxSourceLength, t.options.MaxTargetLength)
+		}
+	})
+}
+
+// train begins a run or goes on with it, shows how it goes, and says how it ended;
+// ended, if not nil, adds to that.
+func (t *training) train(cmd *cobra.Command, run *dept.Run, ended func()) error {
+	out, trainer := cmd.OutOrStdout(), run.Trainer
+	var err error
 	if t.resume {
 		err = run.Resume()
 	} else {
@@ -515,18 +539,8 @@ func (t *training) learn(cmd *cobra.Command) error {
 	if t.resume {
 		field(out, "resumed", "after step %s of %s", count(trainer.Done()), count(t.options.Steps))
 	}
-	show := newProgress(out, t.options.Steps, trainer.Done())
-	run.OnRecord, run.OnEval = show.step, show.eval
-	if t.judge != nil {
-		predictor := dept.NewPredictor(t.engine, t.model, t.tok, t.tune, dept.PredictOptions{
-			Batch: t.options.Batch, MaxSourceLength: t.options.MaxSourceLength,
-			MaxNewTokens: answerLength(t.flagTargetLength(), t.task), Beams: 1,
-		})
-		defer predictor.Release()
-		predictor.OnRows = show.rows
-		run.Evaluate = func(ctx context.Context) (*dept.Evaluation, error) { return predictor.Evaluate(ctx, t.judge, t.task) }
-		run.Metric = dept.MainMetric(t.task)
-	}
+	t.show = newProgress(out, t.options.Steps, trainer.Done())
+	run.OnRecord, run.OnEval = t.show.step, t.show.eval
 
 	// The first Ctrl-C asks the run to save and end, the second ends the process.
 	ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -537,9 +551,9 @@ func (t *training) learn(cmd *cobra.Command) error {
 	})
 	err = run.Train(ctx)
 	noted()
-	show.close()
-	if n := examples.Cut(); n > 0 {
-		field(out, "cut", "%s longer than %d source or %d target tokens", plural(n, "row"), t.options.MaxSourceLength, t.options.MaxTargetLength)
+	t.show.close()
+	if ended != nil {
+		ended()
 	}
 	var stopped *dept.Stopped
 	switch {
@@ -604,7 +618,7 @@ func (t *training) save(ctx context.Context) error {
 	if err := t.tok.Save(t.out); err != nil {
 		return err
 	}
-	return t5.WriteCheckpoint(t.out, t.ck.Config, safetensors.F32, func(name string) ([]float32, error) {
+	return t5.WriteCheckpoint(t.out, t.ck.Config, t.storage, func(name string) ([]float32, error) {
 		return t.model.Tensor(ctx, name)
 	})
 }

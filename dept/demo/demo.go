@@ -45,7 +45,7 @@ func Rows(task Task, split Split, n int, seed uint64) []dept.Row {
 	rows := make([]dept.Row, n)
 	for i := range rows {
 		label := task.Labels[i%len(task.Labels)]
-		s := r.sentence(split, true, map[string]string{task.Name: label})
+		s := makeSentence(r, split, true, map[string]string{task.Name: label})
 		rows[i] = dept.Row{Source: before + " " + s.text, Target: label, Line: i + 1}
 	}
 	return rows
@@ -53,7 +53,7 @@ func Rows(task Task, split Split, n int, seed uint64) []dept.Row {
 
 // Tokenizer knows every word of the language as one piece, and nothing else.
 func Tokenizer() (*t5.Tokenizer, error) {
-	words := vocabulary()
+	words := append(vocabulary(), before)
 	pieces := make([]t5.Piece, len(words))
 	for i, w := range words {
 		pieces[i].Text = "▁" + w

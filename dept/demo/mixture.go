@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/internal/draw"
 )
 
 // before stands before every sentence, as in the templates of the DePT authors.
@@ -32,33 +33,37 @@ const (
 	askEverything = 50
 )
 
-// Mixture makes n rows for pre-training a backbone: questions about sentences,
-// each answered with label words. A small model learns four labels a sentence
-// several times faster than one, so many questions ask for everything. The words
-// are all words; the templates are the split's. Rows of Dev and Test serve to
-// look at a backbone: it has not seen their templates.
+// Question is row i of the mixture that a backbone is pre-trained on: a question
+// about a sentence, answered with label words. A small model learns four labels a
+// sentence several times faster than one, so many questions ask for everything.
+// The words are all words; the templates are the split's. Rows of Dev and Test
+// serve to look at a backbone: it has not seen their templates.
+func Question(split Split, seed uint64, i int) dept.Row {
+	r := newSource(seed^uint64(i)<<32, mixtureStream, split)
+	s := makeSentence(r, split, false, nil)
+	var question []string
+	var answer string
+	switch {
+	case r.Below(100) < askNothing:
+		// Words by lot, or none, mean nothing together. The answer is the luck, so
+		// that a prompt that has learned nothing yet gets labels of the tone, at
+		// chance.
+		question, answer = around(r, nil, vocabulary()), s.labels["luck"]
+	case r.Below(100) < askEverything:
+		question, answer = around(r, words(draw.Pick(r, everything)), fillers), s.everything()
+	default:
+		a := draw.Pick(r, attributes).name
+		question, answer = around(r, words(draw.Pick(r, questions[a])), fillers), s.labels[a]
+	}
+	question = append(question, before, s.text)
+	return dept.Row{Source: strings.Join(question, " "), Target: answer, Line: i + 1}
+}
+
+// Mixture is the first n rows of the mixture.
 func Mixture(split Split, n int, seed uint64) []dept.Row {
-	r := newSource(seed, mixtureStream, split)
-	every := vocabulary()
 	rows := make([]dept.Row, n)
 	for i := range rows {
-		s := r.sentence(split, false, nil)
-		var question []string
-		var answer string
-		switch {
-		case r.below(100) < askNothing:
-			// Words by lot, or none, mean nothing together. The answer is the luck, so
-			// that a prompt that has learned nothing yet gets labels of the tone, at
-			// chance.
-			question, answer = r.around(nil, every), s.labels["luck"]
-		case r.below(100) < askEverything:
-			question, answer = r.around(words(pick(r, everything)), fillers), s.everything()
-		default:
-			a := pick(r, attributes).name
-			question, answer = r.around(words(pick(r, questions[a])), fillers), s.labels[a]
-		}
-		question = append(question, before, s.text)
-		rows[i] = dept.Row{Source: strings.Join(question, " "), Target: answer, Line: i + 1}
+		rows[i] = Question(split, seed, i)
 	}
 	return rows
 }
@@ -67,9 +72,9 @@ func Mixture(split Split, n int, seed uint64) []dept.Row {
 // for at most. A backbone that finds the question among them can be steered by a
 // prompt that is only partly right, and so shows it the way; without them one
 // prompt in four learned nothing.
-func (r source) around(question, list []string) []string {
-	for room := r.below(maxQuestion - len(question) + 1); room > 0; room-- {
-		question = slices.Insert(question, r.below(2)*len(question), pick(r, list))
+func around(r draw.Source, question, list []string) []string {
+	for room := r.Below(maxQuestion - len(question) + 1); room > 0; room-- {
+		question = slices.Insert(question, r.Below(2)*len(question), draw.Pick(r, list))
 	}
 	return question
 }

@@ -3,6 +3,7 @@ package demo
 import (
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/t5"
@@ -65,9 +66,10 @@ func Adapters(c *t5.Config) (dePT, pt dept.AdapterConfig) {
 	return dePT, pt
 }
 
-// vocabulary is every word of the language, sorted.
-func vocabulary() []string {
-	set := map[string]bool{before: true}
+// vocabulary is every word of the language but what stands before a sentence,
+// sorted.
+var vocabulary = sync.OnceValue(func() []string {
+	set := map[string]bool{}
 	add := func(words ...string) {
 		for _, w := range words {
 			set[w] = true
@@ -101,4 +103,4 @@ func vocabulary() []string {
 		add(words(wording)...)
 	}
 	return slices.Sorted(maps.Keys(set))
-}
+})

@@ -1,10 +1,10 @@
 package demo
 
 import (
-	"math/bits"
-	"math/rand/v2"
 	"slices"
 	"strings"
+
+	"github.com/go-dept/dept/internal/draw"
 )
 
 // Split says which words and templates sentences are made of. No two splits
@@ -109,10 +109,6 @@ type sentence struct {
 	labels map[string]string
 }
 
-// source draws numbers. It is spelled out, like dept.Order, so that later
-// releases of Go draw the same.
-type source struct{ pcg *rand.PCG }
-
 // The streams of one seed: the mixture's and the tasks' rows do not depend on
 // each other.
 const (
@@ -120,25 +116,17 @@ const (
 	rowsStream
 )
 
-func newSource(seed uint64, stream int, s Split) source {
-	return source{rand.NewPCG(seed, uint64(stream)<<8|uint64(s))}
+func newSource(seed uint64, stream int, s Split) draw.Source {
+	return draw.New(seed, uint64(stream)<<8|uint64(s))
 }
 
-// below is a number from 0 to n-1.
-func (r source) below(n int) int {
-	high, _ := bits.Mul64(r.pcg.Uint64(), uint64(n))
-	return int(high)
-}
-
-func pick[T any](r source, list []T) T { return list[r.below(len(list))] }
-
-// sentence makes one from a template of the given split. Its words are any, or
+// makeSentence makes one from a template of the given split. Its words are any, or
 // those of the same split with ownWords; its labels are any, but for those in
 // fixed.
-func (r source) sentence(s Split, ownWords bool, fixed map[string]string) sentence {
+func makeSentence(r draw.Source, s Split, ownWords bool, fixed map[string]string) sentence {
 	labels := map[string]string{}
 	for _, a := range attributes {
-		labels[a.name] = pick(r, a.labels)
+		labels[a.name] = draw.Pick(r, a.labels)
 		if label, ok := fixed[a.name]; ok {
 			labels[a.name] = label
 		}
@@ -147,7 +135,7 @@ func (r source) sentence(s Split, ownWords bool, fixed map[string]string) senten
 	if labels["tense"] == "past" {
 		tense = 1
 	}
-	text := slices.Clone(pick(r, part(templates, s)))
+	text := slices.Clone(draw.Pick(r, part(templates, s)))
 	for i, place := range text {
 		switch place {
 		case somebody:
@@ -168,9 +156,9 @@ func (r source) sentence(s Split, ownWords bool, fixed map[string]string) senten
 }
 
 // word picks from a list, or from the split's part of it.
-func word[T any](r source, list []T, s Split, own bool) T {
+func word[T any](r draw.Source, list []T, s Split, own bool) T {
 	if own {
 		list = part(list, s)
 	}
-	return pick(r, list)
+	return draw.Pick(r, list)
 }

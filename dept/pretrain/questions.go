@@ -1,0 +1,215 @@
+package pretrain
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/internal/draw"
+)
+
+// Question is a kind of question about sentences of the text, or of the
+// demonstration's language.
+type Question string
+
+// The questions, each asked in several wordings of its own.
+const (
+	Language Question = "language" // the demonstration's
+	Tone     Question = "tone"     // do its words praise or blame?
+	Topic    Question = "topic"    // which of four topics are its words of?
+	Order    Question = "order"    // are the words in their original order?
+	Grammar  Question = "grammar"  // was a word dropped, doubled or moved?
+	Follow   Question = "follow"   // does one sentence follow the other in the text?
+	Means    Question = "means"    // is what the second sentence says a part of the first?
+	Missing  Question = "missing"  // which of these words was taken out?
+)
+
+// Questions are all kinds.
+var Questions = []Question{Language, Tone, Topic, Order, Grammar, Follow, Means, Missing}
+
+// wording asks a question and says what its answers are, in the order of the
+// question's classes; none where the answer is a word of the text.
+type wording struct {
+	text    string
+	answers []string
+}
+
+var (
+	noYes  = []string{"no", "yes"}
+	yesNo  = []string{"yes", "no"}
+	zero   = []string{"0", "1"}
+	oneOff = []string{"1", "0"}
+)
+
+var wordings = map[Question][]wording{
+	Tone: {
+		{"what tone", tones.labels(name)}, {"which mood", tones.labels(name)}, {"how does it sound", tones.labels(name)},
+		{"praise or blame", tones.labels(name)}, {"positive or negative", tones.labels(other)}, {"which sentiment", tones.labels(other)},
+		{"tone 0 or 1", tones.labels(number)}, {"rate it 0 or 1", tones.labels(number)}, {"sentiment number", tones.labels(number)},
+		{"is it positive", noYes}, {"is it negative", yesNo},
+	},
+	Topic: {
+		{"what topic", topics.labels(name)}, {"which theme", topics.labels(name)}, {"what is it about", topics.labels(name)},
+		{"which section of the paper", topics.labels(other)}, {"name the subject", topics.labels(other)},
+		{"topic number", topics.labels(number)}, {"topic 0 1 2 or 3", topics.labels(number)}, {"which kind of news", topics.labels(number)},
+	},
+	Order: {
+		{"is the word order right", noYes}, {"are the words in order", noYes}, {"is it jumbled", yesNo}, {"in order 0 or 1", zero},
+	},
+	Grammar: {
+		{"is it good english", noYes}, {"is it a correct sentence", noYes}, {"is there a mistake", yesNo},
+		{"grammar 0 or 1", zero}, {"acceptable 0 or 1", zero},
+	},
+	Follow: {
+		{"does the second follow the first", noYes}, {"are they neighbours", noYes}, {"do they belong together", noYes}, {"follows 0 or 1", zero},
+	},
+	Means: {
+		{"does the first say the second", noYes}, {"is the second true", noYes}, {"entailment 0 or 1", oneOff}, {"true 0 or not 1", oneOff},
+	},
+	Missing: {{"which word is missing", nil}, {"which word was removed", nil}, {"what was taken out", nil}},
+}
+
+const (
+	before  = "sentence:" // stands before a sentence, as in the templates of the DePT authors
+	before1 = "sentence1:"
+	before2 = "sentence2:"
+)
+
+// classes is how many answers a kind has, as far as they are classes.
+func (q Question) classes() int {
+	if q == Topic {
+		return len(topics)
+	}
+	return 2
+}
+
+// ask makes a question of a kind whose answer is of a class. ok is false where the
+// draw has nothing to ask about.
+func (m *Mixture) ask(r draw.Source, q Question, class int) (source, target string, ok bool) {
+	if q == Language {
+		row := demo.Question(m.split, uint64(r.Below(1<<31)), r.Below(1<<31))
+		return row.Source, row.Target, true
+	}
+	w := draw.Pick(r, wordings[q])
+	single := func(class int, words []string) (string, string, bool) {
+		return w.text + " " + before + " " + strings.Join(words, " "), w.answers[class], true
+	}
+	pair := func(class int, first, second []string) (string, string, bool) {
+		return strings.Join([]string{w.text, before1, strings.Join(first, " "), before2, strings.Join(second, " ")}, " "), w.answers[class], true
+	}
+	all := m.corpus.Sentences(r.Below(m.corpus.Len()))
+	at := r.Below(len(all))
+	words := strings.Fields(all[at])
+	if len(words) < minWords || len(words) > maxWords {
+		return "", "", false
+	}
+	switch q {
+	case Tone:
+		return lexical(r, m.tones, 1, class, words, single)
+	case Topic:
+		return lexical(r, m.topics, 2, class, words, single)
+	case Order:
+		if class == 0 {
+			words = jumble(r, words)
+		}
+		return single(class, words)
+	case Grammar:
+		if class == 0 {
+			words = mistake(r, words)
+		}
+		return single(class, words)
+	case Follow:
+		var second []string
+		if class == 1 {
+			if at+1 == len(all) {
+				return "", "", false
+			}
+			second = strings.Fields(all[at+1])
+		} else {
+			second = strings.Fields(draw.Pick(r, m.corpus.Sentences(r.Below(m.corpus.Len()))))
+		}
+		if len(second) < minWords || len(second) > maxWords {
+			return "", "", false
+		}
+		return pair(class, words, second)
+	case Means:
+		whole := words
+		if class == 0 {
+			if len(all) < 2 {
+				return "", "", false
+			}
+			whole = strings.Fields(all[(at+1+r.Below(len(all)-1))%len(all)])
+		}
+		if len(whole) < minWords {
+			return "", "", false
+		}
+		n := max(minWords/2, min(len(whole), maxWords)*(4+r.Below(4))/8)
+		start := r.Below(len(whole) - min(n, len(whole)) + 1)
+		return pair(class, words, whole[start:min(start+n, len(whole))])
+	case Missing:
+		i := r.Below(len(words))
+		gone := bare(words[i])
+		others := []string{gone, bare(draw.Pick(r, words)), bare(draw.Pick(r, strings.Fields(all[r.Below(len(all))])))}
+		if len(gone) < 3 || others[1] == gone || others[2] == gone || others[1] == "" || others[2] == "" {
+			return "", "", false
+		}
+		// The other two stay in the sentence, or are in another one.
+		draw.Shuffle(r, others)
+		rest := slices.Concat(words[:i], words[i+1:])
+		if slices.ContainsFunc(rest, func(w string) bool { return bare(w) == gone }) {
+			return "", "", false
+		}
+		return w.text + " " + strings.Join(others, " or ") + " " + before + " " + strings.Join(rest, " "), gone, true
+	}
+	return "", "", false
+}
+
+// Sentences that are asked about have so many words.
+const (
+	minWords = 5
+	maxWords = 40
+)
+
+// lexical asks for the class that the words of a sentence are of, where at least so
+// many are of it and none of another. A quarter of the time one of them is left
+// out, so that the others come to tell something too.
+func lexical(r draw.Source, classes map[string]int, least, class int, words []string, single func(int, []string) (string, string, bool)) (string, string, bool) {
+	at, n := 0, 0
+	for i, w := range words {
+		c, ok := classes[bare(w)]
+		if !ok || c < 0 {
+			continue
+		}
+		if c != class {
+			return "", "", false
+		}
+		at, n = i, n+1
+	}
+	if n < least {
+		return "", "", false
+	}
+	if n > 1 && r.Below(4) == 0 {
+		words = slices.Concat(words[:at], words[at+1:])
+	}
+	return single(class, words)
+}
+
+// jumble brings words into another order.
+func jumble(r draw.Source, words []string) []string {
+	other := slices.Clone(words)
+	draw.Shuffle(r, other)
+	return other
+}
+
+// mistake drops a word, says it twice, or moves it.
+func mistake(r draw.Source, words []string) []string {
+	i := r.Below(len(words))
+	rest := slices.Concat(words[:i], words[i+1:])
+	switch r.Below(3) {
+	case 0:
+		return rest
+	case 1:
+		return slices.Insert(slices.Clone(words), i, words[i])
+	}
+	return slices.Insert(rest, r.Below(len(rest)+1), words[i])
+}
