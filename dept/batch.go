@@ -9,9 +9,34 @@ import (
 )
 
 // Example is a row as the model sees it: ids of the source and of the target,
-// each with its end token.
+// each with its end token. Several passages can share a row: none sees another.
 type Example struct {
 	Source, Target []int32
+	Parts          []Part // nil is one passage, the whole
+}
+
+// Part is where a passage of a row ends: the ends, within Source and Target, of
+// its ids. It begins where the one before ends.
+type Part struct{ Source, Target int }
+
+// parts are the row's passages. They have to fill it, each with ids of both
+// kinds.
+func (x Example) parts() ([]Part, error) {
+	whole := Part{len(x.Source), len(x.Target)}
+	if x.Parts == nil {
+		return []Part{whole}, nil
+	}
+	var last Part
+	for i, p := range x.Parts {
+		if p.Source <= last.Source || p.Target <= last.Target {
+			return nil, fmt.Errorf("part %d ends at %d source and %d target ids, the one before at %d and %d", i+1, p.Source, p.Target, last.Source, last.Target)
+		}
+		last = p
+	}
+	if last != whole {
+		return nil, fmt.Errorf("the parts end at %d source and %d target ids of %d and %d", last.Source, last.Target, whole.Source, whole.Target)
+	}
+	return x.Parts, nil
 }
 
 // Examples gives rows by number. It may be asked from another goroutine than
@@ -51,17 +76,20 @@ func bucketOf(examples []Example, rows, maxSource, maxTarget int) shape {
 
 // inputs are the arrays that a batch is written into.
 type inputs struct {
-	shape   shape
-	prompt  int // positions before the text
-	start   int32
-	pad     int32
-	source  tokenArrays
-	target  tokenArrays
-	lengths *tensor.Array // [rows] prompt and text, at least 1
-	labels  *tensor.Array // [rows·target]
+	shape  shape
+	prompt int // positions before the text
+	start  int32
+	pad    int32
+	source tokenArrays
+	target tokenArrays
+	spans  spanArrays
+	labels *tensor.Array // [rows·target]
 }
 
 type tokenArrays struct{ ids, runs, order *tensor.Array }
+
+// spanArrays are t5.Spans, of which source includes the prompt.
+type spanArrays struct{ source, target, cross, crossBy *tensor.Array }
 
 // newInputs makes the arrays of a shape; runs are needed to train an embedding.
 func newInputs(e *tensor.Engine, c *t5.Config, s shape, prompt int, withRuns bool) (*inputs, error) {
@@ -84,7 +112,10 @@ func newInputs(e *tensor.Engine, c *t5.Config, s shape, prompt int, withRuns boo
 	}
 	in.source = tokens("source", s.source)
 	in.target = tokens("target", s.target)
-	in.lengths = array("lengths", s.rows)
+	in.spans = spanArrays{
+		source: array("source spans", s.rows*(prompt+s.source), 2), target: array("target spans", s.rows*s.target, 2),
+		cross: array("cross spans", s.rows*s.target, 2), crossBy: array("crossed spans", s.rows*(prompt+s.source), 2),
+	}
 	in.labels = array("labels", s.rows*s.target)
 	if err != nil {
 		in.release()
@@ -95,7 +126,8 @@ func newInputs(e *tensor.Engine, c *t5.Config, s shape, prompt int, withRuns boo
 
 func (in *inputs) release() {
 	for _, a := range []*tensor.Array{
-		in.source.ids, in.source.runs, in.source.order, in.target.ids, in.target.runs, in.target.order, in.lengths, in.labels,
+		in.source.ids, in.source.runs, in.source.order, in.target.ids, in.target.runs, in.target.order,
+		in.spans.source, in.spans.target, in.spans.cross, in.spans.crossBy, in.labels,
 	} {
 		if a != nil {
 			a.Release()
@@ -112,14 +144,21 @@ func (t tokenArrays) use(g *tensor.Graph) t5.Tokens {
 	return tokens
 }
 
-// write fills the arrays. Rows beyond the examples are padding with no labels;
-// they attend to one position, so that nothing is divided by zero.
+// use brings spans into a graph.
+func (a spanArrays) use(g *tensor.Graph) t5.Spans {
+	return t5.Spans{Source: g.Use(a.source), Target: g.Use(a.target), Cross: g.Use(a.cross), CrossBy: g.Use(a.crossBy)}
+}
+
+// write fills the arrays. What lies after the passages of a row, and rows beyond
+// the examples, is padding: without labels, and attended to by nothing.
 func (in *inputs) write(examples []Example) error {
 	s := in.shape
+	positions := in.prompt + s.source
 	source := make([]uint32, s.rows*s.source)
 	target := make([]uint32, s.rows*s.target)
 	labels := make([]uint32, s.rows*s.target)
-	lengths := make([]uint32, s.rows)
+	sourceSpans, crossBySpans := make([]uint32, 2*s.rows*positions), make([]uint32, 2*s.rows*positions)
+	targetSpans, crossSpans := make([]uint32, 2*s.rows*s.target), make([]uint32, 2*s.rows*s.target)
 	missing := int32(ignored)
 	for i := range labels {
 		labels[i] = uint32(missing)
@@ -130,37 +169,48 @@ func (in *inputs) write(examples []Example) error {
 	for i := range target {
 		target[i] = uint32(in.pad)
 	}
-	for row := range s.rows {
-		lengths[row] = uint32(max(1, in.prompt))
-		if s.target > 0 {
-			target[row*s.target] = uint32(in.start)
-		}
-		if row >= len(examples) {
-			continue
-		}
-		x := examples[row]
+	for row, x := range examples {
 		if len(x.Source) > s.source || len(x.Target) > s.target {
 			return fmt.Errorf("batch row %d: %d source and %d target ids in a bucket of %d and %d", row, len(x.Source), len(x.Target), s.source, s.target)
 		}
-		lengths[row] = uint32(max(1, in.prompt+len(x.Source)))
+		parts, err := x.parts()
+		if err != nil {
+			return fmt.Errorf("batch row %d: %w", row, err)
+		}
+		if in.prompt > 0 && len(parts) > 1 {
+			return fmt.Errorf("batch row %d: %d passages behind one prompt; give each a row of its own", row, len(parts))
+		}
 		for i, id := range x.Source {
 			source[row*s.source+i] = uint32(id)
 		}
-		// The decoder reads the labels shifted right by one.
-		for i, id := range x.Target {
-			labels[row*s.target+i] = uint32(id)
-			if i+1 < s.target {
-				target[row*s.target+i+1] = uint32(id)
-				if id == ignored {
-					target[row*s.target+i+1] = uint32(in.pad)
+		var from Part // in positions
+		for _, to := range parts {
+			to.Source += in.prompt
+			for i := from.Source; i < to.Source; i++ {
+				setSpan(sourceSpans, row*positions+i, from.Source, to.Source)
+				setSpan(crossBySpans, row*positions+i, from.Target, to.Target)
+			}
+			// The decoder reads the labels shifted right by one.
+			before := in.start
+			for i := from.Target; i < to.Target; i++ {
+				setSpan(targetSpans, row*s.target+i, from.Target, to.Target)
+				setSpan(crossSpans, row*s.target+i, from.Source, to.Source)
+				target[row*s.target+i] = uint32(before)
+				labels[row*s.target+i] = uint32(x.Target[i])
+				if before = x.Target[i]; before == ignored {
+					before = in.pad
 				}
 			}
+			from = to
 		}
 	}
 	for _, w := range []struct {
 		to   *tensor.Array
 		from []uint32
-	}{{in.source.ids, source}, {in.target.ids, target}, {in.lengths, lengths}, {in.labels, labels}} {
+	}{
+		{in.source.ids, source}, {in.target.ids, target}, {in.labels, labels},
+		{in.spans.source, sourceSpans}, {in.spans.target, targetSpans}, {in.spans.cross, crossSpans}, {in.spans.crossBy, crossBySpans},
+	} {
 		if err := w.to.WriteUints(w.from); err != nil {
 			return err
 		}
@@ -183,15 +233,20 @@ func (in *inputs) write(examples []Example) error {
 	return nil
 }
 
+// setSpan writes the span of a position.
+func setSpan(spans []uint32, position, first, end int) {
+	spans[2*position], spans[2*position+1] = uint32(first), uint32(end)
+}
+
 // forward records a batch's pass up to its loss, which is added to total, and
 // returns the loss of each position.
 func (in *inputs) forward(p *t5.Pass, m Method, total *tensor.Array) *tensor.Value {
 	g := p.Graph()
 	g.Section("encoder")
-	lengths := g.Use(in.lengths)
-	encoded := p.Encode(m.Embed(p, in.source.use(g)), in.shape.rows, lengths)
+	spans := in.spans.use(g)
+	encoded := p.Encode(m.Embed(p, in.source.use(g)), in.shape.rows, spans)
 	g.Section("decoder")
-	states := p.Decode(in.target.use(g), encoded, lengths)
+	states := p.Decode(in.target.use(g), encoded, spans)
 	g.Section("loss")
 	return p.Loss(states, g.Use(in.labels), g.Use(total))
 }

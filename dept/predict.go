@@ -232,7 +232,7 @@ func (p *Predictor) generatorFor(ctx context.Context, s shape) (*generator, erro
 		return nil, err
 	}
 	gen, err := p.m.NewGenerator(ctx, t5.GeneratorOptions{
-		Batch: s.rows, Keys: p.method.PromptLength() + s.source, Beams: p.o.Beams, New: p.o.MaxNewTokens, Lengths: in.lengths,
+		Batch: s.rows, Keys: p.method.PromptLength() + s.source, Beams: p.o.Beams, New: p.o.MaxNewTokens, Source: in.spans.source,
 		Embed: func(pass *t5.Pass) *tensor.Value { return p.method.Embed(pass, in.source.use(pass.Graph())) },
 	})
 	if err != nil {

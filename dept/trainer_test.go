@@ -259,7 +259,7 @@ func TestBeams(t *testing.T) {
 	generate := func(beams int) [][]int32 {
 		require.NoError(t, in.write(b.rows))
 		gen, err := b.m.NewGenerator(ctx, t5.GeneratorOptions{
-			Batch: s.rows, Keys: p.PromptLength() + s.source, Beams: beams, New: 6, Lengths: in.lengths,
+			Batch: s.rows, Keys: p.PromptLength() + s.source, Beams: beams, New: 6, Source: in.spans.source,
 			Embed: func(pass *t5.Pass) *tensor.Value { return p.Embed(pass, in.source.use(pass.Graph())) },
 		})
 		require.NoError(t, err)

@@ -20,11 +20,15 @@ type Attention struct {
 	Bias     bool
 	BiasSpan int
 
-	// Masked hides the keys from lengths[b] on, which is at least 1. Causal hides
-	// the keys after the query's own place. Decode places query i at
-	// Step.Position + i, of Keys places in a key/value cache, and hides the keys
-	// after it.
-	Masked, Causal, Decode bool
+	// Windowed lets each query see a run of the keys alone: window [Batch·Queries,
+	// 2] u32 holds the first and the end of each run, and seenBy [Batch·Keys, 2]
+	// those of the queries that may see each key. A query whose run is empty has
+	// an output of 0 and no part in any gradient; so has padding, and the work of
+	// a long row is that of its short runs. Without it any buffer may be bound in
+	// its place. Causal hides the keys after the query's own place. Decode places
+	// query i at Step.Position + i, of Keys places in a key/value cache, and hides
+	// the keys after it.
+	Windowed, Causal, Decode bool
 
 	// Dropout of the weights; the index of a weight is
 	// ((b·Heads + h)·Queries + query)·Keys + key.
@@ -33,7 +37,7 @@ type Attention struct {
 
 // Forward computes out and the log-sum-exp of each row of scores.
 //
-// Bindings: 1 q, 2 kv, 3 bias, 4 lengths [Batch] u32, 5 out,
+// Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 out,
 // 6 stats [Batch, Heads, Queries, 2], of which it writes the first of each pair.
 func (a Attention) Forward(t Target) Call {
 	return a.call(t, "forward", a.Batch*a.Heads, a.Queries)
@@ -52,22 +56,22 @@ func (a Attention) Delta(t Target) Call {
 
 // GradQ writes dq, the gradient of q, in the columns where q has its own.
 //
-// Bindings: 1 q, 2 kv, 3 bias, 4 lengths, 5 dout, 6 stats, 7 dq.
+// Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dq.
 func (a Attention) GradQ(t Target) Call {
 	return a.call(t, "grad_q", a.Batch*a.Heads, a.Queries)
 }
 
 // GradKV writes the gradients of k and v in the columns where kv has its own;
-// those of hidden keys are zero.
+// those of keys that no query sees are zero.
 //
-// Bindings: 1 q, 2 kv, 3 bias, 4 lengths, 5 dout, 6 stats, 7 dkv.
+// Bindings: 1 q, 2 kv, 3 bias, 4 seenBy, 5 dout, 6 stats, 7 dkv.
 func (a Attention) GradKV(t Target) Call {
 	return a.call(t, "grad_kv", a.Batch*a.Heads, a.Keys)
 }
 
 // GradBias adds the gradient of the bias to dbias [Heads, 2·BiasSpan-1].
 //
-// Bindings: 1 q, 2 kv, 3 bias, 4 lengths, 5 dout, 6 stats, 7 dbias.
+// Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dbias.
 func (a Attention) GradBias(t Target) Call {
 	c := a.call(t, "grad_bias", 0, 0)
 	width := 2*a.BiasSpan - 1
@@ -109,7 +113,7 @@ func (a Attention) call(t Target, entry string, heads, rows int) Call {
 	return Call{
 		Spec: spec,
 		Params: params(a.Batch, a.Heads, a.Queries, a.Keys, a.QStride, a.QOffset, a.KVStride, a.KOffset, a.VOffset,
-			span, a.Masked, a.Causal, a.Decode, site, threshold, scale),
+			span, a.Windowed, a.Causal, a.Decode, site, threshold, scale),
 		Grid: grid,
 	}
 }

@@ -1,6 +1,6 @@
 // T5 attention, which has no 1/√d. For each head, query i and key j:
 //
-//   s_ij = q_i·k_j + bias[j - i]        over the keys j that query i may see
+//   s_ij = q_i·k_j + bias[j - i]        over the keys j in query i's window
 //   p_ij = exp(s_ij) / Σ_j exp(s_ij)
 //   out_i = Σ_j keep_ij·p_ij·v_j        keep: dropout's factor
 //
@@ -11,6 +11,10 @@
 //   ds_ij = p_ij·(dp_ij - Δ_i)
 //   dq_i = Σ_j ds_ij·k_j,  dk_j = Σ_i ds_ij·q_i,  dv_j = Σ_i keep_ij·p_ij·dout_i
 //   dbias[d] = Σ over all i, j with j - i = d of ds_ij
+//
+// A window is a run of keys, so that a row can hold several passages; that of
+// padding is empty, its output and gradients 0. Tiles that lie in no window are
+// left out.
 //
 // A workgroup holds a tile of 64 rows by 32 columns of the scores: forward and
 // grad_q have queries as rows and walk along the keys, grad_kv has keys as rows
@@ -41,7 +45,7 @@ struct Params {
   k_offset: u32,
   v_offset: u32,
   bias_span: u32,  // L of the bias [heads, 2L-1]; 0: no bias
-  masked: u32,
+  windowed: u32,
   causal: u32,
   decode: u32,
   site: u32,
@@ -66,7 +70,9 @@ struct Step {
 @group(0) @binding(1) var<storage, read> q: array<f32>;
 @group(0) @binding(2) var<storage, read> kv: array<f32>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> lengths: array<u32>;
+// The first and the end of the keys that each query may see; in grad_kv, of the
+// queries that may see each key.
+@group(0) @binding(4) var<storage, read> window: array<vec2<u32>>;
 // forward
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> row_stats: array<vec2<f32>>;
@@ -145,16 +151,66 @@ fn position(row: u32) -> u32 {
   return select(row, row + step.position, params.decode != 0u);
 }
 
-// How many keys query row of batch row b may see.
-fn limit(b: u32, row: u32) -> u32 {
-  var n = params.keys;
-  if (params.masked != 0u) {
-    n = min(n, lengths[b]);
+// The first and the end of the keys that query row of batch row b sees: none
+// beyond the last query.
+fn keys_of(b: u32, row: u32) -> vec2<u32> {
+  if (row >= params.queries) {
+    return vec2(0u);
+  }
+  var w = vec2(0u, params.keys);
+  if (params.windowed != 0u) {
+    w = window[b * params.queries + row];
   }
   if (params.causal + params.decode != 0u) {
-    n = min(n, position(row) + 1u);
+    w.y = min(w.y, position(row) + 1u);
   }
-  return n;
+  return vec2(w.x, min(w.y, params.keys));
+}
+
+// The first and the end of the queries that see key row of batch row b: none
+// beyond the last key.
+fn queries_of(b: u32, row: u32) -> vec2<u32> {
+  if (row >= params.keys) {
+    return vec2(0u);
+  }
+  var w = vec2(0u, params.queries);
+  if (params.windowed != 0u) {
+    w = window[b * params.keys + row];
+  }
+  if (params.causal != 0u) {
+    w.x = max(w.x, row);
+  }
+  return vec2(w.x, min(w.y, params.queries));
+}
+
+// What two windows cover. An empty one adds nothing, wherever it lies.
+fn cover(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
+  if (b.x >= b.y) {
+    return a;
+  }
+  return vec2(min(a.x, b.x), max(a.y, b.y));
+}
+
+// What the windows of a tile's queries cover.
+fn keys_of_tile(b: u32, first: u32) -> vec2<u32> {
+  var all = vec2(params.keys, 0u);
+  for (var r = 0u; r < ROWS; r++) {
+    all = cover(all, keys_of(b, first + r));
+  }
+  return all;
+}
+
+// What the windows of a tile's keys cover.
+fn queries_of_tile(b: u32, first: u32) -> vec2<u32> {
+  var all = vec2(params.queries, 0u);
+  for (var r = 0u; r < ROWS; r++) {
+    all = cover(all, queries_of(b, first + r));
+  }
+  return all;
+}
+
+fn inside(w: vec2<u32>, at: u32) -> bool {
+  return at >= w.x && at < w.y;
 }
 
 fn bias_of(h: u32, row: u32, key: u32) -> f32 {
@@ -295,13 +351,14 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
   var sum = array<f32, MAX_SUMS>();
   var peak = array<f32, 4>(LOWEST, LOWEST, LOWEST, LOWEST);
   var total = array<f32, 4>();  // of this invocation's two columns
-  let end = limit(b, min(first + ROWS, params.queries) - 1u);
-  for (var key = 0u; key < end; key += COLS) {
+  let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
+  let span = keys_of_tile(b, first);
+  for (var key = span.x; key < span.y; key += COLS) {
     var score = qk_tile(b, h, first, key, false, lid);
     for (var e = 0u; e < 8u; e++) {
       let i = row + e / 2u;
       let j = key + x + e % 2u * 16u;
-      if (i < params.queries && j < limit(b, i)) {
+      if (inside(sees[e / 2u], j)) {
         score[e] += bias_of(h, i, j);
       } else {
         score[e] = LOWEST;
@@ -347,13 +404,16 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
       for (var c = 0u; c < 16u; c++) {
         whole += tile[(i - first) * TILE_STRIDE + c];
       }
+      // Of a row that sees nothing, all is zero.
+      let empty = whole == 0.0;
+      whole = select(whole, 1.0, empty);
       for (var j = 0u; j < sums(); j++) {
         if (x + 16u * j < HEAD_DIM) {
           out[out_index(b, h, i) + x + 16u * j] = sum[4u * j + r] / whole;
         }
       }
       if (x == 0u) {
-        row_stats[head * params.queries + i].x = peak[r] + log(whole);
+        row_stats[head * params.queries + i].x = select(peak[r] + log(whole), 0.0, empty);
       }
     }
   }
@@ -374,9 +434,10 @@ fn delta(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: v
   delta_stats[unit].y = sum;
 }
 
-// keep·p and ds of query i and key j, from q·k and dout·v.
-fn weights(b: u32, h: u32, i: u32, j: u32, score: f32, slope: f32) -> vec2<f32> {
-  if (i >= params.queries || j >= limit(b, i)) {
+// keep·p and ds of query i and key j, from q·k and dout·v; zero unless it sees
+// the key.
+fn weights(b: u32, h: u32, i: u32, j: u32, sees: bool, score: f32, slope: f32) -> vec2<f32> {
+  if (!sees) {
     return vec2(0.0);
   }
   let line = (b * params.heads + h) * params.queries + i;
@@ -399,14 +460,15 @@ fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
   let row = first + lid / 16u * 4u;
 
   var sum = array<f32, MAX_SUMS>();
-  let end = limit(b, min(first + ROWS, params.queries) - 1u);
-  for (var key = 0u; key < end; key += COLS) {
+  let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
+  let span = keys_of_tile(b, first);
+  for (var key = span.x; key < span.y; key += COLS) {
     let score = qk_tile(b, h, first, key, false, lid);
     let slope = dv_tile(b, h, first, key, false, lid);
     for (var e = 0u; e < 8u; e++) {
       let i = row + e / 2u;
       let j = key + x + e % 2u * 16u;
-      tile[(i - first) * TILE_STRIDE + j - key] = weights(b, h, i, j, score[e], slope[e]).y;
+      tile[(i - first) * TILE_STRIDE + j - key] = weights(b, h, i, j, inside(sees[e / 2u], j), score[e], slope[e]).y;
     }
     sum_keys(&sum, b, h, key, false, lid);
   }
@@ -436,20 +498,16 @@ fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 
   var key_sum = array<f32, MAX_SUMS>();
   var value_sum = array<f32, MAX_SUMS>();
-  // No query before the first key's own place sees any of these rows, and none
-  // at all sees them beyond the batch row's length.
-  var query = select(0u, first / COLS * COLS, params.causal != 0u);
-  if (params.masked != 0u && first >= lengths[b]) {
-    query = params.queries;
-  }
-  for (; query < params.queries; query += COLS) {
+  let seen = array(queries_of(b, row), queries_of(b, row + 1u), queries_of(b, row + 2u), queries_of(b, row + 3u));
+  let span = queries_of_tile(b, first);
+  for (var query = span.x; query < span.y; query += COLS) {
     let score = qk_tile(b, h, first, query, true, lid);
     let slope = dv_tile(b, h, first, query, true, lid);
     var ds: array<f32, 8>;
     for (var e = 0u; e < 8u; e++) {
       let j = row + e / 2u;
       let i = query + x + e % 2u * 16u;
-      let w = weights(b, h, i, j, score[e], slope[e]);
+      let w = weights(b, h, i, j, inside(seen[e / 2u], i), score[e], slope[e]);
       tile[(j - first) * TILE_STRIDE + i - query] = w.x;
       ds[e] = w.y;
     }
@@ -509,6 +567,11 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
   let end = u32(clamp(i32(params.keys) - offset, 0, i32(params.queries)));
   for (var b = 0u; b < params.batch; b++) {
     for (var row = start; row < end; row += ROWS) {
+      let near = i32(row) + offset;
+      let span = vec2<i32>(keys_of_tile(b, row));
+      if (max(span.x, near) >= min(span.y, near + i32(ROWS + COLS - 1u))) {
+        continue;
+      }
       var score = array<f32, 8>();
       var slope = array<f32, 8>();
       for (var at = 0u; at < HEAD_DIM; at += STEP) {
@@ -539,10 +602,8 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
       }
       for (var e = 0u; e < 8u; e++) {
         let i = row + 4u * y + e / 2u;
-        let j = i32(i + x + e % 2u * 16u) + offset;
-        if (j >= 0) {
-          sum[e] += weights(b, h, i, u32(j), score[e], slope[e]).y;
-        }
+        let j = u32(i32(i + x + e % 2u * 16u) + offset);  // one before the first wraps beyond the last
+        sum[e] += weights(b, h, i, j, inside(keys_of(b, i), j), score[e], slope[e]).y;
       }
     }
   }

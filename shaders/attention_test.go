@@ -17,20 +17,20 @@ import (
 // them; the gradients are those of Σ dout·out.
 type attentionOracle struct {
 	Attention
-	step    Step
-	lengths []uint32
+	step   Step
+	window []uint32
 }
 
-// limit is how many keys query i of batch row b sees.
-func (a attentionOracle) limit(b, i int) int {
-	n := a.Keys
-	if a.Masked {
-		n = min(n, int(a.lengths[b]))
+// keys are the first and the end of those that query i of batch row b sees.
+func (a attentionOracle) keys(b, i int) (first, end int) {
+	end = a.Keys
+	if a.Windowed {
+		first, end = int(a.window[2*(b*a.Queries+i)]), int(a.window[2*(b*a.Queries+i)+1])
 	}
 	if a.Causal || a.Decode {
-		n = min(n, a.position(i)+1)
+		end = min(end, a.position(i)+1)
 	}
-	return n
+	return first, max(first, end)
 }
 
 func (a attentionOracle) position(i int) int {
@@ -58,21 +58,23 @@ func (a attentionOracle) value(b, h, j int) int {
 
 func (a attentionOracle) row(b, h, i int) int { return (b*a.Queries+i)*a.Heads + h }
 
-// each calls f for every batch row, head and query, with the scores of the keys
-// it sees and their dropout factors.
-func (a attentionOracle) each(q, kv, bias []float64, f func(b, h, i int, scores, keep []float64)) {
+// each calls f for every batch row, head and query, with the first key it sees,
+// the scores of that key and those after it, and their dropout factors.
+func (a attentionOracle) each(q, kv, bias []float64, f func(b, h, i, first int, scores, keep []float64)) {
 	for b := range a.Batch {
 		for h := range a.Heads {
 			for i := range a.Queries {
-				s, keep := make([]float64, a.limit(b, i)), make([]float64, a.limit(b, i))
-				for j := range s {
-					s[j] = dot(q[a.query(b, h, i):][:a.HeadDim], kv[a.key(b, h, j):])
+				var s, keep []float64
+				first, end := a.keys(b, i)
+				for j := first; j < end; j++ {
+					score := dot(q[a.query(b, h, i):][:a.HeadDim], kv[a.key(b, h, j):])
 					if a.Bias {
-						s[j] += bias[a.distance(h, i, j)]
+						score += bias[a.distance(h, i, j)]
 					}
-					keep[j] = keepOracle(a.Dropout, a.step, ((b*a.Heads+h)*a.Queries+i)*a.Keys+j)
+					s = append(s, score)
+					keep = append(keep, keepOracle(a.Dropout, a.step, ((b*a.Heads+h)*a.Queries+i)*a.Keys+j))
 				}
-				f(b, h, i, s, keep)
+				f(b, h, i, first, s, keep)
 			}
 		}
 	}
@@ -80,7 +82,11 @@ func (a attentionOracle) each(q, kv, bias []float64, f func(b, h, i int, scores,
 
 func (a attentionOracle) forward(q, kv, bias []float64) (out, lse []float64) {
 	out = make([]float64, a.Batch*a.Queries*a.Heads*a.HeadDim)
-	a.each(q, kv, bias, func(b, h, i int, scores, keep []float64) {
+	a.each(q, kv, bias, func(b, h, i, first int, scores, keep []float64) {
+		if len(scores) == 0 {
+			lse = append(lse, 0)
+			return
+		}
 		top := slices.Max(scores)
 		var sum float64
 		for _, s := range scores {
@@ -90,7 +96,7 @@ func (a attentionOracle) forward(q, kv, bias []float64) (out, lse []float64) {
 		o := out[a.row(b, h, i)*a.HeadDim:][:a.HeadDim]
 		for j, s := range scores {
 			for c := range o {
-				o[c] += keep[j] * math.Exp(s-top) / sum * kv[a.value(b, h, j)+c]
+				o[c] += keep[j] * math.Exp(s-top) / sum * kv[a.value(b, h, first+j)+c]
 			}
 		}
 	})
@@ -125,16 +131,17 @@ func (a attentionOracle) backward(q, kv, bias, dout, lse, delta, dq, dkv, dbias 
 			}
 		}
 	}
-	a.each(q, kv, bias, func(b, h, i int, scores, keep []float64) {
+	a.each(q, kv, bias, func(b, h, i, first int, scores, keep []float64) {
 		line := (b*a.Heads+h)*a.Queries + i
 		d := dout[a.row(b, h, i)*a.HeadDim:][:a.HeadDim]
-		for j, s := range scores {
+		for n, s := range scores {
+			j := first + n
 			p := math.Exp(s - lse[line])
-			ds := p * (keep[j]*dot(d, kv[a.value(b, h, j):]) - delta[line])
+			ds := p * (keep[n]*dot(d, kv[a.value(b, h, j):]) - delta[line])
 			for c := range d {
 				dq[a.query(b, h, i)+c] += ds * kv[a.key(b, h, j)+c]
 				dkv[a.key(b, h, j)+c] += ds * q[a.query(b, h, i)+c]
-				dkv[a.value(b, h, j)+c] += keep[j] * p * d[c]
+				dkv[a.value(b, h, j)+c] += keep[n] * p * d[c]
 			}
 			if a.Bias {
 				dbias[a.distance(h, i, j)] += ds
@@ -143,10 +150,9 @@ func (a attentionOracle) backward(q, kv, bias, dout, lse, delta, dq, dkv, dbias 
 	})
 }
 
-// attentionData is what an attention reads: random multiples of scale/8, with
-// the lengths of the batch rows falling from Keys to 1. Where scale is a power of
-// 2 the scores are exact in float32, however large.
-func attentionData(a Attention, scale float64) (q, kv, bias, dout []float32, lengths []uint32) {
+// attentionData is what an attention reads: random multiples of scale/8. Where
+// scale is a power of 2 the scores are exact in float32, however large.
+func attentionData(a Attention, scale float64) (q, kv, bias, dout []float32) {
 	draw := func(seed uint64, n int) []float32 {
 		x := normals(seed, n, 8)
 		for i, v := range x {
@@ -157,10 +163,62 @@ func attentionData(a Attention, scale float64) (q, kv, bias, dout []float32, len
 	q, kv = draw(1, a.Batch*a.Queries*a.QStride), draw(2, a.Batch*a.Keys*a.KVStride)
 	bias = draw(3, max(1, a.Heads*(2*a.BiasSpan-1)))
 	dout = normals(4, a.Batch*a.Queries*a.Heads*a.HeadDim, 1)
-	for b := range a.Batch {
-		lengths = append(lengths, uint32(1+(a.Keys-1)*(a.Batch-1-b)/max(1, a.Batch-1)))
+	return q, kv, bias, dout
+}
+
+// passages gives the windows of rows that hold several passages: their queries
+// and their keys end at the given places, in each batch row a place earlier, and
+// what follows the last is padding. From a third batch row on all is padding.
+func passages(a Attention, queryEnds, keyEnds []int) (window, seenBy []uint32) {
+	window, seenBy = make([]uint32, 2*a.Batch*a.Queries), make([]uint32, 2*a.Batch*a.Keys)
+	// Empty windows lie anywhere.
+	for i := range a.Batch * a.Queries {
+		window[2*i], window[2*i+1] = uint32(i%(a.Keys+1)), uint32(i%(a.Keys+1))
 	}
-	return q, kv, bias, dout, lengths
+	for j := range a.Batch * a.Keys {
+		seenBy[2*j], seenBy[2*j+1] = uint32(j%(a.Queries+1)), uint32(j%(a.Queries+1))
+	}
+	for b := range min(2, a.Batch) {
+		query, key := 0, 0
+		for n := range queryEnds {
+			queryEnd, keyEnd := queryEnds[n]-b, keyEnds[n]-b
+			for i := query; i < queryEnd; i++ {
+				copy(window[2*(b*a.Queries+i):], []uint32{uint32(key), uint32(keyEnd)})
+			}
+			for j := key; j < keyEnd; j++ {
+				copy(seenBy[2*(b*a.Keys+j):], []uint32{uint32(query), uint32(queryEnd)})
+			}
+			query, key = queryEnd, keyEnd
+		}
+	}
+	return window, seenBy
+}
+
+// prefixes lets every query see the first keys alone, all of them in the first
+// batch row and one in the last.
+func prefixes(a Attention) (window, seenBy []uint32) {
+	for b := range a.Batch {
+		n := 1 + (a.Keys-1)*(a.Batch-1-b)/max(1, a.Batch-1)
+		for range a.Queries {
+			window = append(window, 0, uint32(n))
+		}
+		for j := range a.Keys {
+			if j < n {
+				seenBy = append(seenBy, 0, uint32(a.Queries))
+			} else {
+				seenBy = append(seenBy, 0, 0)
+			}
+		}
+	}
+	return window, seenBy
+}
+
+// sliding lets each query see the five keys around its place.
+func sliding(a Attention) (window, seenBy []uint32) {
+	for i := range a.Batch * a.Queries {
+		window = append(window, uint32(max(0, i%a.Queries-2)), uint32(min(a.Keys, i%a.Queries+3)))
+	}
+	return window, window // as many queries see a key
 }
 
 // packed is attention over its own sequence, out of rows [q, k, v].
@@ -188,24 +246,47 @@ func attentionCases(target Target) []kernelCase {
 		scale    float64
 		position int
 		shift    float32 // of the scores: up in even heads, down in odd ones
+
+		window, seenBy []uint32
 	}
 	var rows []row
 	add := func(a Attention, scale float64, position int, name string) {
 		name = fmt.Sprintf("%s,b=%d,h=%d,q=%d,k=%d,d=%d", name, a.Batch, a.Heads, a.Queries, a.Keys, a.HeadDim)
-		rows = append(rows, row{name, a, scale, position, 0})
+		r := row{name: name, a: a, scale: scale, position: position, window: []uint32{7, 3}} // one that must not be read
+		r.seenBy = r.window
+		if a.Windowed {
+			r.window, r.seenBy = prefixes(a)
+		}
+		rows = append(rows, r)
+	}
+	pack := func(a Attention, name string, queryEnds, keyEnds []int) {
+		a.Windowed = true
+		add(a, 0.5, 0, name)
+		rows[len(rows)-1].window, rows[len(rows)-1].seenBy = passages(a, queryEnds, keyEnds)
 	}
 	for _, headDim := range []int{64, 16, 10, 5} {
 		for _, length := range []int{1, 17, 33, 65} {
 			a := packed(2, 3, length, headDim)
-			a.Bias, a.BiasSpan, a.Masked = true, length+2, true
+			a.Bias, a.BiasSpan, a.Windowed = true, length+2, true
 			add(a, 0.5, 0, "encoder")
 		}
 		a := packed(2, 2, 33, headDim)
 		a.Bias, a.BiasSpan, a.Causal, a.Dropout = true, 33, true, Dropout{Rate: 0.1, Site: 5}
 		add(a, 0.5, 0, "causal,dropout")
 		a = cross(3, 2, 7, 33, headDim)
-		a.Masked, a.Dropout = true, Dropout{Rate: 0.3, Site: 6}
+		a.Windowed, a.Dropout = true, Dropout{Rate: 0.3, Site: 6}
 		add(a, 0.5, 0, "cross,dropout")
+		// Passages within a tile, over its edge, over several; then padding.
+		ends := []int{2, 40, 70, 137, 150}
+		a = packed(3, 2, 157, headDim)
+		a.Bias, a.BiasSpan = true, 158
+		pack(a, "passages", ends, ends)
+		a.Causal, a.Dropout = true, Dropout{Rate: 0.1, Site: 8}
+		pack(a, "causal passages,dropout", ends, ends)
+		a = cross(3, 2, 70, 163, headDim)
+		pack(a, "cross passages", []int{3, 9, 31, 66, 67}, ends)
+		a.Bias, a.BiasSpan, a.Dropout = true, 163, Dropout{Rate: 0.3, Site: 9}
+		pack(a, "cross passages,bias,dropout", []int{30, 66, 67}, []int{2, 100, 150})
 		for _, position := range []int{0, 6, 18} {
 			a = cross(2, 3, 1, 19, headDim)
 			a.Bias, a.BiasSpan, a.Decode = true, 19, true
@@ -216,12 +297,18 @@ func attentionCases(target Target) []kernelCase {
 	a.Bias, a.BiasSpan, a.Dropout = true, 9, Dropout{Rate: 0.2, Site: 7}
 	add(a, 0.5, 0, "dropout")
 	a = packed(1, 2, 168, 64)
-	a.Bias, a.BiasSpan, a.Masked = true, 168, true
+	a.Bias, a.BiasSpan, a.Windowed = true, 168, true
 	add(a, 0.3, 0, "long")
 	a = packed(2, 2, 40, 64)
-	a.Bias, a.BiasSpan, a.Causal, a.Masked = true, 64, true, true
+	a.Bias, a.BiasSpan, a.Causal, a.Windowed = true, 64, true, true
 	add(a, 0.5, 0, "large scores")
 	rows[len(rows)-1].shift = 512
+	a = packed(2, 2, 101, 64)
+	a.Bias, a.BiasSpan, a.Windowed = true, 101, true
+	add(a, 0.5, 0, "sliding")
+	rows[len(rows)-1].window, rows[len(rows)-1].seenBy = sliding(a)
+	a = cross(3, 2, 1, 19, 64)
+	pack(a, "one query", []int{1}, []int{13})
 	a = cross(2, 3, 3, 65, 64)
 	a.QStride, a.QOffset, a.KVStride, a.KOffset, a.VOffset = 3*64+8, 4, 2*3*64+24, 200, 4
 	add(a, 0.5, 0, "strides")
@@ -245,11 +332,11 @@ func attentionCases(target Target) []kernelCase {
 			if i%2 == 1 {
 				t.Groups = 5 // so that grids need two dimensions
 			}
-			q, kv, bias, dout, lengths := attentionData(r.a, r.scale)
+			q, kv, bias, dout := attentionData(r.a, r.scale)
 			for i := range bias {
 				bias[i] += r.shift * float32(1-2*(i/(2*r.a.BiasSpan-1)%2))
 			}
-			o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, lengths}
+			o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, r.window}
 			attended, lse := o.forward(wide(q), wide(kv), wide(bias))
 			name := fmt.Sprintf("attention/cpu=%v,%s", target.CPU, r.name)
 
@@ -267,15 +354,15 @@ func attentionCases(target Target) []kernelCase {
 			before := [3][]float32{normals(6, len(q), 1), normals(7, len(kv), 1), normals(8, len(bias), 1)}
 			dq, dkv, dbias := wide(before[0]), wide(before[1]), wide(before[2])
 			o.backward(wide(q), wide(kv), wide(bias), wide(dout), wide(narrow(lse)), wide(narrow(delta)), dq, dkv, dbias)
-			backward := func(entry string, call Call, i int, want []float64, terms int) {
+			backward := func(entry string, call Call, window []uint32, i int, want []float64, terms int) {
 				cases = append(cases, kernelCase{
 					name: name + "/" + entry, call: call, step: o.step,
-					operands: []operand{in(q), in(kv), in(bias), in(lengths), in(dout), in(stats), inout(before[i], want, terms)},
+					operands: []operand{in(q), in(kv), in(bias), in(window), in(dout), in(stats), inout(before[i], want, terms)},
 				})
 			}
 			cases = append(cases, kernelCase{
 				name: name + "/forward", call: r.a.Forward(t), step: o.step,
-				operands: []operand{in(q), in(kv), in(bias), in(lengths), out(attended, r.a.Keys),
+				operands: []operand{in(q), in(kv), in(bias), in(r.window), out(attended, r.a.Keys),
 					inout(narrow(pairs(garbage, garbage)), pairs(lse, garbage), r.a.Keys)},
 			})
 			if r.a.Decode {
@@ -286,10 +373,10 @@ func attentionCases(target Target) []kernelCase {
 				operands: []operand{in(dout), in(narrow(attended)),
 					inout(narrow(pairs(garbage, garbage)), pairs(garbage, delta), r.a.HeadDim)},
 			})
-			backward("grad_q", r.a.GradQ(t), 0, dq, r.a.Keys)
-			backward("grad_kv", r.a.GradKV(t), 1, dkv, r.a.Queries)
+			backward("grad_q", r.a.GradQ(t), r.window, 0, dq, r.a.Keys)
+			backward("grad_kv", r.a.GradKV(t), r.seenBy, 1, dkv, r.a.Queries)
 			if r.a.Bias {
-				backward("grad_bias", r.a.GradBias(t), 2, dbias, r.a.Batch*r.a.Queries)
+				backward("grad_bias", r.a.GradBias(t), r.window, 2, dbias, r.a.Batch*r.a.Queries)
 			}
 		}
 	}
@@ -301,11 +388,14 @@ func attentionCases(target Target) []kernelCase {
 func TestAttentionGradients(t *testing.T) {
 	causal := packed(2, 2, 5, 3)
 	causal.Bias, causal.BiasSpan, causal.Causal, causal.Dropout = true, 6, true, Dropout{Rate: 0.2, Site: 1}
-	masked := cross(2, 2, 3, 4, 2)
-	masked.Masked = true
-	for _, a := range []Attention{causal, masked} {
-		q, kv, bias, dout, lengths := attentionData(a, 0.5)
-		o := attentionOracle{a, Step{Key: Key(42, 1, 0)}, lengths}
+	crossed := cross(2, 2, 3, 4, 2)
+	crossed.Windowed = true
+	several := packed(1, 2, 6, 2)
+	several.Bias, several.BiasSpan, several.Windowed, several.Causal = true, 6, true, true
+	for _, a := range []Attention{causal, crossed, several} {
+		q, kv, bias, dout := attentionData(a, 0.5)
+		window, _ := passages(a, []int{2, 3}, []int{2, 4})
+		o := attentionOracle{a, Step{Key: Key(42, 1, 0)}, window}
 		x, d := [][]float64{wide(q), wide(kv), wide(bias)}, wide(dout)
 		out, lse := o.forward(x[0], x[1], x[2])
 		grads := [][]float64{make([]float64, len(q)), make([]float64, len(kv)), make([]float64, len(bias))}
@@ -330,7 +420,7 @@ func BenchmarkAttention(b *testing.B) {
 	target := TargetOf(dev)
 	for _, shape := range [][2]int{{4, 168}, {8, 296}} {
 		a := packed(shape[0], 8, shape[1], 64)
-		a.Bias, a.BiasSpan, a.Masked, a.Dropout = true, shape[1], true, Dropout{Rate: 0.1}
+		a.Bias, a.BiasSpan, a.Windowed, a.Dropout = true, shape[1], true, Dropout{Rate: 0.1}
 		rows := a.Batch * a.Queries
 		buffers := map[int]*wgpu.Buffer{}
 		buffer := func(binding, floats int) {
@@ -339,17 +429,17 @@ func BenchmarkAttention(b *testing.B) {
 			b.Cleanup(buf.Release)
 			buffers[binding] = buf
 		}
-		for i, floats := range []int{rows * a.QStride, rows * a.KVStride, a.Heads * (2*a.BiasSpan - 1), a.Batch, rows * 512, 2 * 8 * rows, rows * a.KVStride} {
+		for i, floats := range []int{rows * a.QStride, rows * a.KVStride, a.Heads * (2*a.BiasSpan - 1), 2 * rows, rows * 512, 2 * 8 * rows, rows * a.KVStride} {
 			buffer(i+1, floats)
 		}
 		buffer(0, 32)
 		buffer(StepBinding, StepBytes/4)
 		require.NoError(b, dev.Write(buffers[StepBinding], 0, Step{Position: uint32(a.Keys - 1)}.Bytes()))
-		var lengths []byte
-		for range a.Batch {
-			lengths = append(lengths, params(a.Keys)...)
+		var window []byte
+		for range rows {
+			window = append(window, params(0, a.Keys)...)
 		}
-		require.NoError(b, dev.Write(buffers[4], 0, lengths))
+		require.NoError(b, dev.Write(buffers[4], 0, window))
 		decode := a
 		decode.Queries, decode.Decode = 1, true
 		for _, k := range []struct {

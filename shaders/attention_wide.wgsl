@@ -24,7 +24,7 @@ struct Params {
   k_offset: u32,
   v_offset: u32,
   bias_span: u32,  // L of the bias [heads, 2L-1]; 0: no bias
-  masked: u32,
+  windowed: u32,
   causal: u32,
   decode: u32,
   site: u32,
@@ -49,7 +49,9 @@ struct Step {
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> lengths: array<u32>;
+// The first and the end of the keys that each query may see; in grad_kv, of the
+// queries that may see each key.
+@group(0) @binding(4) var<storage, read> window: array<vec2<u32>>;
 // forward
 @group(0) @binding(5) var<storage, read_write> out: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> row_stats: array<vec2<f32>>;
@@ -220,10 +222,57 @@ fn position(row: vec4<u32>) -> vec4<u32> {
   return select(row, row + step.position, vec4(params.decode != 0u));
 }
 
-// How many keys the queries of these rows may see.
-fn limit(b: u32, row: vec4<u32>) -> vec4<u32> {
-  let n = min(params.keys, select(params.keys, lengths[b], params.masked != 0u));
-  return select(vec4(n), min(vec4(n), position(row) + 1u), vec4(params.causal + params.decode != 0u));
+// What each of four rows sees, or is seen by.
+struct Windows {
+  first: vec4<u32>,
+  end: vec4<u32>,
+}
+
+fn windows_at(line: vec4<u32>) -> Windows {
+  let x = window[line.x];
+  let y = window[line.y];
+  let z = window[line.z];
+  let w = window[line.w];
+  return Windows(vec4(x.x, y.x, z.x, w.x), vec4(x.y, y.y, z.y, w.y));
+}
+
+// The keys that these queries see.
+fn keys_of(b: u32, row: vec4<u32>) -> Windows {
+  var w = Windows(vec4(0u), vec4(params.keys));
+  if (params.windowed != 0u) {
+    w = windows_at(b * params.queries + row);
+  }
+  if (params.causal + params.decode != 0u) {
+    w.end = min(w.end, position(row) + 1u);
+  }
+  w.end = min(w.end, vec4(params.keys));
+  return w;
+}
+
+// The queries that see these keys.
+fn queries_of(b: u32, row: vec4<u32>) -> Windows {
+  var w = Windows(vec4(0u), vec4(params.queries));
+  if (params.windowed != 0u) {
+    w = windows_at(b * params.keys + row);
+  }
+  if (params.causal != 0u) {
+    w.first = max(w.first, row);
+  }
+  w.end = min(w.end, vec4(params.queries));
+  return w;
+}
+
+fn inside(w: Windows, at: u32) -> vec4<bool> {
+  return (vec4(at) >= w.first) & (vec4(at) < w.end);
+}
+
+// What the four windows cover; empty ones add nothing, wherever they lie.
+fn cover(w: Windows) -> vec2<u32> {
+  let some = w.first < w.end;
+  let first = select(vec4(0xffffffffu), w.first, some);
+  let ends = select(vec4(0u), w.end, some);
+  let end = max(max(ends.x, ends.y), max(ends.z, ends.w));
+  return vec2(min(end, min(min(first.x, first.y), min(first.z, first.w))), end);
 }
 
 fn bias_at(h: u32, position: u32, key: u32) -> f32 {
@@ -244,7 +293,8 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
   let first = unit % blocks * 4u;
   let row = four(first, params.queries);
   let place = position(row);
-  let seen = limit(b, row);
+  let sees = keys_of(b, row);
+  let span = cover(sees);
   let line = (head * params.queries + row) * params.keys;
 
   var query = Rows();
@@ -253,13 +303,13 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
   }
   // The biases of the four rows at the key before; from key to key each row
   // takes over that of the row above.
-  var near = vec4(bias_at(h, place.y, 0u), bias_at(h, place.z, 0u), bias_at(h, place.w, 0u), 0.0);
+  var near = vec4(bias_at(h, place.y, span.x), bias_at(h, place.z, span.x), bias_at(h, place.w, span.x), 0.0);
   var sum = Rows();
   var total = vec4(0.0);
-  var peak = vec4(LOWEST);
-  for (var key = 0u; key < seen.w; key++) {
+  var peak = vec4(0.5 * LOWEST);  // above the score of a key not seen, whose weight is so exp(0.5·LOWEST) = 0
+  for (var key = span.x; key < span.y; key++) {
     near = vec4(bias_at(h, place.x, key), near.xyz);
-    let score = select(vec4(LOWEST), dots(query, kv_row(k_index(b, h, key))) + near, vec4(key) < seen);
+    let score = select(vec4(LOWEST), dots(query, kv_row(k_index(b, h, key))) + near, inside(sees, key));
     // The sums so far are relative to the largest score so far. Either it
     // stays and this weight is below 1, or it rises to this score.
     let fall = exp(-abs(score - peak));
@@ -270,7 +320,10 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
     total = total * keep_sum + weight;
     sum = blend_rows(keep_sum, sum, weight * keep(line + key), kv_row(v_index(b, h, key)));
   }
-  peak += log(total);
+  // Of a row that sees nothing, all is zero.
+  let empty = total == vec4(0.0);
+  total = select(total, vec4(1.0), empty);
+  peak = select(peak + log(total), vec4(0.0), empty);
   total = 1.0 / total;
   for (var r = first; r < min(first + 4u, params.queries); r++) {
     let at = out_index(b, h, r);
@@ -330,7 +383,8 @@ fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
   let first = unit % blocks * 4u;
   let row = four(first, params.queries);
   let place = position(row);
-  let seen = limit(b, row);
+  let sees = keys_of(b, row);
+  let span = cover(sees);
   let line = (head * params.queries + row) * params.keys;
   let stat = stats_of(head * params.queries + row);
 
@@ -340,12 +394,12 @@ fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
     query = push(query, q_row(q_index(b, h, min(r, row.w))));
     above = push(above, dout_row(out_index(b, h, min(r, row.w))));
   }
-  var near = vec4(bias_at(h, place.y, 0u), bias_at(h, place.z, 0u), bias_at(h, place.w, 0u), 0.0);
+  var near = vec4(bias_at(h, place.y, span.x), bias_at(h, place.z, span.x), bias_at(h, place.w, span.x), 0.0);
   var sum = Rows();
-  for (var key = 0u; key < seen.w; key++) {
+  for (var key = span.x; key < span.y; key++) {
     near = vec4(bias_at(h, place.x, key), near.xyz);
     let vector = kv_row(k_index(b, h, key));
-    let weight = select(vec4(0.0), exp(dots(query, vector) + near - stat.log_sum), vec4(key) < seen);
+    let weight = select(vec4(0.0), exp(dots(query, vector) + near - stat.log_sum), inside(sees, key));
     let slope = keep(line + key) * dots(above, kv_row(v_index(b, h, key)));
     sum = add_rows(sum, weight * (slope - stat.delta), vector);
   }
@@ -374,20 +428,18 @@ fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
     keys = push(keys, kv_row(k_index(b, h, min(r, row.w))));
     values = push(values, kv_row(v_index(b, h, min(r, row.w))));
   }
-  // No query before the first key's own place sees any of these rows, and none
-  // at all sees them beyond the batch row's length.
-  var i = select(0u, first, params.causal != 0u);
-  i = select(i, params.queries, params.masked != 0u && first >= lengths[b]);
-  var near = vec4(bias_at(h, i, row.y), bias_at(h, i, row.z), bias_at(h, i, row.w), 0.0);
+  let seen = queries_of(b, row);
+  let span = cover(seen);
+  var near = vec4(bias_at(h, span.x, row.y), bias_at(h, span.x, row.z), bias_at(h, span.x, row.w), 0.0);
   var key_sum = Rows();
   var value_sum = Rows();
-  for (; i < params.queries; i++) {
+  for (var i = span.x; i < span.y; i++) {
     near = vec4(bias_at(h, i, first), near.xyz);
     let stat = stats[head * params.queries + i];
     let query = q_row(q_index(b, h, i));
     let above = dout_row(out_index(b, h, i));
     let score = dots(keys, query) + near - stat.x;
-    let weight = select(vec4(0.0), exp(score), row < limit(b, vec4(i)));
+    let weight = select(vec4(0.0), exp(score), inside(seen, i));
     let kept = keep((head * params.queries + i) * params.keys + row);
     let slope = weight * (kept * dots(values, above) - stat.y);
     value_sum = add_rows(value_sum, weight * kept, above);
@@ -423,6 +475,11 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
   for (var b = 0u; b < params.batch; b++) {
     for (var i = start; i < end; i += 4u) {
       let row = four(i, params.queries);
+      var sees = keys_of(b, row);
+      let nearest = vec4<i32>(row) + offset;
+      if (!any(max(nearest, vec4<i32>(sees.first)) < min(nearest + 4, vec4<i32>(sees.end)))) {
+        continue;
+      }
       let k0 = vec4<u32>(clamp(vec4(i32(i) + offset) + vec4(0, 1, 2, 3), vec4(0), vec4(i32(params.keys) - 1)));
       let k1 = vec4<u32>(clamp(vec4(i32(i) + offset) + vec4(4, 5, 6, 7), vec4(0), vec4(i32(params.keys) - 1)));
       var score = mat4x4<f32>();
@@ -448,9 +505,10 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
         let key = vec4(i32(i + r) + offset) + vec4(0, 1, 2, 3);
         let near = vec4(bias[h * width + first], bias[h * width + min(first + 1u, width - 1u)],
           bias[h * width + min(first + 2u, width - 1u)], bias[h * width + min(first + 3u, width - 1u)]);
-        let seen = (key >= vec4(0)) & (key < vec4<i32>(limit(b, vec4(i + r))));
+        let seen = (key >= vec4(i32(sees.first.x))) & (key < vec4(i32(sees.end.x)));
         let weight = select(vec4(0.0), exp(score[0] + near - stats[line].x), seen);
         sum += weight * (keep(line * params.keys + vec4<u32>(key)) * slope[0] - stats[line].y);
+        sees = Windows(sees.first.yzwx, sees.end.yzwx);
         score = mat4x4(score[1], score[2], score[3], score[0]);
         slope = mat4x4(slope[1], slope[2], slope[3], slope[0]);
       }

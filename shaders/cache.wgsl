@@ -33,9 +33,11 @@ fn append(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
   }
 }
 
-@group(0) @binding(1) var<storage, read> src: array<f32>;
+// Words, whatever they hold: a device may take a small integer for a float so
+// small that it is zero.
+@group(0) @binding(1) var<storage, read> src: array<u32>;
 @group(0) @binding(2) var<storage, read> index: array<u32>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(3) var<storage, read_write> out: array<u32>;
 
 @compute @workgroup_size(64)
 fn gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
@@ -45,8 +47,8 @@ fn gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
   }
 }
 
-@group(0) @binding(1) var<storage, read> src4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> out4: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> src4: array<vec4<u32>>;
+@group(0) @binding(3) var<storage, read_write> out4: array<vec4<u32>>;
 
 // gather, counting by fours.
 @compute @workgroup_size(64)

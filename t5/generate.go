@@ -18,8 +18,8 @@ type GeneratorOptions struct {
 	Keys  int // encoder positions of a row, prompt and padding included
 	Beams int // 1 is greedy
 	New   int // most tokens to generate, the start token not counted
-	// Lengths holds how many of each row's positions count, [Batch] integers.
-	Lengths *tensor.Array
+	// Source is Spans.Source of rows of one passage each, [Batch·Keys, 2].
+	Source *tensor.Array
 	// Embed records the encoder's input, [Batch·Keys, d], from arrays that the
 	// caller writes before each call of Generate.
 	Embed func(*Pass) *tensor.Value
@@ -35,12 +35,11 @@ type Generator struct {
 	step    *tensor.Program
 	reorder *tensor.Program // beams: caches follow the hypotheses that go on
 
-	tokens  *tensor.Array // [Batch·Beams] the last token of each hypothesis
-	next    *tensor.Array // [Batch·Beams] greedy: the next one
-	from    *tensor.Array // [Batch·Beams] beams: the hypothesis each goes on from
-	lengths *tensor.Array // [Batch·Beams]
-	logits  *tensor.Value
-	arrays  []*tensor.Array
+	tokens *tensor.Array // [Batch·Beams] the last token of each hypothesis
+	next   *tensor.Array // [Batch·Beams] greedy: the next one
+	from   *tensor.Array // [Batch·Beams] beams: the hypothesis each goes on from
+	logits *tensor.Value
+	arrays []*tensor.Array
 }
 
 // NewGenerator records a generator.
@@ -68,11 +67,9 @@ func (gen *Generator) record(ctx context.Context) error {
 		return a
 	}
 	gen.tokens, gen.next, gen.from = array("tokens", rows, 1), array("next", rows), array("from", rows)
-	gen.lengths = o.Lengths
-	if o.Beams > 1 {
-		gen.lengths = array("lengths", rows)
-	}
 	identity, parent := array("identity", rows), array("parent", rows)
+	// Cross-attention reads the passage of a row's first position.
+	start, passage := array("start", rows), array("passage", rows, 2)
 	caches := make([]*tensor.Array, len(m.decoder.blocks)) // queries, keys and values as the packed product leaves them
 	cross := make([]*tensor.Array, len(m.decoder.blocks))
 	for i := range caches {
@@ -82,20 +79,27 @@ func (gen *Generator) record(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	indexes := [2][]uint32{make([]uint32, rows), make([]uint32, rows)}
-	for i := range rows {
-		indexes[0][i], indexes[1][i] = uint32(i), uint32(i/o.Beams)
-	}
-	if err := identity.WriteUints(indexes[0]); err != nil {
-		return err
-	}
-	if err := parent.WriteUints(indexes[1]); err != nil {
-		return err
+	for _, index := range []struct {
+		to *tensor.Array
+		of func(row int) int
+	}{
+		{identity, func(row int) int { return row }},
+		{parent, func(row int) int { return row / o.Beams }},
+		{start, func(row int) int { return row / o.Beams * o.Keys }},
+	} {
+		values := make([]uint32, rows)
+		for row := range values {
+			values[row] = uint32(index.of(row))
+		}
+		if err := index.to.WriteUints(values); err != nil {
+			return err
+		}
 	}
 
 	g := m.e.NewGraph()
 	p := m.NewPass(g, 0)
-	states := p.Encode(o.Embed(p), o.Batch, g.Use(o.Lengths))
+	states := p.Encode(o.Embed(p), o.Batch, Spans{Source: g.Use(o.Source)})
+	g.GatherRows("passage", g.Use(o.Source), g.Use(start), g.Use(passage))
 	for i := range m.decoder.blocks {
 		kv := p.linear(m.decoder.blocks[i].crossKV, states, tensor.LinearOptions{})
 		if o.Beams == 1 {
@@ -126,7 +130,7 @@ func (gen *Generator) record(ctx context.Context) error {
 			KOffset: c.inner(), VOffset: 2 * c.inner(), Bias: bias, Decode: true,
 		})
 		x = p.residual(b.selfOut, h, x)
-		x = p.cross(b, x, g.Use(cross[i]), rows, 1, o.Keys, g.Use(gen.lengths))
+		x = p.cross(b, x, g.Use(cross[i]), rows, Spans{Cross: g.Use(passage)})
 		x = p.feedForward(b, x)
 	}
 	gen.logits = p.Logits(p.norm(m.decoder.norm, x, shaders.Dropout{}))
@@ -165,7 +169,7 @@ func (gen *Generator) Release() {
 }
 
 // Generate returns the tokens of each row, up to and without the end token. The
-// arrays that Embed and Lengths read must have been written.
+// arrays that Embed reads, and Source, must have been written.
 func (gen *Generator) Generate(ctx context.Context) ([][]int32, error) {
 	if err := gen.m.e.Run(gen.encode); err != nil {
 		return nil, err
@@ -230,17 +234,6 @@ type hypothesis struct {
 // done when no running beam can overtake its worst finished one.
 func (gen *Generator) beams(ctx context.Context) ([][]int32, error) {
 	n, batch, vocab := gen.o.Beams, gen.o.Batch, gen.m.Config.VocabSize
-	lengths, err := gen.o.Lengths.ReadUints(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var repeated []uint32
-	for _, l := range lengths[:batch] {
-		repeated = append(repeated, slices.Repeat([]uint32{l}, n)...)
-	}
-	if err := gen.lengths.WriteUints(repeated); err != nil {
-		return nil, err
-	}
 	running := make([][]hypothesis, batch)
 	finished := make([][]hypothesis, batch)
 	for i := range running {

@@ -82,19 +82,29 @@ func (p *Pass) residual(w *weight, h, x *tensor.Value) *tensor.Value {
 	return p.linear(w, h, tensor.LinearOptions{End: shaders.EndResidual, Residual: x, Dropout: p.Dropout()})
 }
 
-// Encode runs the encoder on embedded rows x, [batch·keys, d], of which the
-// first lengths[b] of each batch row count. The result has x's shape.
-func (p *Pass) Encode(x *tensor.Value, batch int, lengths *tensor.Value) *tensor.Value {
+// Spans keeps attention inside each passage where a row holds several, and away
+// from padding: for each position the first and the end of a run of positions,
+// which for padding is empty. A nil one sets no bounds.
+type Spans struct {
+	Source  *tensor.Value // [batch·source, 2] its passage, of each source position
+	Target  *tensor.Value // [batch·target, 2] its passage, of each target position
+	Cross   *tensor.Value // [batch·target, 2] the source positions that each target position reads
+	CrossBy *tensor.Value // [batch·source, 2] the target positions that read each source position
+}
+
+// Encode runs the encoder on embedded rows x, [batch·source, d]. The result has
+// x's shape.
+func (p *Pass) Encode(x *tensor.Value, batch int, s Spans) *tensor.Value {
 	c := p.m.Config
-	keys := x.Rows() / batch
-	bias := p.bias(&p.m.encoder, keys, true)
+	length := x.Rows() / batch
+	bias := p.bias(&p.m.encoder, length, true)
 	for i := range p.m.encoder.blocks {
 		b := &p.m.encoder.blocks[i]
 		h := p.norm(b.selfNorm, x, shaders.Dropout{})
 		qkv := p.linear(b.qkv, h, tensor.LinearOptions{})
 		h = p.g.Attention(b.qkv.names[0], qkv, qkv, tensor.AttentionOptions{
-			Batch: batch, Heads: c.NumHeads, HeadDim: c.DKV, Queries: keys, Keys: keys,
-			KOffset: c.inner(), VOffset: 2 * c.inner(), Bias: bias, Lengths: lengths, Dropout: p.Dropout(),
+			Batch: batch, Heads: c.NumHeads, HeadDim: c.DKV, Queries: length, Keys: length,
+			KOffset: c.inner(), VOffset: 2 * c.inner(), Bias: bias, Window: s.Source, SeenBy: s.Source, Dropout: p.Dropout(),
 		})
 		x = p.residual(b.selfOut, h, x)
 		x = p.feedForward(b, x)
@@ -103,12 +113,11 @@ func (p *Pass) Encode(x *tensor.Value, batch int, lengths *tensor.Value) *tensor
 }
 
 // Decode runs the decoder on whole targets, each position seeing those before
-// it, against the encoder's states [batch·keys, d] of which the first
-// lengths[b] count. The result is [batch·length, d], after the final norm.
-func (p *Pass) Decode(t Tokens, states, lengths *tensor.Value) *tensor.Value {
+// it, against the encoder's states [batch·source, d]. The result is
+// [batch·target, d], after the final norm.
+func (p *Pass) Decode(t Tokens, encoded *tensor.Value, s Spans) *tensor.Value {
 	c := p.m.Config
 	batch, length := t.IDs.Shape[0], t.IDs.Shape[1]
-	keys := states.Rows() / batch
 	x := p.embedTargets(t)
 	bias := p.bias(&p.m.decoder, length, false)
 	for i := range p.m.decoder.blocks {
@@ -117,11 +126,11 @@ func (p *Pass) Decode(t Tokens, states, lengths *tensor.Value) *tensor.Value {
 		qkv := p.linear(b.qkv, h, tensor.LinearOptions{})
 		h = p.g.Attention(b.qkv.names[0], qkv, qkv, tensor.AttentionOptions{
 			Batch: batch, Heads: c.NumHeads, HeadDim: c.DKV, Queries: length, Keys: length,
-			KOffset: c.inner(), VOffset: 2 * c.inner(), Bias: bias, Causal: true, Dropout: p.Dropout(),
+			KOffset: c.inner(), VOffset: 2 * c.inner(), Bias: bias, Window: s.Target, SeenBy: s.Target, Causal: true, Dropout: p.Dropout(),
 		})
 		x = p.residual(b.selfOut, h, x)
-		kv := p.linear(b.crossKV, states, tensor.LinearOptions{})
-		x = p.cross(b, x, kv, batch, length, keys, lengths)
+		kv := p.linear(b.crossKV, encoded, tensor.LinearOptions{})
+		x = p.cross(b, x, kv, batch, s)
 		x = p.feedForward(b, x)
 	}
 	return p.norm(p.m.decoder.norm, x, p.Dropout())
@@ -134,13 +143,13 @@ func (p *Pass) embedTargets(t Tokens) *tensor.Value {
 }
 
 // cross is x + dropout(o·attention(norm(x), the encoder's keys and values)).
-func (p *Pass) cross(b *block, x, kv *tensor.Value, batch, queries, keys int, lengths *tensor.Value) *tensor.Value {
+func (p *Pass) cross(b *block, x, kv *tensor.Value, batch int, s Spans) *tensor.Value {
 	c := p.m.Config
 	h := p.norm(b.crossNorm, x, shaders.Dropout{})
 	q := p.linear(b.crossQ, h, tensor.LinearOptions{})
 	h = p.g.Attention(b.crossQ.names[0], q, kv, tensor.AttentionOptions{
-		Batch: batch, Heads: c.NumHeads, HeadDim: c.DKV, Queries: queries, Keys: keys,
-		VOffset: c.inner(), Lengths: lengths, Dropout: p.Dropout(),
+		Batch: batch, Heads: c.NumHeads, HeadDim: c.DKV, Queries: q.Rows() / batch, Keys: kv.Rows() / batch,
+		VOffset: c.inner(), Window: s.Cross, SeenBy: s.CrossBy, Dropout: p.Dropout(),
 	})
 	return p.residual(b.crossOut, h, x)
 }

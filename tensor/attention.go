@@ -32,7 +32,8 @@ type AttentionOptions struct {
 	QOffset               int    // column of the queries in q's rows
 	KOffset, VOffset      int    // columns of keys and values in kv's rows
 	Bias                  *Value // [heads, 2·span-1], or nil
-	Lengths               *Value // [batch] valid keys of each row, or nil for all
+	Window                *Value // [batch·queries, 2] first and end of the keys each query may see, or nil for all
+	SeenBy                *Value // [batch·keys, 2] first and end of the queries that may see each key, for kv's gradient
 	Causal                bool
 	Decode                bool // queries stand at the step's position of a cache
 	Dropout               shaders.Dropout
@@ -54,7 +55,20 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 		Batch: o.Batch, Heads: o.Heads, Queries: o.Queries, Keys: o.Keys, HeadDim: o.HeadDim,
 		QStride: q.Width(), QOffset: o.QOffset,
 		KVStride: kv.Width(), KOffset: o.KOffset, VOffset: o.VOffset,
-		Bias: o.Bias != nil, Masked: o.Lengths != nil, Causal: o.Causal, Decode: o.Decode, Dropout: o.Dropout,
+		Bias: o.Bias != nil, Windowed: o.Window != nil, Causal: o.Causal, Decode: o.Decode, Dropout: o.Dropout,
+	}
+	for _, w := range []struct {
+		runs *Value
+		rows int
+	}{{o.Window, o.Batch * o.Queries}, {o.SeenBy, o.Batch * o.Keys}} {
+		if w.runs != nil && product(w.runs.Shape) != 2*w.rows {
+			g.fail("attention "+name, "a window %v for %d rows; want [%d 2]", w.runs.Shape, w.rows, w.rows)
+			return q
+		}
+	}
+	if kv.needs && (o.Window == nil) != (o.SeenBy == nil) {
+		g.fail("attention "+name, "the gradient of the keys needs to know which queries see them: give both windows or none")
+		return q
 	}
 	if o.Bias != nil {
 		a.BiasSpan = (o.Bias.Width() + 1) / 2
@@ -67,7 +81,7 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 	y := g.result(name, q.needs || kv.needs || biasNeeds, o.Batch*o.Queries, inner)
 	stats := g.result(name+".stats", false, o.Batch, o.Heads, o.Queries, 2)
 	t := g.e.target
-	g.run(name, a.Forward(t), q, kv, o.Bias, o.Lengths, y, stats)
+	g.run(name, a.Forward(t), q, kv, o.Bias, o.Window, y, stats)
 	if !y.needs {
 		return y
 	}
@@ -81,20 +95,20 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 				o.Bias.grad = g.result(o.Bias.name+".grad", false, o.Bias.Shape...)
 				g.run(o.Bias.name+".grad.zero", shaders.Fill{N: product(o.Bias.Shape)}.Call(t), o.Bias.grad)
 			}
-			g.run(o.Bias.name+".grad", a.GradBias(t), q, kv, o.Bias, o.Lengths, y.grad, stats, o.Bias.grad)
+			g.run(o.Bias.name+".grad", a.GradBias(t), q, kv, o.Bias, o.Window, y.grad, stats, o.Bias.grad)
 		}
 		// A packed q, k, v has one gradient, of which each kernel writes its
 		// columns. Queries and keys are each attended to once.
 		var dq, dkv *Value
 		if q.needs {
 			dq = g.result(name+".q_grad", false, q.Shape...)
-			g.run(name+".q_grad", a.GradQ(t), q, kv, o.Bias, o.Lengths, y.grad, stats, dq)
+			g.run(name+".q_grad", a.GradQ(t), q, kv, o.Bias, o.Window, y.grad, stats, dq)
 		}
 		if kv.needs {
 			if dkv = dq; kv != q {
 				dkv = g.result(name+".kv_grad", false, kv.Shape...)
 			}
-			g.run(name+".kv_grad", a.GradKV(t), q, kv, o.Bias, o.Lengths, y.grad, stats, dkv)
+			g.run(name+".kv_grad", a.GradKV(t), q, kv, o.Bias, o.SeenBy, y.grad, stats, dkv)
 		}
 		if dq != nil {
 			g.addGrad(q, dq)
