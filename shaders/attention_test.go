@@ -411,14 +411,15 @@ func TestAttentionGradients(t *testing.T) {
 }
 
 // BenchmarkAttention gives the speed of each kernel at the shapes of T5-small,
-// counting its products of queries, keys and elements of the head: two forward,
-// three for dq, four for dk and dv, two for the bias. The last is one query a row
-// against a full cache, where only the time counts.
+// with one passage a row and with eight, counting its products of all queries,
+// keys and elements of the head: two forward, three for dq, four for dk and dv,
+// two for the bias. The last is one query a row against a full cache, where only
+// the time counts.
 func BenchmarkAttention(b *testing.B) {
 	dev := wgputest.Device(b)
 	pool := NewPool(dev)
 	target := TargetOf(dev)
-	for _, shape := range [][2]int{{4, 168}, {8, 296}} {
+	for _, shape := range [][3]int{{4, 168, 1}, {8, 296, 1}, {4, 168, 8}} {
 		a := packed(shape[0], 8, shape[1], 64)
 		a.Bias, a.BiasSpan, a.Windowed, a.Dropout = true, shape[1], true, Dropout{Rate: 0.1}
 		rows := a.Batch * a.Queries
@@ -436,8 +437,10 @@ func BenchmarkAttention(b *testing.B) {
 		buffer(StepBinding, StepBytes/4)
 		require.NoError(b, dev.Write(buffers[StepBinding], 0, Step{Position: uint32(a.Keys - 1)}.Bytes()))
 		var window []byte
-		for range rows {
-			window = append(window, params(0, a.Keys)...)
+		length := a.Keys / shape[2]
+		for i := range rows {
+			first := i % a.Keys / length * length
+			window = append(window, params(first, first+length)...)
 		}
 		require.NoError(b, dev.Write(buffers[4], 0, window))
 		decode := a
@@ -454,7 +457,7 @@ func BenchmarkAttention(b *testing.B) {
 			{"grad_bias", a.GradBias(target), 2, 7},
 			{"decode", decode.Forward(target), 0, 6},
 		} {
-			b.Run(fmt.Sprintf("%s/b=%d,s=%d", k.name, a.Batch, a.Keys), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%s/b=%d,s=%d,passages=%d", k.name, a.Batch, a.Keys, shape[2]), func(b *testing.B) {
 				ctx := context.Background()
 				pipeline, err := pool.Pipeline(ctx, k.call.Spec)
 				require.NoError(b, err)
