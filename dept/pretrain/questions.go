@@ -191,7 +191,27 @@ func lexical(r draw.Source, classes map[string]int, least, class int, words []st
 	if n > 1 && r.Below(4) == 0 {
 		words = slices.Concat(words[:at], words[at+1:])
 	}
+	if r.Below(3) == 0 {
+		words = plain(words)
+	}
 	return single(class, words)
+}
+
+// plain is text as many data sets have it: in small letters, punctuation standing
+// by itself.
+func plain(words []string) []string {
+	var all []string
+	for _, w := range words {
+		w = strings.ToLower(w)
+		stem := strings.TrimRight(w, ".,;:!?")
+		if stem != "" {
+			all = append(all, stem)
+		}
+		for _, mark := range w[len(stem):] {
+			all = append(all, string(mark))
+		}
+	}
+	return all
 }
 
 // jumble brings words into another order.
