@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -41,7 +42,8 @@ type Tokenizer struct {
 	model           *unigram.Unigram
 	words           wordCache
 
-	files map[string][]byte // what Save writes, by name
+	files      map[string][]byte // what it was read from, by name
+	vocabulary vocabulary        // in the same words
 }
 
 // Files of a tokenizer. The first that exists of the first two is read; the others are for Hugging
@@ -97,12 +99,21 @@ func OpenTokenizer(dir string) (*Tokenizer, error) {
 	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there", dir, tokenizerFile, sentencePieceFile)
 }
 
-// Save writes the files that the tokenizer was read from into dir, which it makes if need be.
+// Save writes the files that the tokenizer was read from into dir, which it makes if need be, and a
+// tokenizer.json if that is not one of them.
 func (t *Tokenizer) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	for name, data := range t.files {
+	files := maps.Clone(t.files)
+	if _, ok := files[tokenizerFile]; !ok {
+		data, err := t.vocabulary.json()
+		if err != nil {
+			return err
+		}
+		files[tokenizerFile] = data
+	}
+	for name, data := range files {
 		err := atomicfile.WriteFile(filepath.Join(dir, name), func(w io.Writer) error {
 			_, err := w.Write(data)
 			return err
@@ -149,7 +160,7 @@ func newTokenizer(v vocabulary) (*Tokenizer, error) {
 	if v.unk < 0 || v.unk >= len(v.pieces) {
 		return nil, fmt.Errorf("the id of the unknown piece is %d, outside the %d pieces of the vocabulary", v.unk, len(v.pieces))
 	}
-	t := &Tokenizer{unk: int32(v.unk), prefixFirstOnly: v.prefixFirstOnly}
+	t := &Tokenizer{unk: int32(v.unk), prefixFirstOnly: v.prefixFirstOnly, vocabulary: v}
 	scores := make([]unigram.TokenScore, len(v.pieces))
 	ids := map[string]int32{}
 	for id, p := range v.pieces {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,13 +34,15 @@ type addedJSON struct {
 
 type normalizerJSON struct {
 	Type                string           `json:"type"`
-	PrecompiledCharsmap string           `json:"precompiled_charsmap"`
-	Normalizers         []normalizerJSON `json:"normalizers"`
-	Content             string           `json:"content"`
-	Pattern             struct {
-		String string `json:"String"`
-		Regex  string `json:"Regex"`
-	} `json:"pattern"`
+	PrecompiledCharsmap string           `json:"precompiled_charsmap,omitempty"`
+	Normalizers         []normalizerJSON `json:"normalizers,omitempty"`
+	Content             string           `json:"content,omitempty"`
+	Pattern             patternJSON      `json:"pattern,omitzero"`
+}
+
+type patternJSON struct {
+	String string `json:"String"`
+	Regex  string `json:"Regex"`
 }
 
 type metaspaceJSON struct {
@@ -203,8 +206,11 @@ const maxPiece = 20
 // not normalised in any other way than at white space. Characters that no piece has become <unk>.
 // Save writes it as a tokenizer.json, which Hugging Face's tokenizers read as well.
 func NewUnigram(pieces []Piece) (*Tokenizer, error) {
-	unk := 2
-	model := modelJSON{Type: "Unigram", UnkID: &unk, Vocab: []scoreJSON{{padPiece, 0}, {eosPiece, 0}, {unkPiece, 0}}}
+	v := vocabulary{unk: 2}
+	for id, text := range []string{padPiece, eosPiece, unkPiece} {
+		v.pieces = append(v.pieces, piece{text: text})
+		v.added = append(v.added, addedToken{text: text, id: id, special: true})
+	}
 	seen := map[string]bool{padPiece: true, eosPiece: true, unkPiece: true}
 	for i := range Sentinels {
 		seen[sentinel(i)] = true
@@ -223,14 +229,36 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 			return nil, fmt.Errorf("piece %q has the score %g", p.Text, p.Score)
 		}
 		seen[p.Text] = true
-		model.Vocab = append(model.Vocab, scoreJSON{p.Text, p.Score})
-	}
-	file := tokenizerJSON{Version: "1.0", Model: model}
-	for id, text := range []string{padPiece, eosPiece, unkPiece} {
-		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: id, Content: text, Special: true})
+		v.pieces = append(v.pieces, piece{text: p.Text, score: p.Score})
 	}
 	for i := range Sentinels {
-		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: len(model.Vocab) + i, Content: sentinel(Sentinels - 1 - i), Special: true})
+		v.added = append(v.added, addedToken{text: sentinel(Sentinels - 1 - i), id: len(v.pieces) + i, special: true})
+	}
+	data, err := v.json()
+	if err != nil {
+		return nil, err
+	}
+	return ParseTokenizerJSON(data)
+}
+
+// json is the vocabulary as a tokenizer.json, which Hugging Face's tokenizers read as well.
+func (v *vocabulary) json() ([]byte, error) {
+	file := tokenizerJSON{Version: "1.0", Model: modelJSON{Type: "Unigram", UnkID: &v.unk}}
+	eos := 0
+	for id, p := range v.pieces {
+		if added := slices.ContainsFunc(v.added, func(a addedToken) bool { return a.id == id }); p.hidden && !added {
+			p.text = hiddenText + p.text // the file has no other way to say that it is not to be found
+		}
+		file.Model.Vocab = append(file.Model.Vocab, scoreJSON{p.text, p.score})
+		if p.text == eosPiece {
+			eos = id
+		}
+	}
+	for _, a := range v.added {
+		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: a.id, Content: a.text, Special: a.special})
+	}
+	if len(v.charsmap) > 0 {
+		file.Normalizer = &normalizerJSON{Type: "Precompiled", PrecompiledCharsmap: base64.StdEncoding.EncodeToString(v.charsmap)}
 	}
 	always := true
 	metaspace := metaspaceJSON{Type: "Metaspace", Replacement: wordStart, AddPrefixSpace: &always, PrependScheme: "always"}
@@ -244,11 +272,7 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 		"type":           "TemplateProcessing",
 		"single":         []any{sequence, end},
 		"pair":           []any{sequence, end, second, end},
-		"special_tokens": map[string]any{eosPiece: map[string]any{"id": eosPiece, "ids": []int{1}, "tokens": []string{eosPiece}}},
+		"special_tokens": map[string]any{eosPiece: map[string]any{"id": eosPiece, "ids": []int{eos}, "tokens": []string{eosPiece}}},
 	}
-	data, err := json.Marshal(file)
-	if err != nil {
-		return nil, err
-	}
-	return ParseTokenizerJSON(data)
+	return json.Marshal(file)
 }

@@ -114,6 +114,25 @@ func TestTokenizerSaveAndOpen(t *testing.T) {
 	assert.Equal(t, first.pieces, second.pieces)
 }
 
+// A spiece.model is saved with a tokenizer.json beside it that encodes alike.
+func TestSaveSentencePiece(t *testing.T) {
+	models := map[string][]byte{"own": tinyModel(rules)}
+	if dir, ok := sharedFolder(t, "data"); ok {
+		models["T5's"] = must(os.ReadFile(filepath.Join(dir, "tokenizer", "spiece.model")))
+	}
+	for name, data := range models {
+		first := must(ParseSentencePiece(data))
+		dir := t.TempDir()
+		require.NoError(t, first.Save(dir))
+		assert.Equal(t, data, must(os.ReadFile(filepath.Join(dir, sentencePieceFile))), name)
+		second := must(OpenTokenizer(dir))
+		assert.Contains(t, second.files, tokenizerFile, name)
+		for _, text := range []string{"the films <extra_id_7> é", "ﬁne ½ “quoted” AB ABC", "  two  spaces ", "</s> inside", "日本語 ＡＢＣ", "unused <s> own"} {
+			assert.Equal(t, must(first.Encode(text)), must(second.Encode(text)), "%s: %.80q", name, text)
+		}
+	}
+}
+
 func TestOpenTokenizerErrors(t *testing.T) {
 	dir := t.TempDir()
 	_, err := OpenTokenizer(dir)

@@ -144,7 +144,8 @@ func endsSentence(word string) bool {
 		return false
 	}
 	stem = strings.ToLower(strings.TrimLeft(stem, `"'“‘([`))
-	return strings.HasSuffix(bare, "?") || strings.HasSuffix(bare, "!") || len(stem) > 1 && !abbreviations[stem]
+	return strings.HasSuffix(bare, "?") || strings.HasSuffix(bare, "!") || bare != word ||
+		len(stem) > 1 && !abbreviations[stem]
 }
 
 func firstRune(s string) rune {

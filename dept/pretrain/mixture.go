@@ -39,6 +39,9 @@ type Mixture struct {
 // NewMixture makes rows from a text. The demonstration's sentences are of the
 // split's forms.
 func NewMixture(c *Corpus, tok *t5.Tokenizer, split demo.Split, o Options) (*Mixture, error) {
+	if o.MaxSourceLength < minTokens+2 || o.MaxTargetLength < minTokens {
+		return nil, fmt.Errorf("pre-train: rows of %d source and %d target tokens hold hardly a passage: make them at least %d and %d", o.MaxSourceLength, o.MaxTargetLength, minTokens+2, minTokens)
+	}
 	m := &Mixture{corpus: c, tok: tok, o: o, split: split, tones: tones.classes(), topics: topics.classes()}
 	for i := range t5.Sentinels {
 		id, ok := tok.Sentinel(i)
