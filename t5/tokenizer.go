@@ -71,14 +71,22 @@ func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
 
 // OpenTokenizer reads tokenizer.json in dir, or else spiece.model.
 func OpenTokenizer(dir string) (*Tokenizer, error) {
+	return openTokenizer(os.DirFS(dir), dir)
+}
+
+// OpenTokenizerFS is OpenTokenizer for a folder that need not be on disk.
+func OpenTokenizerFS(dir fs.FS) (*Tokenizer, error) { return openTokenizer(dir, ".") }
+
+// openTokenizer calls the folder by name in errors.
+func openTokenizer(dir fs.FS, name string) (*Tokenizer, error) {
 	files := map[string][]byte{}
-	for _, name := range append([]string{tokenizerFile, sentencePieceFile}, tokenizerCompanions...) {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+	for _, file := range append([]string{tokenizerFile, sentencePieceFile}, tokenizerCompanions...) {
+		data, err := fs.ReadFile(dir, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, err
+			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, file), err)
 		}
 		if err == nil {
-			files[name] = data
+			files[file] = data
 		}
 	}
 	for _, format := range []struct {
@@ -91,12 +99,12 @@ func OpenTokenizer(dir string) (*Tokenizer, error) {
 		}
 		t, err := format.parse(data)
 		if err != nil {
-			return nil, fmt.Errorf("reading %s: %w", filepath.Join(dir, format.name), err)
+			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, format.name), err)
 		}
 		t.files = files
 		return t, nil
 	}
-	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there", dir, tokenizerFile, sentencePieceFile)
+	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there", name, tokenizerFile, sentencePieceFile)
 }
 
 // Save writes the files that the tokenizer was read from into dir, which it makes if need be, and a

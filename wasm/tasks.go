@@ -22,13 +22,10 @@ const heldRows = 80
 // template stands before the text in the demo's sources.
 const template = "sentence: "
 
-func taskInfos() ([]TaskInfo, error) {
+func taskInfos() []TaskInfo {
 	infos := make([]TaskInfo, len(demo.Tasks))
 	for i, t := range demo.Tasks {
-		settings, budget, err := demoSettings(t.Name)
-		if err != nil {
-			return nil, err
-		}
+		settings, budget := demoSettings(t.Name)
 		d := demoData(t)
 		infos[i] = TaskInfo{
 			Name: t.Name, Title: about[t.Name].title, About: about[t.Name].about, Labels: d.names(),
@@ -39,23 +36,19 @@ func taskInfos() ([]TaskInfo, error) {
 			infos[i].Examples[k] = demoRow(d.held.Row(k))
 		}
 	}
-	return infos, nil
+	return infos
 }
 
 // demoSettings are those of the demo on the command line; prompt tuning trains
 // as many parameters with budget vectors.
-func demoSettings(task string) (s Settings, budget int, err error) {
-	tok, err := demo.Tokenizer()
-	if err != nil {
-		return s, 0, err
-	}
+func demoSettings(task string) (s Settings, budget int) {
 	o := demo.Tuning(demo.Seed)
-	dePT, pt := demo.Adapters(demo.Config(tok))
+	dePT, pt := demo.Adapters()
 	return Settings{
 		Task: task, Method: methodDePT, PromptLength: dePT.PromptLength, Rank: dePT.Rank, MaxSourceLength: dePT.MaxSourceLength,
 		PromptInit: string(dept.InitRandom), LRPrompt: o.Rates[dept.GroupPrompt], LRLowRank: o.Rates[dept.GroupLowRank],
 		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / 4,
-	}, pt.PromptLength, nil
+	}, pt.PromptLength
 }
 
 func demoTask(name string) (demo.Task, error) {

@@ -80,11 +80,8 @@ func (w *worker) next() Message {
 // Serve works until ctx is done and nothing is left to do.
 func (w *worker) Serve(ctx context.Context) {
 	w.guard("start", 0, func() error {
-		infos, err := taskInfos()
-		if err == nil {
-			w.post(Tasks{infos})
-		}
-		return err
+		w.post(Tasks{taskInfos()})
+		return nil
 	})
 	w.post(w.state)
 	for {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"text/tabwriter"
 	"time"
@@ -17,7 +16,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/t5/backbone"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -69,10 +68,10 @@ func demoCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "See DePT steer a small frozen T5, with text that the program makes itself",
-		Long: `Make sentences, a tokenizer and a small T5; train it in full on questions about
-sentences; freeze it; then let DePT, and prompt tuning at equally many parameters,
-find the question of a task that only shows sentences and answers. Nothing is
-fetched, and nothing is kept.`,
+		Long: `Take the small T5 that this program carries, which has learned to answer questions
+about sentences; then let DePT, and prompt tuning at equally many parameters, find
+the question of a task that only shows sentences and answers. Nothing is fetched, and
+nothing is kept.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
@@ -103,7 +102,10 @@ fetched, and nothing is kept.`,
 func (d *demonstration) run(ctx context.Context, device string) (*demoReport, error) {
 	start := time.Now()
 	var err error
-	if d.tok, err = demo.Tokenizer(); err != nil {
+	if d.tok, err = t5.OpenTokenizerFS(backbone.Files()); err != nil {
+		return nil, err
+	}
+	if d.ck, err = t5.OpenCheckpointFS(backbone.Files()); err != nil {
 		return nil, err
 	}
 	if d.dev, err = wgpu.Open(ctx, device); err != nil {
@@ -113,15 +115,10 @@ func (d *demonstration) run(ctx context.Context, device string) (*demoReport, er
 	if d.engine, err = tensor.NewEngine(d.dev); err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "dept-demo-")
-	if err != nil {
+	if d.model, err = t5.LoadModel(ctx, d.engine, d.ck, false); err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
-	if d.ck, err = d.backbone(ctx, dir); err != nil {
-		return nil, fmt.Errorf("train the backbone: %w", err)
-	}
-	if d.model, err = t5.LoadModel(ctx, d.engine, d.ck, false); err != nil {
+	if err := d.ask(ctx); err != nil {
 		return nil, err
 	}
 	d.rows = dept.NewDataset(demo.Rows(d.task, demo.Train, demo.TrainRows, demo.Seed))
@@ -129,7 +126,7 @@ func (d *demonstration) run(ctx context.Context, device string) (*demoReport, er
 	field(d.out, "task", "the %s of a sentence, which no word asks for; %s such as", d.task.Name, plural(d.rows.Len(), "row"))
 	d.examples(d.rows)
 	field(d.out, "dev", "%s, their words and sentence forms held back from those", plural(d.judge.Len(), "row"))
-	forDePT, forPT := demo.Adapters(d.ck.Config)
+	forDePT, forPT := demo.Adapters()
 	dePT, err := d.tune(ctx, methodDePT, forDePT)
 	if err != nil {
 		return nil, err
@@ -147,42 +144,17 @@ func (d *demonstration) run(ctx context.Context, device string) (*demoReport, er
 	return report, nil
 }
 
-// backbone is the checkpoint that the prompts steer. There is none to be had
-// yet, so it is made in dir: a random model, trained in full on the mixture.
-func (d *demonstration) backbone(ctx context.Context, dir string) (*t5.Checkpoint, error) {
-	random, trained := filepath.Join(dir, "random"), filepath.Join(dir, "trained")
-	config := demo.Config(d.tok)
-	if err := t5.WriteCheckpoint(random, config, safetensors.F32, t5.RandomTensors(config, demo.Seed)); err != nil {
-		return nil, err
-	}
-	ck, err := t5.OpenCheckpoint(random)
-	if err != nil {
-		return nil, err
-	}
-	defer ck.Close()
-	model, err := t5.LoadModel(ctx, d.engine, ck, true)
-	if err != nil {
-		return nil, err
-	}
-	defer model.Release()
-	options := demo.Pretraining(demo.Seed)
-	questions := dept.NewDataset(demo.Mixture(demo.Train, options.Steps*options.Batch, demo.Seed))
-	field(d.out, "backbone", "%s parameters, trained in full on %s such as", count(model.Parameters()), plural(questions.Len(), "question"))
+// ask shows what the backbone is and what it answers before anything is tuned.
+func (d *demonstration) ask(ctx context.Context) error {
+	questions := dept.NewDataset(demo.Mixture(demo.Dev, demo.DevRows, demo.Seed))
+	field(d.out, "backbone", "%s; pre-trained on English text and on questions such as", describeModel(d.ck))
 	d.examples(questions)
-	full := dept.NewFull(model)
-	if _, _, err := d.learn(ctx, model, full, questions, options); err != nil {
-		return nil, err
-	}
-	v, err := d.evaluate(ctx, model, full, dept.NewDataset(demo.Mixture(demo.Dev, demo.DevRows, demo.Seed)))
+	v, err := d.evaluate(ctx, dept.NewFull(d.model), questions, demo.MaxQuestion, demo.MaxAnswer)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	field(d.out, "", "answers %.1f %% of such questions about sentences of forms that are new to it", 100*accuracy(v))
-	weights := func(name string) ([]float32, error) { return model.Tensor(ctx, name) }
-	if err := t5.WriteCheckpoint(trained, config, safetensors.F32, weights); err != nil {
-		return nil, err
-	}
-	return t5.OpenCheckpoint(trained)
+	field(d.out, "", "answers %.1f %% of them, about sentences of forms that are new to it", 100*accuracy(v))
+	return nil
 }
 
 // tune trains a prompt for the task.
@@ -197,22 +169,22 @@ func (d *demonstration) tune(ctx context.Context, name string, c dept.AdapterCon
 	}
 	defer prompt.Release()
 	t := &tuned{config: c}
-	if t.before, err = d.evaluate(ctx, d.model, prompt, d.judge); err != nil {
+	if t.before, err = d.evaluate(ctx, prompt, d.judge, demo.MaxSource, demo.MaxTarget); err != nil {
 		return nil, err
 	}
 	field(d.out, name, "%s trained parameters; accuracy on dev before the first step %.1f %%", count(c.Parameters()), 100*accuracy(t.before))
-	if t.stepMS, t.bytes, err = d.learn(ctx, d.model, prompt, d.rows, demo.Tuning(demo.Seed)); err != nil {
+	if t.stepMS, t.bytes, err = d.learn(ctx, prompt, demo.Tuning(demo.Seed)); err != nil {
 		return nil, err
 	}
-	t.after, err = d.evaluate(ctx, d.model, prompt, d.judge)
+	t.after, err = d.evaluate(ctx, prompt, d.judge, demo.MaxSource, demo.MaxTarget)
 	return t, err
 }
 
-// learn trains a method on rows. It returns the milliseconds of a step and the
+// learn trains a prompt on the task's rows. It returns the milliseconds of a step and the
 // device memory that training takes beside the weights.
-func (d *demonstration) learn(ctx context.Context, model *t5.Model, method dept.Method, rows *dept.Dataset, o dept.TrainOptions) (stepMS float64, bytes int64, err error) {
-	examples := dept.NewTextExamples(rows, d.tok, o.MaxSourceLength, o.MaxTargetLength)
-	trainer, err := dept.NewTrainer(ctx, d.engine, model, method, examples, o)
+func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o dept.TrainOptions) (stepMS float64, bytes int64, err error) {
+	examples := dept.NewTextExamples(d.rows, d.tok, o.MaxSourceLength, o.MaxTargetLength)
+	trainer, err := dept.NewTrainer(ctx, d.engine, d.model, prompt, examples, o)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -243,11 +215,11 @@ func (d *demonstration) learn(ctx context.Context, model *t5.Model, method dept.
 	return stepMS, trainer.Plan().Bytes + trainer.StateBytes(), nil
 }
 
-// evaluate scores a method: an answer is right if it is the target, to the
+// evaluate scores a prompt: an answer is right if it is the target, to the
 // letter.
-func (d *demonstration) evaluate(ctx context.Context, model *t5.Model, method dept.Method, rows *dept.Dataset) (*dept.Evaluation, error) {
-	predictor := dept.NewPredictor(d.engine, model, d.tok, method, dept.PredictOptions{
-		Batch: demoBatch, MaxSourceLength: demo.MaxSource, MaxNewTokens: demo.MaxTarget, Beams: 1,
+func (d *demonstration) evaluate(ctx context.Context, prompt dept.Method, rows *dept.Dataset, maxSource, maxTarget int) (*dept.Evaluation, error) {
+	predictor := dept.NewPredictor(d.engine, d.model, d.tok, prompt, dept.PredictOptions{
+		Batch: demoBatch, MaxSourceLength: maxSource, MaxNewTokens: maxTarget, Beams: 1,
 	})
 	defer predictor.Release()
 	return predictor.Evaluate(ctx, rows, nil)

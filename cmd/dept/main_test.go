@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -149,6 +150,27 @@ func fail(t *testing.T, code int, args ...string) string {
 	line := lastLine(r.stderr)
 	assert.True(t, strings.HasPrefix(line, "dept: "), line)
 	return line
+}
+
+// interrupt runs the program and presses Ctrl-C when a line begins so. It returns
+// what was said on standard error.
+func interrupt(t *testing.T, line string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(stdout)
+	for lines.Scan() {
+		if strings.HasPrefix(lines.Text(), line) {
+			require.NoError(t, cmd.Process.Signal(os.Interrupt))
+		}
+	}
+	require.Error(t, cmd.Wait())
+	require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), stderr.String())
+	return stderr.String()
 }
 
 func lastLine(text string) string {

@@ -129,22 +129,9 @@ func TestResume(t *testing.T) {
 			}
 			succeed(t, args(whole)...)
 
-			cmd := exec.Command(program, args(parts)...)
-			stdout, err := cmd.StdoutPipe()
-			require.NoError(t, err)
-			var stderr strings.Builder
-			cmd.Stderr = &stderr
-			require.NoError(t, cmd.Start())
-			lines := bufio.NewScanner(stdout)
-			for lines.Scan() {
-				if strings.HasPrefix(lines.Text(), "step 4/") {
-					require.NoError(t, cmd.Process.Signal(os.Interrupt))
-				}
-			}
-			require.Error(t, cmd.Wait())
-			require.Equal(t, exitInterrupted, cmd.ProcessState.ExitCode(), stderr.String())
-			_, command, found := strings.Cut(lastLine(stderr.String()), "go on with: ")
-			require.True(t, found, stderr.String())
+			said := interrupt(t, "step 4/", args(parts)...)
+			_, command, found := strings.Cut(lastLine(said), "go on with: ")
+			require.True(t, found, said)
 			stopped := readLog(t, parts)
 			require.Less(t, stopped[len(stopped)-1].Step, 40)
 

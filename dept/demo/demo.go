@@ -1,24 +1,21 @@
-// Package demo makes everything that a demonstration of DePT needs and that
-// would otherwise have to be fetched: a small language with its tokenizer, tasks
-// on its sentences, and a mixture of questions to pre-train a small T5 on, which
-// the tasks then steer.
+// Package demo makes the text of a demonstration of DePT: a small language, tasks
+// on its sentences, and questions about them that the backbone is pre-trained on,
+// among much else (see package pretrain), and that the tasks then find.
 //
 // A sentence such as "luckily the soup was awful" has a tone, a topic, a luck
-// and a tense. The mixture asks about them in words, before the sentence. A task
-// wants one of them and asks nothing: what the mixture says in words, the prompt
+// and a tense. The questions ask about them in words, before the sentence. A task
+// wants one of them and asks nothing: what a question says in words, the prompt
 // has to find. Its dev and test rows are made of words and templates that its
 // training rows do not have, so that nothing is gained by remembering rows; the
-// backbone knows the words from the mixture, not the templates.
+// backbone knows the words from the questions, not the templates.
 //
 // Everything is a function of a seed, and no file is touched.
 package demo
 
 import (
-	"fmt"
 	"slices"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/t5"
 )
 
 // Task is a question that is not asked: a row's source is the bare sentence, its
@@ -49,18 +46,4 @@ func Rows(task Task, split Split, n int, seed uint64) []dept.Row {
 		rows[i] = dept.Row{Source: before + " " + s.text, Target: label, Line: i + 1}
 	}
 	return rows
-}
-
-// Tokenizer knows every word of the language as one piece, and nothing else.
-func Tokenizer() (*t5.Tokenizer, error) {
-	words := append(vocabulary(), before)
-	pieces := make([]t5.Piece, len(words))
-	for i, w := range words {
-		pieces[i].Text = "▁" + w
-	}
-	tok, err := t5.NewUnigram(pieces)
-	if err != nil {
-		return nil, fmt.Errorf("make the demo's tokenizer: %w", err)
-	}
-	return tok, nil
 }

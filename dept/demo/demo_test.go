@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/t5/backbone"
 )
 
 var splits = []Split{Train, Dev, Test}
@@ -203,39 +205,43 @@ func TestLabelsAreBalanced(t *testing.T) {
 	assert.InDelta(t, 0.5, float64(same)/float64(len(rows)), 0.04)
 }
 
-func TestTokenizerHasEveryWordAsOnePiece(t *testing.T) {
-	tok, err := Tokenizer()
+// The sizes are those that the language has in the backbone's tokens.
+func TestSizes(t *testing.T) {
+	tok, err := t5.OpenTokenizerFS(backbone.Files())
 	require.NoError(t, err)
-	assert.Equal(t, tok.VocabSize(), Config(tok).VocabSize)
-	require.NoError(t, Config(tok).Validate())
-	var rows []dept.Row
+	ck, err := t5.OpenCheckpointFS(backbone.Files())
+	require.NoError(t, err)
+	defer ck.Close()
+	assert.Equal(t, ck.Config.DModel, Width)
+	longest := func(rows []dept.Row) (source, target int) {
+		for _, r := range rows {
+			for _, side := range []struct {
+				text string
+				most *int
+			}{{r.Source, &source}, {r.Target, &target}} {
+				ids, err := tok.Encode(side.text)
+				require.NoError(t, err)
+				require.Equal(t, side.text, tok.Decode(ids), "an unknown character") // which decodes to nothing
+				*side.most = max(*side.most, len(ids)+1)
+			}
+		}
+		return source, target
+	}
+	var rows, questions []dept.Row
 	for _, s := range splits {
-		rows = append(rows, Mixture(s, 3000, 1)...)
+		questions = append(questions, Mixture(s, 20_000, 1)...)
 		for _, task := range Tasks {
-			rows = append(rows, Rows(task, s, 500, 1)...)
+			rows = append(rows, Rows(task, s, 3000, 1)...)
 		}
 	}
-	source, target := 0, 0
-	for _, r := range rows {
-		for _, side := range []struct {
-			text    string
-			longest *int
-		}{{r.Source, &source}, {r.Target, &target}} {
-			ids, err := tok.Encode(side.text)
-			require.NoError(t, err)
-			require.Len(t, ids, len(strings.Fields(side.text)), side.text)
-			require.Equal(t, side.text, tok.Decode(ids), "an unknown word") // which decodes to nothing
-			*side.longest = max(*side.longest, len(ids)+1)
-		}
-	}
-	assert.Equal(t, MaxSource, source, "the longest source and its end token")
-	assert.Equal(t, MaxTarget, target)
+	source, target := longest(rows)
+	assert.Equal(t, []int{MaxSource, MaxTarget}, []int{source, target})
+	source, target = longest(questions)
+	assert.Equal(t, []int{MaxQuestion, MaxAnswer}, []int{source, target})
 }
 
 func TestAdaptersTrainEquallyMany(t *testing.T) {
-	tok, err := Tokenizer()
-	require.NoError(t, err)
-	dePT, pt := Adapters(Config(tok))
+	dePT, pt := Adapters()
 	assert.LessOrEqual(t, dePT.Parameters(), pt.Parameters())
 	assert.InEpsilon(t, pt.Parameters(), dePT.Parameters(), 0.05)
 	assert.Less(t, dePT.PromptLength, pt.PromptLength)

@@ -23,8 +23,8 @@ var (
 	everything = []string{"tell everything", "describe all of it", "what is all this", "name every property"}
 )
 
-// maxQuestion is the most words of a question with the fillers around it.
-const maxQuestion = 5
+// questionWords is the most words of a question with the fillers around it.
+const questionWords = 5
 
 // How often out of a hundred the mixture asks nothing, and otherwise how often
 // it asks for everything.
@@ -73,7 +73,7 @@ func Mixture(split Split, n int, seed uint64) []dept.Row {
 // prompt that is only partly right, and so shows it the way; without them one
 // prompt in four learned nothing.
 func around(r draw.Source, question, list []string) []string {
-	for room := r.Below(maxQuestion - len(question) + 1); room > 0; room-- {
+	for room := r.Below(questionWords - len(question) + 1); room > 0; room-- {
 		question = slices.Insert(question, r.Below(2)*len(question), draw.Pick(r, list))
 	}
 	return question

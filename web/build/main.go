@@ -6,8 +6,6 @@ package main
 import (
 	"bytes"
 	"compress/gzip"
-	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,13 +15,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/internal/atomicfile"
-	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/t5/safetensors"
-	"github.com/go-dept/dept/tensor"
-	"github.com/go-dept/dept/wgpu"
+	"github.com/go-dept/dept/t5/backbone"
 )
 
 const dist = "web/dist"
@@ -32,20 +25,20 @@ const dist = "web/dist"
 const mostWasm = 4 << 20
 
 func main() {
-	if err := build(context.Background()); err != nil {
+	if err := build(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the page:", err)
 		os.Exit(1)
 	}
 }
 
-func build(ctx context.Context) error {
+func build() error {
 	if err := bundle(); err != nil {
 		return err
 	}
 	if err := program(); err != nil {
 		return err
 	}
-	if err := model(ctx, filepath.Join(dist, "model")); err != nil {
+	if err := model(); err != nil {
 		return fmt.Errorf("the model: %w", err)
 	}
 	return report()
@@ -104,91 +97,19 @@ func write(path string, content []byte) error {
 	})
 }
 
-// model writes the backbone of the demo's tasks: a random T5, trained in full on
-// the mixture. One of the same recipe stays, since making it takes a minute or
-// two.
-func model(ctx context.Context, dir string) error {
-	tok, err := demo.Tokenizer()
-	if err != nil {
-		return err
-	}
-	config, options := demo.Config(tok), demo.Pretraining(demo.Seed)
-	rows := dept.NewDataset(demo.Mixture(demo.Train, options.Steps*options.Batch, demo.Seed))
-	recipe, err := json.Marshal([]any{config, options, rows.Fingerprint()})
-	if err != nil {
-		return err
-	}
-	stamp := filepath.Join(dir, ".recipe")
-	if made, err := os.ReadFile(stamp); err == nil && bytes.Equal(made, recipe) {
-		return nil
-	}
-	if err := os.RemoveAll(dir); err != nil {
-		return err
-	}
-	if err := pretrained(ctx, dir, tok, config, options, rows); err != nil {
-		return err
-	}
-	return write(stamp, recipe)
-}
-
-// pretrained makes the model and writes its folder.
-func pretrained(ctx context.Context, dir string, tok *t5.Tokenizer, config *t5.Config, o dept.TrainOptions, rows *dept.Dataset) error {
-	random, err := os.MkdirTemp("", "dept-web-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(random)
-	if err := t5.WriteCheckpoint(random, config, safetensors.F32, t5.RandomTensors(config, demo.Seed)); err != nil {
-		return err
-	}
-	ck, err := t5.OpenCheckpoint(random)
-	if err != nil {
-		return err
-	}
-	defer ck.Close()
-	dev, err := wgpu.Open(ctx, "")
-	if err != nil {
-		return err
-	}
-	defer dev.Release()
-	engine, err := tensor.NewEngine(dev)
-	if err != nil {
-		return err
-	}
-	defer engine.Release()
-	m, err := t5.LoadModel(ctx, engine, ck, true)
-	if err != nil {
-		return err
-	}
-	defer m.Release()
-	examples := dept.NewTextExamples(rows, tok, o.MaxSourceLength, o.MaxTargetLength)
-	if err := train(ctx, engine, m, examples, o); err != nil {
-		return err
-	}
-	if err := tok.Save(dir); err != nil {
-		return err
-	}
-	return t5.WriteCheckpoint(dir, config, safetensors.F32, func(name string) ([]float32, error) { return m.Tensor(ctx, name) })
-}
-
-func train(ctx context.Context, engine *tensor.Engine, m *t5.Model, examples dept.Examples, o dept.TrainOptions) error {
-	trainer, err := dept.NewTrainer(ctx, engine, m, dept.NewFull(m), examples, o)
-	if err != nil {
-		return err
-	}
-	defer trainer.Release()
-	trainer.OnRecord = func(s dept.StepRecord) error {
-		if s.Step%(o.Steps/5) == 0 {
-			fmt.Printf("the page's model: step %d of %d, loss %.3f\n", s.Step, o.Steps, s.Loss)
+// model puts the backbone beside the page.
+func model() error {
+	files := backbone.Files()
+	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json"} {
+		content, err := fs.ReadFile(files, name)
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	for range o.Steps {
-		if err := trainer.Step(ctx); err != nil {
+		if err := write(filepath.Join(dist, "model", name), content); err != nil {
 			return err
 		}
 	}
-	return trainer.Flush(ctx)
+	return nil
 }
 
 // report prints what a visitor fetches, and refuses a program that is too large.
