@@ -374,6 +374,7 @@ func TestBadInput(t *testing.T) {
 		// Without reading the rows: the file is not there.
 		{[]string{"--batch-size", "100000000", "--train", at("missing.tsv")}, []string{"max", "--batch-size", "fits"}},
 		{[]string{"--batch-size", "100000000", "--max-source-length", "30000", "--train", at("missing.tsv")}, []string{"max", "fits"}},
+		{[]string{"--batch-size", "1", "--max-target-length", "2000000000", "--train", at("missing.tsv")}, []string{"max", "even one row does not fit, but --batch-size 1 --max-target-length"}},
 	} {
 		line := fail(t, exitError, trainArgs(out, c.args...)...)
 		for _, want := range c.want {
