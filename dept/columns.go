@@ -42,7 +42,7 @@ func (o *DataOptions) row(cells map[string]string) (Row, error) {
 	if o.NeedTarget && !ok {
 		return Row{}, fmt.Errorf("no column %s for the target (columns: %s)", alternatives(o.targets()), columnsOf(cells))
 	}
-	if o.NeedTarget && target == "" {
+	if o.NeedTarget && strings.TrimSpace(target) == "" {
 		return Row{}, errors.New("the target is empty")
 	}
 	return Row{Source: source, Target: target}, nil

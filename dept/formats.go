@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -124,6 +125,11 @@ func (t *table) next() (int, map[string]string, error) {
 		if err != nil {
 			return line, nil, err
 		}
+		for i, name := range names {
+			if name != "" && slices.Contains(names[:i], name) {
+				return line, nil, fmt.Errorf("two columns are called %.40q: rename one of them", name)
+			}
+		}
 		t.columns = names
 		if inFile {
 			return t.next()
@@ -167,7 +173,8 @@ func (c *commaRows) next() (int, []string, error) {
 	if err != nil {
 		var parse *csv.ParseError
 		if errors.As(err, &parse) {
-			return parse.Line, nil, parse.Err
+			// Where the record starts: an open quote is noticed far behind it.
+			return parse.StartLine, nil, parse.Err
 		}
 		return c.line, nil, err
 	}

@@ -3,6 +3,7 @@ package dept
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -24,16 +25,48 @@ type Method interface {
 
 // Full is full fine-tuning: every weight of the model is trained, and nothing
 // is put before the text.
-type Full struct{ model *t5.Model }
+type Full struct {
+	model  *t5.Model
+	scales []float64 // of the rate for each weight, or nil
+}
 
 // NewFull trains a model that was loaded for training.
-func NewFull(m *t5.Model) *Full { return &Full{m} }
+func NewFull(m *t5.Model) *Full { return &Full{model: m} }
+
+// NewRelativeFull is NewFull with rates relative to the size of the weights, as
+// they are now: a weight's is its root mean square times the rate of the options.
+// T5's first weights are of very different sizes, up to a factor of 100, and from
+// such a start Adam's steps, of one size for all, get nowhere. Adafactor, which T5
+// was pre-trained with, has such rates too (Shazeer and Stern, "Adafactor:
+// Adaptive Learning Rates with Sublinear Memory Cost", section 8).
+func NewRelativeFull(ctx context.Context, m *t5.Model) (*Full, error) {
+	f := NewFull(m)
+	weights, err := readFloats(ctx, m.Trainable()...)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range weights {
+		var squares float64
+		for _, x := range w {
+			squares += float64(x) * float64(x)
+		}
+		f.scales = append(f.scales, max(leastScale, math.Sqrt(squares/float64(len(w)))))
+	}
+	return f, nil
+}
+
+// leastScale lets weights that are zero move; it is Adafactor's.
+const leastScale = 1e-3
 
 // Params are the model's weights, all in group 0.
 func (f *Full) Params() []tensor.Param {
 	var params []tensor.Param
-	for _, a := range f.model.Trainable() {
-		params = append(params, tensor.Param{Array: a})
+	for i, a := range f.model.Trainable() {
+		p := tensor.Param{Array: a}
+		if f.scales != nil {
+			p.Scale = f.scales[i]
+		}
+		params = append(params, p)
 	}
 	return params
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -266,14 +267,19 @@ func (r *Run) Best() (score float64, step int, ok bool) {
 	return r.progress.Best, r.progress.BestStep, r.progress.BestStep > 0
 }
 
-// failed keeps the last good adapter when the loss stopped being finite: such
-// an update is never applied, so what is on the device is good.
+// failed keeps the last good adapter when a number stopped being finite. Such an
+// update is never applied, so where the gradient alone was not finite the device
+// holds what the step before made, and a finite loss with it. Where the loss was
+// not, that adapter is what broke it, and the folder's own is the last good one.
 func (r *Run) failed(ctx context.Context, err error) error {
-	if errors.Is(err, ErrNotFinite) && !r.choosesBest() {
+	var broken *notFinite
+	if errors.As(err, &broken) && finite(broken.Loss) && !r.choosesBest() {
 		return errors.Join(err, r.Save(ctx))
 	}
 	return err
 }
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
 // checkpoint saves what the run goes on from and, without dev data to choose
 // by, the adapter as it stands.

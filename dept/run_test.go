@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,15 +12,15 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newRun is a run of a small model in dir; evaluate is its evaluation.
-func newRun(t *testing.T, b bench, dir string, evaluate func(context.Context) (*Evaluation, error)) *Run {
+// newRun is a run of a small model in dir.
+func newRun(t *testing.T, b bench, dir string, o TrainOptions) *Run {
 	p := b.prompt(t, b.adapter)
-	trainer, err := NewTrainer(context.Background(), b.e, b.m, p, b.rows, smallRun)
+	trainer, err := NewTrainer(context.Background(), b.e, b.m, p, b.rows, o)
 	require.NoError(t, err)
 	t.Cleanup(trainer.Release)
 	return &Run{
-		Dir: dir, Settings: RunSettings{Method: "dept", Train: smallRun, Adapter: b.adapter.Config, EvalEvery: 3},
-		Trainer: trainer, Evaluate: evaluate, Metric: Accuracy,
+		Dir: dir, Settings: RunSettings{Method: "dept", Train: o, Adapter: b.adapter.Config, EvalEvery: 3},
+		Trainer: trainer, Metric: Accuracy,
 		Save: func(ctx context.Context) error {
 			a, err := p.Adapter(ctx)
 			if err != nil {
@@ -47,14 +48,14 @@ func TestStoppedInsideAnEvaluation(t *testing.T) {
 			return &Evaluation{Metrics: map[Metric]float64{Accuracy: 0.5}, Rows: 1}, ctx.Err()
 		}
 	}
-	first := newRun(t, b, dir, nil)
+	first := newRun(t, b, dir, smallRun)
 	first.Evaluate = score(first)
 	require.NoError(t, first.Begin(ctx))
 	var stopped *Stopped
 	require.ErrorAs(t, first.Train(ctx), &stopped)
 	assert.Equal(t, 3, stopped.Step)
 
-	second := newRun(t, b, dir, nil)
+	second := newRun(t, b, dir, smallRun)
 	second.Evaluate = score(second)
 	require.NoError(t, second.Resume())
 	require.NoError(t, second.Train(context.Background()))
@@ -68,9 +69,23 @@ func TestStoppedInsideAnEvaluation(t *testing.T) {
 	assert.Equal(t, 3, strings.Count(string(log), "metrics"))
 
 	// Nothing is left to do, and nothing is done again.
-	third := newRun(t, b, dir, nil)
+	third := newRun(t, b, dir, smallRun)
 	third.Evaluate = score(third)
 	require.NoError(t, third.Resume())
 	require.NoError(t, third.Train(context.Background()))
 	assert.Len(t, scored, 4)
+}
+
+// An adapter whose loss is not finite never replaces one that was good.
+func TestLastGoodAdapter(t *testing.T) {
+	b := newBench(t, "relu-tied")
+	o := smallRun
+	o.Rates, o.Clip = [2]float64{1e37, 1e37}, 0 // A·B overflows after the second step
+	dir := t.TempDir()
+	run := newRun(t, b, dir, o)
+	require.NoError(t, run.Begin(context.Background()))
+	require.ErrorIs(t, run.Train(context.Background()), ErrNotFinite)
+	kept, err := ReadAdapter(dir)
+	require.NoError(t, err)
+	assert.True(t, slices.Equal(b.adapter.P, kept.P), "the folder holds the adapter that broke the loss")
 }

@@ -56,6 +56,15 @@ type StepRecord struct {
 // was not applied: parameters and moments are as the step before left them.
 var ErrNotFinite = errors.New("the loss or its gradient is not a finite number: lower the learning rates, raise the warm-up, or check the checkpoint's numbers")
 
+// notFinite is ErrNotFinite at a step.
+type notFinite struct{ StepRecord }
+
+func (e *notFinite) Error() string {
+	return fmt.Sprintf("step %d: loss %v, gradient norm %v: %v", e.Step, e.Loss, e.GradNorm, ErrNotFinite)
+}
+
+func (e *notFinite) Unwrap() error { return ErrNotFinite }
+
 // recordLag is how many updates run before a record is waited for, so that
 // reading it never stops the queue.
 const recordLag = 2
@@ -353,7 +362,7 @@ func (t *Trainer) drain(ctx context.Context, leave int) error {
 		t.pending = t.pending[1:]
 		r.Loss, r.GradNorm, r.Seconds = float64(got.Loss), float64(got.Norm), t.Seconds()
 		if !got.Applied {
-			return fmt.Errorf("step %d: loss %v, gradient norm %v: %w", r.Step, got.Loss, got.Norm, ErrNotFinite)
+			return &notFinite{r.StepRecord}
 		}
 		if t.OnRecord != nil {
 			if err := t.OnRecord(r.StepRecord); err != nil {

@@ -18,7 +18,7 @@ func (s SumSquares) Slots() int { return (s.N + sumBlock - 1) / sumBlock }
 func (s SumSquares) Call(t Target) Call {
 	return Call{
 		Spec:   Spec{File: "adamw", Entry: "sum_squares"},
-		Params: params(s.N, s.Slot, 0, 0, 0, 0, 0, 0),
+		Params: params(s.N, s.Slot, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
 		Grid:   t.grid1D(s.Slots(), 1),
 	}
 }
@@ -38,17 +38,18 @@ type ClipNorm struct {
 func (c ClipNorm) Call(t Target) Call {
 	return Call{
 		Spec:   Spec{File: "adamw", Entry: "clip_norm", Step: true},
-		Params: params(c.Slots, 0, 0, 0, 0, 0, 0, 0),
+		Params: params(c.Slots, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
 		Grid:   [3]uint32{1, 1, 1},
 	}
 }
 
-// AdamW updates a parameter of N numbers with the rate and decay that the step
-// has for its Group, and empties its gradient. An update that ClipNorm stopped
+// AdamW updates a parameter of N numbers with Scale times the rate and decay that
+// the step has for its Group, and empties its gradient. An update that ClipNorm stopped
 // leaves parameter and moments as they are, to the bit.
 type AdamW struct {
 	N                 int
 	Group             int
+	Scale             float64 // 0 means 1
 	Beta1, Beta2, Eps float64
 }
 
@@ -56,10 +57,13 @@ type AdamW struct {
 //
 // Bindings: 1 param [N], 2 grad [N], 3 m [N], 4 v [N], 5 factor from ClipNorm.
 func (a AdamW) Call(t Target) Call {
+	if a.Scale == 0 {
+		a.Scale = 1
+	}
 	return Call{
 		Spec: Spec{File: "adamw", Entry: "adamw", Step: true},
-		Params: params(a.N, 0, a.Group, float32(a.Beta1), float32(a.Beta2),
-			float32(1-a.Beta1), float32(1-a.Beta2), float32(a.Eps)),
+		Params: params(a.N, 0, a.Group, float32(a.Scale), float32(a.Beta1), float32(a.Beta2),
+			float32(1-a.Beta1), float32(1-a.Beta2), float32(a.Eps), 0, 0, 0),
 		Grid: t.grid1D((a.N+3)/4, 64),
 	}
 }

@@ -15,11 +15,15 @@ struct Params {
   n: u32,        // numbers; clip_norm: partial sums
   slot: u32,     // sum_squares: where its partial sums begin
   group: u32,    // adamw: whose rate and decay
+  scale: f32,    // of both
   beta1: f32,
   beta2: f32,
   alpha1: f32,   // 1 - β1, rounded once
   alpha2: f32,   // 1 - β2
   eps: f32,
+  pad0: f32,
+  pad1: f32,
+  pad2: f32,
 }
 
 struct Step {
@@ -130,8 +134,8 @@ fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: v
     let second = params.beta2 * v[i] + params.alpha2 * g * g;
     m[i] = first;
     v[i] = second;
-    let p = param[i] - step.rate[params.group] * first / (sqrt(second) + params.eps);
-    param[i] = p - step.decay[params.group] * p;
+    let p = param[i] - params.scale * step.rate[params.group] * first / (sqrt(second) + params.eps);
+    param[i] = p - params.scale * step.decay[params.group] * p;
   }
   grad[i] = vec4(0.0);
 }

@@ -64,6 +64,9 @@ func OpenCheckpoint(dir string) (*Checkpoint, error) {
 // example. Files that are no io.ReaderAt are read into memory.
 func OpenCheckpointFS(dir fs.FS) (*Checkpoint, error) {
 	data, err := fs.ReadFile(dir, configFile)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("there is no %s: give a folder with a checkpoint as Hugging Face lays it out: %w", configFile, err)
+	}
 	if err != nil {
 		return nil, err
 	}

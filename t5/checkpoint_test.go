@@ -294,7 +294,7 @@ func TestOpenCheckpointErrors(t *testing.T) {
 
 	_, err = OpenCheckpoint(dir)
 	assert.ErrorIs(t, err, fs.ErrNotExist)
-	assert.ErrorContains(t, err, "config.json")
+	assert.ErrorContains(t, err, "there is no config.json: give a folder with a checkpoint")
 
 	writeConfig(t, dir, cfg)
 	_, err = OpenCheckpoint(filepath.Join(dir, "config.json"))

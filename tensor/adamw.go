@@ -28,7 +28,8 @@ type AdamW struct {
 // Param is an array to train and the group whose rate it follows.
 type Param struct {
 	*Array
-	Group int // 0 or 1
+	Group int     // 0 or 1
+	Scale float64 // of the group's rate; 0 means 1
 }
 
 // Hyperparameters of AdamW as the DePT authors run it.
@@ -76,7 +77,7 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	}
 	g.run("clip", shaders.ClipNorm{Slots: slots}.Call(e.target), g.Use(o.squares), g.Use(o.Total), g.Use(o.records), g.Use(o.factor))
 	for i, p := range params {
-		g.run(p.Name+".adamw", shaders.AdamW{N: p.Len(), Group: p.Group, Beta1: Beta1, Beta2: Beta2, Eps: Eps}.Call(e.target),
+		g.run(p.Name+".adamw", shaders.AdamW{N: p.Len(), Group: p.Group, Scale: p.Scale, Beta1: Beta1, Beta2: Beta2, Eps: Eps}.Call(e.target),
 			g.Use(p.Array), g.Use(p.Grad), g.Use(o.m[i]), g.Use(o.v[i]), g.Use(o.factor))
 	}
 	if o.program, err = g.Compile(ctx); err != nil {

@@ -44,14 +44,14 @@ to go on.`,
 	f.StringArrayVar(&p.texts, "text", nil, "plain text, a paragraph a line; may be given several times")
 	f.StringArrayVar(&p.valids, "valid", nil, "text to validate on, which is not trained on")
 	f.StringVar(&p.out, "out", "", "the run's folder: checkpoint, log.jsonl and the state to resume from")
-	f.IntVar(&p.questions, "questions", 65, "how many out of a hundred passages are questions; the others are span corruption")
+	f.IntVar(&p.questions, "questions", 70, "how many out of a hundred passages are questions; the others are span corruption")
 	f.IntVar(&p.options.MaxSourceLength, "max-source-length", 256, "tokens of a row, all its passages together")
 	f.IntVar(&p.options.MaxTargetLength, "max-target-length", 64, "the most target tokens of a row")
-	f.Float64Var(&p.lr, "lr", 3e-3, "learning rate after the warm-up")
+	f.Float64Var(&p.lr, "lr", 2e-2, "learning rate after the warm-up, relative to the size of each weight")
 	f.IntVar(&p.options.Steps, "steps", 10000, "updates")
-	f.IntVar(&p.options.Batch, "batch-size", 8, "rows at once")
+	f.IntVar(&p.options.Batch, "batch-size", 4, "rows at once")
 	f.IntVar(&p.options.Accumulate, "accumulate", 1, "batches an update")
-	f.IntVar(&p.options.Warmup, "warmup-steps", 500, "updates in which the rate rises; then it falls with the inverse square root")
+	f.IntVar(&p.options.Warmup, "warmup-steps", 400, "updates in which the rate rises; then it falls with the inverse square root")
 	f.IntVar(&p.options.Cooldown, "cooldown-steps", 0, "last updates, in which the rate falls to 0")
 	f.Float64Var(&p.options.Clip, "clip", 1, "the largest norm of an update's gradient; 0 does not clip")
 	f.Float64Var(&p.options.Dropout, "dropout", 0, "dropout rate")
@@ -92,7 +92,10 @@ func (p *pretraining) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer p.close()
-	p.options.Rates, p.start, p.tune = [2]float64{p.lr}, "model", dept.NewFull(p.model)
+	p.options.Rates, p.start = [2]float64{p.lr}, "model"
+	if p.tune, err = dept.NewRelativeFull(cmd.Context(), p.model); err != nil {
+		return err
+	}
 	if err := p.fit(); err != nil {
 		return err
 	}

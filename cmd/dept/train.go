@@ -398,27 +398,30 @@ func adapterFingerprint(a *dept.Adapter) (string, error) {
 
 // fit plans the largest batch, and where it does not fit says what would.
 func (t *training) fit() error {
-	check := func(batch, source int) error {
+	check := func(batch, source, target int) error {
 		o := t.options
-		o.Batch, o.MaxSourceLength = batch, source
+		o.Batch, o.MaxSourceLength, o.MaxTargetLength = batch, source, target
 		plan, err := dept.CheckTraining(t.engine, t.model, t.tune, o)
 		t.plan = plan
 		return err
 	}
 	o := t.options
-	err := check(o.Batch, o.MaxSourceLength)
+	err := check(o.Batch, o.MaxSourceLength, o.MaxTargetLength)
 	var limit *wgpu.LimitError
 	if !errors.As(err, &limit) {
 		return err
 	}
-	fits := func(batch, source int) bool { return check(batch, source) == nil }
-	if n := largest(o.Batch, func(n int) bool { return fits(n, o.MaxSourceLength) }); n > 0 {
+	fits := func(batch, source, target int) bool { return check(batch, source, target) == nil }
+	if n := largest(o.Batch, func(n int) bool { return fits(n, o.MaxSourceLength, o.MaxTargetLength) }); n > 0 {
 		return fmt.Errorf("%w; --batch-size %d fits, and with --accumulate %d makes updates as large", err, n, (o.Batch*o.Accumulate-1)/n+1)
 	}
-	if n := largest(o.MaxSourceLength, func(n int) bool { return fits(1, n) }); n > 0 {
+	if n := largest(o.MaxSourceLength, func(n int) bool { return fits(1, n, o.MaxTargetLength) }); n > 0 {
 		return fmt.Errorf("%w; even one row does not fit, but --batch-size 1 --max-source-length %d does", err, n)
 	}
-	return fmt.Errorf("%w; even one row of one token does not fit: the model is too large for this device", err)
+	if n := largest(o.MaxTargetLength, func(n int) bool { return fits(1, o.MaxSourceLength, n) }); n > 0 {
+		return fmt.Errorf("%w; even one row does not fit, but --batch-size 1 --max-target-length %d does", err, n)
+	}
+	return fmt.Errorf("%w; even one row of short texts does not fit: the model is too large for this device", err)
 }
 
 // largest is the largest n below most for which ok holds, 0 if there is none. It

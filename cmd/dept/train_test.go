@@ -281,15 +281,30 @@ func TestDryRunWritesNothing(t *testing.T) {
 	assert.NoDirExists(t, out)
 }
 
-// TestLossThatIsNotFinite drives P so far out that the loss overflows.
+// TestLossThatIsNotFinite drives P, A and B, or all weights, so far out that the
+// loss overflows. What the folder then holds still answers with finite scores.
 func TestLossThatIsNotFinite(t *testing.T) {
-	for _, more := range [][]string{nil, {"--dev", at("dev.tsv")}} {
-		out := filepath.Join(t.TempDir(), "run")
-		line := fail(t, exitError, trainArgs(out, append(more, "--lr-prompt", "1e37", "--lr-lowrank", "1e37", "--clip", "0", "--warmup-steps", "0", "--steps", "50")...)...)
-		assert.Regexp(t, `step \d+: loss`, line)
-		assert.Contains(t, line, "not a finite number")
-		assert.Contains(t, line, "last good adapter")
-		succeed(t, "inspect", out)
+	tooFast := []string{"--clip", "0", "--warmup-steps", "0", "--steps", "50"}
+	for name, more := range map[string][]string{
+		"dept":     {"--lr-prompt", "1e37", "--lr-lowrank", "1e37"},
+		"dept dev": {"--lr-prompt", "1e37", "--lr-lowrank", "1e37", "--dev", at("dev.tsv")},
+		"full":     {"--method", "full", "--lr", "1e37"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "run")
+			args, product := trainArgs(out, append(more, tooFast...)...), "adapter"
+			read := []string{"predict", "--model", at("model"), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2", "--json"}
+			if name == "full" {
+				args, product = drop(drop(args, "--prompt-length"), "--rank"), "checkpoint"
+				read[2], read = out, drop(read, "--adapter")
+			}
+			line := fail(t, exitError, args...)
+			assert.Regexp(t, `step \d+: loss`, line)
+			assert.Contains(t, line, "not a finite number")
+			assert.Contains(t, line, "last good "+product)
+			succeed(t, "inspect", out)
+			succeed(t, read...)
+		})
 	}
 }
 
@@ -346,6 +361,7 @@ func TestBadInput(t *testing.T) {
 		// Without reading the rows: the file is not there.
 		{[]string{"--batch-size", "100000000", "--train", at("missing.tsv")}, []string{"max", "--batch-size", "fits"}},
 		{[]string{"--batch-size", "100000000", "--max-source-length", "30000", "--train", at("missing.tsv")}, []string{"max", "fits"}},
+		{[]string{"--batch-size", "1", "--max-target-length", "2000000000", "--train", at("missing.tsv")}, []string{"max", "even one row does not fit, but --batch-size 1 --max-target-length"}},
 	} {
 		line := fail(t, exitError, trainArgs(out, c.args...)...)
 		for _, want := range c.want {

@@ -57,7 +57,7 @@ func NewMixture(c *Corpus, tok *t5.Tokenizer, split demo.Split, o Options) (*Mix
 var weights = []struct {
 	Question
 	weight int
-}{{Language, 36}, {Tone, 20}, {Topic, 16}, {Order, 4}, {Grammar, 8}, {Follow, 5}, {Means, 6}, {Missing, 5}}
+}{{Language, 46}, {Tone, 18}, {Topic, 15}, {Order, 3}, {Grammar, 7}, {Follow, 3}, {Means, 5}, {Missing, 3}}
 
 // Paragraphs is how many the text has.
 func (m *Mixture) Paragraphs() int { return m.corpus.Len() }
