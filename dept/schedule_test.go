@@ -1,6 +1,7 @@
 package dept
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -56,4 +57,14 @@ func TestRankForBudget(t *testing.T) {
 	}
 	assert.Equal(t, 48, RankForBudget(100, 40, 128, 512))
 	assert.Equal(t, 0, RankForBudget(10, 20, 128, 512))
+}
+
+func TestInverseSqrtSchedule(t *testing.T) {
+	for _, c := range []struct {
+		i    int
+		want float64
+	}{{0, 0.25}, {1, 0.5}, {3, 1}, {15, 0.5}, {63, 0.25}, {99, 0.2 * 0.1}, {94, math.Sqrt(4.0/95) * 0.6}} {
+		assert.InDelta(t, c.want, InverseSqrtSchedule(c.i, 4, 10, 100), 1e-12, "update %d", c.i)
+	}
+	assert.Equal(t, 1.0, InverseSqrtSchedule(0, 0, 0, 1))
 }

@@ -60,12 +60,16 @@ func (r *runner) floats(t *testing.T, b *wgpu.Buffer, n int) []float32 {
 
 // adamwOracle is one update of a parameter, in place.
 func adamwOracle(a AdamW, s Step, p, g, m, v []float64, factor float64) {
+	scale := a.Scale
+	if scale == 0 {
+		scale = 1
+	}
 	for i := range p {
 		g := factor * g[i]
 		m[i] = a.Beta1*m[i] + (1-a.Beta1)*g
 		v[i] = a.Beta2*v[i] + (1-a.Beta2)*g*g
-		p[i] -= float64(s.Rate[a.Group]) * m[i] / (math.Sqrt(v[i]) + a.Eps)
-		p[i] -= float64(s.Decay[a.Group]) * p[i]
+		p[i] -= scale * float64(s.Rate[a.Group]) * m[i] / (math.Sqrt(v[i]) + a.Eps)
+		p[i] -= scale * float64(s.Decay[a.Group]) * p[i]
 	}
 }
 
@@ -114,7 +118,7 @@ func adamwCases(target Target) []kernelCase {
 	}
 	for _, n := range []int{1, 64, 777} {
 		for group := range 2 {
-			a := AdamW{N: n, Group: group, Beta1: 0.9, Beta2: 0.999, Eps: 1e-6}
+			a := AdamW{N: n, Group: group, Scale: []float64{0, 0.25}[group], Beta1: 0.9, Beta2: 0.999, Eps: 1e-6}
 			s := Step{Rate: [2]float32{0.3, 5e-4}, Decay: [2]float32{0, 0.01}}
 			p, g, m, v := normals(1, n, 1), normals(2, n, 1e-3), normals(3, n, 1e-3), normals(4, n, 1e-3)
 			for i := range v {
