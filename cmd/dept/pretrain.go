@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -68,13 +67,11 @@ to go on.`,
 }
 
 func (p *pretraining) run(cmd *cobra.Command) error {
-	// The rows are drawn by number: their order is the draw's.
-	p.options.Schedule, p.scale, p.promptInit = dept.InverseSqrt, "code", string(dept.InitText)
+	p.options.Schedule = dept.InverseSqrt
 	if len(p.valids) == 0 && p.changed("eval-every") {
 		return usagef("--eval-every needs text to evaluate on: give --valid")
 	}
-	p.devFile = fmt.Sprint(p.valids) // what check asks of --dev, it has been asked here
-	if err := p.check(); err != nil {
+	if err := p.checkNumbers(); err != nil {
 		return err
 	}
 	o := p.options

@@ -182,10 +182,6 @@ func (t *training) check() error {
 	switch {
 	case t.initDir != "" && t.method == methodFull:
 		return usagef("--init is for adapters: --method full starts from the checkpoint of --model")
-	case t.resume && t.overwrite:
-		return usagef("--resume goes on with a run and --overwrite replaces it: give one of them")
-	case t.out == "" && !t.dryRun:
-		return usagef("--out is missing: name the folder for the run")
 	case t.initDir != "" && t.changed("prompt-init"):
 		return usagef("--init starts P from an adapter and --prompt-init from elsewhere: give one of them")
 	case t.devFile == "" && t.changed("eval-every"):
@@ -195,6 +191,11 @@ func (t *training) check() error {
 	case !slices.Contains([]dept.PromptInit{dept.InitText, dept.InitVocab, dept.InitRandom}, dept.PromptInit(t.promptInit)):
 		return usagef("--prompt-init %q: there are text, vocab and random", t.promptInit)
 	}
+	return t.checkNumbers()
+}
+
+// checkNumbers refuses numbers that make no sense.
+func (t *training) checkNumbers() error {
 	o := t.options
 	for _, n := range []struct {
 		flag         string
@@ -227,8 +228,14 @@ func (t *training) check() error {
 // checkOut refuses a folder whose contents would be lost, and resuming where
 // there is nothing to resume.
 func (t *training) checkOut() error {
+	if t.resume && t.overwrite {
+		return usagef("--resume goes on with a run and --overwrite replaces it: give one of them")
+	}
 	if t.dryRun {
 		return nil
+	}
+	if t.out == "" {
+		return usagef("--out is missing: name the folder for the run")
 	}
 	for _, other := range []struct{ flag, dir string }{{"model", t.modelDir}, {"init", t.initDir}} {
 		if sameFolder(t.out, other.dir) {
