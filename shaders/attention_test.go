@@ -239,6 +239,20 @@ func cross(batch, heads, queries, keys, headDim int) Attention {
 	}
 }
 
+// ahead lets a few queries see a few keys that come much later.
+func ahead(a Attention) (window, seenBy []uint32) {
+	window, seenBy = make([]uint32, 2*a.Batch*a.Queries), make([]uint32, 2*a.Batch*a.Keys)
+	for b := range a.Batch {
+		for i := 50; i < 58; i++ {
+			copy(window[2*(b*a.Queries+i):], []uint32{60, 64})
+		}
+		for j := 60; j < 64; j++ {
+			copy(seenBy[2*(b*a.Keys+j):], []uint32{50, 58})
+		}
+	}
+	return window, seenBy
+}
+
 func attentionCases(target Target) []kernelCase {
 	type row struct {
 		name     string
@@ -307,6 +321,10 @@ func attentionCases(target Target) []kernelCase {
 	a.Bias, a.BiasSpan, a.Windowed = true, 101, true
 	add(a, 0.5, 0, "sliding")
 	rows[len(rows)-1].window, rows[len(rows)-1].seenBy = sliding(a)
+	a = cross(2, 2, 70, 101, 64)
+	a.Bias, a.BiasSpan, a.Windowed = true, 107, true
+	add(a, 0.5, 0, "ahead")
+	rows[len(rows)-1].window, rows[len(rows)-1].seenBy = ahead(a)
 	a = cross(3, 2, 1, 19, 64)
 	pack(a, "one query", []int{1}, []int{13})
 	a = cross(2, 3, 3, 65, 64)
