@@ -287,3 +287,31 @@ func TestPoorTexts(t *testing.T) {
 	_, err = NewMixture(c, bare, demo.Train, Options{MaxSourceLength: 64, MaxTargetLength: 30})
 	assert.NoError(t, err, "NewUnigram adds T5's sentinels")
 }
+
+// Whatever the text, rows come out or an error does.
+func FuzzMixture(f *testing.F) {
+	tok, err := t5.OpenTokenizerFS(backbone.Files())
+	require.NoError(f, err)
+	f.Add([]byte(text()[:2000]), uint64(1))
+	f.Add([]byte("A b. C d e f g h i j k l m n o p. “Q” r!\n\n. . ! ?\n<extra_id_0> </s>"), uint64(2))
+	f.Add([]byte("\xff"), uint64(3))
+	f.Fuzz(func(t *testing.T, content []byte, seed uint64) {
+		c, err := NewCorpus(content)
+		if err != nil {
+			return
+		}
+		for i := range c.Len() {
+			require.Equal(t, strings.Join(c.Sentences(i), " "), strings.Join(strings.Fields(strings.Join(c.Sentences(i), " ")), " "))
+			require.NotEmpty(t, c.Sentences(i))
+		}
+		m, err := NewMixture(c, tok, demo.Train, Options{MaxSourceLength: 80, MaxTargetLength: 30, Questions: 80, Seed: seed, Rows: 1})
+		require.NoError(t, err)
+		x, err := m.Example(0)
+		if err != nil {
+			return
+		}
+		require.NotEmpty(t, x.Parts)
+		require.LessOrEqual(t, len(x.Source), 80)
+		require.LessOrEqual(t, len(x.Target), 30)
+	})
+}
