@@ -24,8 +24,7 @@ func TestInChromium(t *testing.T) {
 	}{
 		{"wgpu", Tests{Dir: "../../wgpu", Args: []string{"-test.skip=^TestCrash$"}}},
 		{"wgpu in a window", Tests{Dir: "../../wgpu", Args: []string{"-test.run=^(TestAdapterInBrowser|TestReadLater|TestLostDevice)$"}, Window: true}},
-		// The naive product is there to be slower than, in dept bench.
-		{"shaders", Tests{Dir: "../../shaders", Args: []string{"-test.run=^TestOperations$", "-test.skip=/matmul/naive"}}},
+		{"shaders", Tests{Dir: "../../shaders", Args: []string{"-test.run=^TestOperations$"}}},
 		{"dept", Tests{Dir: "../../dept", Args: []string{"-test.run=^(TestGolden|TestStepIsCheap)$"}}},
 		// Last, since Chromium starts its GPU process anew.
 		{"crash", Tests{Dir: "../../wgpu", Args: []string{"-test.run=^TestCrash$"}, Line: func(line string) {

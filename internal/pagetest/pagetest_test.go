@@ -451,6 +451,9 @@ func TestPage(t *testing.T) {
 		}
 	})
 
+	// What the tab has trained, and its answer to a text.
+	var mine map[string][]byte
+	var text, answer string
 	t.Run("train, ask, compare, download", func(t *testing.T) {
 		p := tab{t, p.ctx}
 		p.click("reset")
@@ -490,6 +493,7 @@ func TestPage(t *testing.T) {
 		p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
 
 		files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
+		mine, text, answer = files, p.list("texts")[0], after[0]
 		adapter, err := dept.ParseAdapter(files)
 		require.NoError(t, err)
 		assert.Equal(t, 5, adapter.Config.PromptLength)
@@ -561,11 +565,12 @@ func TestPage(t *testing.T) {
 
 		chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
 		p.untilError("lost")
-		p.click("train")
+		p.upload(mine) // needs the model, which is loaded for it
 		p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
-		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
-		p.click("stop")
-		p.untilStatus("Stopped after")
+		p.untilStatus("Adapter loaded: m = 5, r = 21")
+		p.until(`!document.getElementById("train").disabled`)
+		p.set("sentence", text)
+		p.until(`document.getElementById("answer").textContent === %q`, answer)
 	})
 
 	t.Run("without WebGPU", func(t *testing.T) {
