@@ -79,12 +79,9 @@ func goldenDirs(t *testing.T) []string {
 // reference. On Mesa's software adapter the bars are what float32 leaves; other
 // adapters round exp and division differently and get twenty times the NMSE.
 func TestGolden(t *testing.T) {
-	dev := wgputest.Device(t)
-	e, err := tensor.NewEngine(dev)
-	require.NoError(t, err)
-	defer e.Release()
+	e := sharedEngine(t)
 	slack := 20.0
-	if dev.Info().Type == wgpu.CPU && dev.Info().Backend == "vulkan" {
+	if info := e.Device().Info(); info.Type == wgpu.CPU && info.Backend == "vulkan" {
 		slack = 1
 	}
 	for _, dir := range goldenDirs(t) {
@@ -97,6 +94,20 @@ func TestGolden(t *testing.T) {
 			t.Run("full training", func(t *testing.T) { golden.fullTraining(t, e) })
 		})
 	}
+}
+
+var theEngine *tensor.Engine
+
+// sharedEngine is the one of the tests that also run in a browser, where a
+// pipeline takes up to a second to compile.
+func sharedEngine(t *testing.T) *tensor.Engine {
+	t.Helper()
+	if theEngine == nil {
+		var err error
+		theEngine, err = tensor.NewEngine(wgputest.Device(t))
+		require.NoError(t, err)
+	}
+	return theEngine
 }
 
 type golden struct {

@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -57,6 +58,13 @@ func Chromium(t testing.TB) context.Context {
 	return browser
 }
 
+// How many pipelines the browser tests may compile: 250 in all, since each takes up
+// to a second there.
+const (
+	MostPipelines     = 200 // of this package's tests
+	MostPagePipelines = 50  // of the page's
+)
+
 // Tests says which tests of a package to run, and where.
 type Tests struct {
 	Dir    string   // the package's folder, seen from the calling test
@@ -68,9 +76,13 @@ type Tests struct {
 
 // Run compiles a package's tests to wasm and runs them in a tab of their own.
 // They read files from the package's testdata and from $DEPT_GOLDEN, and write
-// none. Their output goes to t's log; if they fail, t does.
-func Run(t *testing.T, browser context.Context, tests Tests) {
+// none. Their output goes to t's log; if they fail, t does. It returns how many
+// pipelines they compiled.
+func Run(t *testing.T, browser context.Context, tests Tests) (pipelines int) {
 	t.Helper()
+	for _, dir := range []string{"wgpu", "shaders", "tensor", "t5", "dept", "wasm"} {
+		LookAt(t, filepath.Join("../..", dir))
+	}
 	binary := filepath.Join(t.TempDir(), "test.wasm")
 	build := exec.Command("go", "test", "-c", "-o", binary, ".")
 	build.Dir = tests.Dir
@@ -95,6 +107,7 @@ func Run(t *testing.T, browser context.Context, tests Tests) {
 		switch m.Type {
 		case chromedp.ConsoleLog:
 			t.Log(m.Text)
+			fmt.Sscanf(m.Text, "pipelines: %d", &pipelines) // the last line; no other is like it
 			if tests.Line != nil {
 				tests.Line(m.Text)
 			}
@@ -105,7 +118,7 @@ func Run(t *testing.T, browser context.Context, tests Tests) {
 			if m.Text != "0" {
 				t.Errorf("the tests of %s failed in Chromium: exit code %s", tests.Dir, m.Text)
 			}
-			return
+			return pipelines
 		case chromedp.ConsoleWarning:
 			t.Logf("Chromium: %s", m.Text)
 		default:
@@ -113,6 +126,19 @@ func Run(t *testing.T, browser context.Context, tests Tests) {
 		}
 	}
 	t.Fatal("the tab closed before its tests ended")
+	return pipelines
+}
+
+// LookAt looks at every file of a folder that a test has others compile, so that
+// go test does not take an old result for that of new code.
+func LookAt(t testing.TB, dir string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err == nil {
+			_, err = os.Stat(path)
+		}
+		return err
+	}))
 }
 
 // timeout leaves the native test time to report.

@@ -29,6 +29,7 @@ import (
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,8 +46,9 @@ type site struct {
 	model  string // the model's folder on disk
 	binary string // dept
 
-	weights  atomic.Value // of type string: how model.safetensors arrives
-	noWebGPU atomic.Bool  // the worker finds none
+	weights   atomic.Value // of type string: how model.safetensors arrives
+	noWebGPU  atomic.Bool  // the worker finds none
+	pipelines atomic.Int32 // that workers have compiled
 }
 
 // How model.safetensors arrives.
@@ -65,14 +67,8 @@ func newSite(t *testing.T) *site {
 		model: filepath.Join(root, "web/dist/model"), binary: filepath.Join(t.TempDir(), "dept"),
 	}
 	s.weights.Store(whole)
-	// Looked at, so that go test does not take an old result for theirs.
-	for _, dir := range []string{"web/src", "web/build", "wasm", "cmd/dept"} {
-		require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, _ fs.DirEntry, err error) error {
-			if err == nil {
-				_, err = os.Stat(path)
-			}
-			return err
-		}))
+	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "t5", "dept", "cmd/dept"} {
+		browsertest.LookAt(t, filepath.Join(root, dir))
 	}
 	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", s.binary, "./cmd/dept"}} {
 		build := exec.Command(command[0], command[1:]...)
@@ -98,16 +94,31 @@ func newSite(t *testing.T) *site {
 		ModifyResponse: s.damage,
 		FlushInterval:  -1, // what has come is passed on
 	}
-	server := httptest.NewServer(http.StripPrefix("/lessons/dept", proxy))
+	mux := http.NewServeMux()
+	mux.Handle("/", proxy)
+	mux.HandleFunc("/compiled", func(http.ResponseWriter, *http.Request) { s.pipelines.Add(1) })
+	server := httptest.NewServer(http.StripPrefix("/lessons/dept", mux))
 	t.Cleanup(server.Close)
 	s.url = server.URL + "/lessons/dept/"
 	return s
 }
 
+// What the worker does first here: it tells of each pipeline, or has no WebGPU.
+const (
+	count = `{
+		const { createComputePipelineAsync } = GPUDevice.prototype;
+		GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
+			fetch("compiled");
+			return createComputePipelineAsync.call(this, descriptor);
+		};
+	}`
+	hide = `Object.defineProperty(WorkerNavigator.prototype, "gpu", {value: undefined});`
+)
+
 // damage changes a response on its way, as asked.
 func (s *site) damage(r *http.Response) error {
 	weights := strings.HasSuffix(r.Request.URL.Path, "/model.safetensors") && s.weights.Load() != whole
-	worker := strings.HasSuffix(r.Request.URL.Path, "/worker.js") && s.noWebGPU.Load()
+	worker := strings.HasSuffix(r.Request.URL.Path, "/worker.js") && r.StatusCode == http.StatusOK
 	if !weights && !worker || r.Request.Method != http.MethodGet {
 		return nil
 	}
@@ -118,7 +129,11 @@ func (s *site) damage(r *http.Response) error {
 	length := len(body)
 	switch {
 	case worker:
-		body = append([]byte(`Object.defineProperty(WorkerNavigator.prototype, "gpu", {value: undefined});`), body...)
+		first := count
+		if s.noWebGPU.Load() {
+			first = hide
+		}
+		body = append([]byte(first), body...)
 		length = len(body)
 	case s.weights.Load() == halting:
 		r.Body = io.NopCloser(&stalled{r.Request.Context(), bytes.NewReader(body[:length/2])})
@@ -186,7 +201,7 @@ func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 }
 
 // patience is how long anything on the page may take on a slow machine.
-const patience = 90 * time.Second
+const patience = 3 * time.Minute
 
 // js evaluates an expression in the page.
 func js[T any](p tab, format string, args ...any) T {
@@ -280,24 +295,32 @@ func (p tab) list(id string) []string {
 	return js[[]string](p, `Array.from(document.getElementById(%q).children, (li) => li.textContent)`, id)
 }
 
-// shoot keeps a picture in $DEPT_SCREENSHOTS, where that is set.
-func (p tab) shoot(name string, width int64) {
+// shoot keeps pictures in $DEPT_SCREENSHOTS, where that is set: at desk and phone
+// width, and in the dark.
+func (p tab) shoot(name string) {
 	p.Helper()
 	dir := os.Getenv("DEPT_SCREENSHOTS")
 	if dir == "" {
 		return
 	}
-	height := map[int64]int64{1280: 800, 390: 844}[width]
-	require.NoError(p, chromedp.Do(p.ctx, chromedp.EmulateViewport(width, height)))
-	time.Sleep(300 * time.Millisecond) // until the charts have their new sizes
-	picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-	require.NoError(p, err)
-	require.NoError(p, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%d.png", name, width)), picture, 0o666))
-	require.NoError(p, chromedp.Do(p.ctx, chromedp.EmulateViewport(1280, 800)))
+	for _, look := range []struct {
+		name, scheme  string
+		width, height int64
+	}{{"phone", "light", 390, 844}, {"dark", "dark", 1280, 800}, {"desk", "light", 1280, 800}} {
+		_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
+		})
+		require.NoError(p, err)
+		require.NoError(p, chromedp.Do(p.ctx, chromedp.EmulateViewport(look.width, look.height)))
+		time.Sleep(300 * time.Millisecond) // until the charts have their new sizes
+		picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
+		require.NoError(p, err)
+		require.NoError(p, os.WriteFile(filepath.Join(dir, name+"-"+look.name+".png"), picture, 0o666))
+	}
 }
 
-// download clicks and waits for the file.
-func (p tab) download(id string) []byte {
+// download does something and waits for the file that comes of it.
+func (p tab) download(name string, do func()) []byte {
 	p.Helper()
 	dir := p.TempDir()
 	_, err := chromedp.CallBrowser(p.ctx, cdpbrowser.SetDownloadBehavior, cdpbrowser.SetDownloadBehaviorParams{
@@ -305,15 +328,13 @@ func (p tab) download(id string) []byte {
 		BrowserContextID: chromedp.FromContext(p.ctx).BrowserContextID,
 	})
 	require.NoError(p, err)
-	p.click(id)
+	do()
 	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
-		files, err := filepath.Glob(filepath.Join(dir, "*.zip"))
-		require.NoError(p, err)
-		if len(files) > 0 {
-			data, err := os.ReadFile(files[0])
-			require.NoError(p, err)
+		data, err := os.ReadFile(filepath.Join(dir, name)) // it has another name until it is whole
+		if err == nil {
 			return data
 		}
+		require.ErrorIs(p, err, fs.ErrNotExist)
 		require.True(p, time.Now().Before(end), "no file arrives")
 	}
 }
@@ -361,14 +382,22 @@ func zipped(t testing.TB, files map[string][]byte) []byte {
 	return b.Bytes()
 }
 
+// ids are what scripts may rely on.
+const ids = "train pause step stop reset task prompt-length rank budget lr-prompt lr-lowrank steps batch seed rows-input " +
+	"loss accuracy ms-step sentence answer before after download upload status"
+
 func TestPage(t *testing.T) {
 	s := newSite(t)
+	defer func() {
+		t.Logf("pipelines: %d", s.pipelines.Load())
+		assert.LessOrEqual(t, s.pipelines.Load(), int32(browsertest.MostPagePipelines))
+	}()
 	browser := browsertest.Chromium(t)
 
 	// Nearly everything happens in one tab, as in a long visit: kernels are slow
 	// to compile there.
 	s.weights.Store(halting)
-	p := s.open(t, browser, "#steps=20")
+	p := s.open(t, browser, "?record#steps=20")
 
 	t.Run("weights that do not arrive", func(t *testing.T) {
 		p := tab{t, p.ctx}
@@ -422,19 +451,20 @@ func TestPage(t *testing.T) {
 		}
 	})
 
+	// What the tab has trained, and its answer to a text.
+	var mine map[string][]byte
+	var text, answer string
 	t.Run("train, ask, compare, download", func(t *testing.T) {
 		p := tab{t, p.ctx}
 		p.click("reset")
 		p.untilStatus("Reset")
-		p.shoot("before", 1280)
-		p.shoot("before", 390)
+		p.shoot("before")
 		p.set("steps", "60")
 		p.set("prompt-length", "5")
 		assert.Equal(t, "21", p.value("rank"), "under the budget of 32 vectors: (32−5)·64 / (16+64)")
 		p.click("train")
 		p.until(`parseInt(document.getElementById("step-count").textContent) > 30`)
-		p.shoot("during", 1280)
-		p.shoot("during", 390)
+		p.shoot("during")
 		p.untilStatus("Done after 60 steps")
 
 		loss := p.numbers(p.label("chart-loss"))
@@ -462,7 +492,8 @@ func TestPage(t *testing.T) {
 		}
 		p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
 
-		files := unzip(t, p.download("download"))
+		files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
+		mine, text, answer = files, p.list("texts")[0], after[0]
 		adapter, err := dept.ParseAdapter(files)
 		require.NoError(t, err)
 		assert.Equal(t, 5, adapter.Config.PromptLength)
@@ -471,13 +502,13 @@ func TestPage(t *testing.T) {
 		require.NoError(t, adapter.Write(dir))
 		assert.Equal(t, after, s.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
 
-		p.click("train-pt")
+		recorded := p.download("recorded.json", func() { p.click("train-pt") })
 		p.untilStatus("With as many numbers")
 		for _, id := range []string{"pt-ms", "pt-accuracy"} {
 			assert.NotEqual(t, "–", p.text(id), id)
 		}
-		p.shoot("after", 1280)
-		p.shoot("after", 390)
+		p.shoot("after")
+		s.checkRecording(t, browser, recorded)
 
 		p.click("reset")
 		p.untilStatus("Reset")
@@ -534,20 +565,26 @@ func TestPage(t *testing.T) {
 
 		chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
 		p.untilError("lost")
-		p.click("train")
-		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
-		p.click("stop")
-		p.untilStatus("Stopped after")
+		p.upload(mine) // needs the model, which is loaded for it
+		p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
+		p.untilStatus("Adapter loaded: m = 5, r = 21")
+		p.until(`!document.getElementById("train").disabled`)
+		p.set("sentence", text)
+		p.until(`document.getElementById("answer").textContent === %q`, answer)
 	})
 
 	t.Run("without WebGPU", func(t *testing.T) {
 		s.noWebGPU.Store(true)
 		defer s.noWebGPU.Store(false)
 		p := s.open(t, browser, "")
+		for _, id := range strings.Fields(ids) {
+			assert.True(t, js[bool](p, `document.getElementById(%q) !== null`, id), id)
+		}
 		p.untilError("WebGPU")
 		p.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
+		assert.NotContains(t, p.text("recorded"), "Train", "which there is no use in")
 		p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
-		p.shoot("recorded", 1280)
+		p.shoot("recorded")
 
 		// Settings are in the address, with or without.
 		want := map[string]string{
@@ -587,6 +624,47 @@ func TestPage(t *testing.T) {
 	})
 }
 
+// recording is what the page plays where nothing can be trained.
+type recording struct {
+	Ready    struct{ Model map[string]any }
+	Messages []struct{ Type, Method string }
+}
+
+func parseRecording(t *testing.T, content []byte) (r recording) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(content, &r))
+	return r
+}
+
+// checkRecording compares what the page recorded with what it plays where nothing
+// can be trained. With $DEPT_RECORDING that is made anew first, of a run with the
+// page's own settings.
+func (s *site) checkRecording(t *testing.T, browser context.Context, content []byte) {
+	t.Helper()
+	if os.Getenv("DEPT_RECORDING") != "" {
+		p := s.open(t, browser, "?record")
+		p.click("train")
+		p.untilStatus("Done after")
+		content := p.download("recorded.json", func() { p.click("train-pt") })
+		require.NoError(t, os.WriteFile("../../web/src/recorded.json", content, 0o666))
+	}
+	committed, err := os.ReadFile("../../web/src/recorded.json")
+	require.NoError(t, err)
+	recorded, played := parseRecording(t, content), parseRecording(t, committed)
+	assert.Equal(t, recorded.Ready.Model, played.Ready.Model, "web/src/recorded.json is of another model: make it anew as web/src/recording.js says")
+	for _, r := range []recording{recorded, played} {
+		seen := map[string]int{}
+		for _, m := range r.Messages {
+			seen[m.Method+" "+m.Type]++
+		}
+		assert.Equal(t, []int{1, 1}, []int{seen["dept plan"], seen["pt plan"]})
+		assert.Equal(t, seen["dept step"], seen["pt step"])
+		for _, kind := range []string{"dept sample", "dept evaluation", "pt evaluation", "dept done", " answer", " comparison"} {
+			assert.Positive(t, seen[kind], kind)
+		}
+	}
+}
+
 // dept runs the command line.
 func (s *site) dept(t *testing.T, input string, args ...string) string {
 	t.Helper()
@@ -613,7 +691,7 @@ func (s *site) predict(t *testing.T, adapter string, texts []string) []string {
 func (s *site) train(t *testing.T, out string, flags map[string]string) []float64 {
 	t.Helper()
 	var rows bytes.Buffer
-	for _, row := range demo.Rows(demo.Tasks[0], demo.Train, demo.TrainRows, 42) {
+	for _, row := range demo.Rows(demo.Tasks[0], demo.Train, demo.TrainRows, demo.Seed) {
 		require.NoError(t, json.NewEncoder(&rows).Encode(map[string]string{"source": row.Source, "target": row.Target}))
 	}
 	data := filepath.Join(t.TempDir(), "rows.jsonl")

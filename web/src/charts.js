@@ -8,7 +8,7 @@ const styles = {
   accent: { color: "--accent", width: 1.75 },
   second: { color: "--second", width: 1.5 },
   dashed: { color: "--second", width: 1.5, dash: [5, 4] },
-  dotted: { color: "--third", width: 1, dash: [2, 3] },
+  dotted: { color: "--soft", width: 1, dash: [2, 3] },
 };
 
 /** number writes x in few characters. */
@@ -32,8 +32,8 @@ const powers = (_, axis, low, high) => {
 
 /**
  * chart draws into an element the series {name: style}. Options: log for a
- * logarithmic axis, percent for one of 0 to 100 %, and title and what for the
- * sentence that stands for the picture where nobody can see it.
+ * logarithmic axis, percent for one of 0 to 100 %, and title for the sentence that
+ * stands for the picture where nobody can see it.
  */
 export function chart(element, series, { log = false, percent = false, title }) {
   const names = Object.keys(series);

@@ -12,7 +12,7 @@ let trained = false; // there is a DePT run to compare with
 let adapter = false; // there is one to download
 let loading = false; // the worker has been asked for the model
 let wanted = null; // what the visitor asked for before the model was here
-let failed = false; // loading did, or the device was lost
+let failed = false; // loading, or the device was lost: there is nothing to train with
 
 // The page opened with ?record saves recorded.json after a comparison.
 const recorder = new URLSearchParams(location.search).has("record") ? newRecorder() : null;
@@ -128,8 +128,9 @@ const heard = {
     if (e.during === "load" || e.during === "start") loading = false;
     wanted = null;
     $("loading").hidden = true;
-    failed = e.code !== "cancelled";
-    say(`${e.message} ${e.remedy}`, failed ? "error" : "");
+    const cancelled = e.code === "cancelled";
+    if (["start", "load"].includes(e.during) || e.code === "device-lost") failed = !cancelled;
+    say(`${e.message} ${e.remedy}`, cancelled ? "" : "error");
     if (e.during !== "start") return; // a state follows
     if (state === "none") state = "gone";
     stranded();
@@ -156,6 +157,7 @@ function controls() {
   $("reset").disabled = !here();
   $("train-pt").disabled = state !== "ready" || !trained;
   $("download").disabled = !here() || !adapter;
+  $("recorded").textContent = live ? "" : credit + (failed ? "" : " Train makes your own.");
   $("watch").hidden = live && !failed;
   $("watch").textContent = stopPlaying ? "Stop it" : "Play the recorded run";
 }
@@ -373,7 +375,8 @@ addEventListener("drop", (e) => {
 // see who cannot train.
 
 let live = true; // the page shows the visitor's own run
-let stopPlaying = null; // while a recording plays
+let credit = ""; // of the recording
+let stopPlaying = null; // while it plays
 
 function watch() {
   stopPlaying?.();
@@ -381,7 +384,7 @@ function watch() {
     begin({ ready, made }) {
       live = false;
       view.reset();
-      $("recorded").textContent = `A recorded run, made on ${ready.device.name} on ${made}.${failed ? "" : " Train makes your own."}`;
+      credit = `A recorded run, made on ${ready.device.name} on ${made}.`;
       controls();
     },
     show(m) {
@@ -407,7 +410,6 @@ function mine() {
   stopPlaying = null;
   if (live) return;
   live = true;
-  $("recorded").textContent = "";
   suggest();
   fresh();
   controls();

@@ -1,13 +1,15 @@
-// Runs on record: the worker's messages with the time at which they came. For a
-// new recorded.json open the page with ?record, train, and train PT to compare:
-// the file is then among the downloads.
+// Runs on record: the worker's messages with the time at which they came. The page
+// opened with ?record saves recorded.json after a comparison. For a new one, of the
+// page's own settings, in the repository's root:
+//
+//	DEPT_RECORDING=new go test ./internal/pagetest
 
 const played = new Set(["plan", "step", "evaluation", "sample", "done", "comparison", "answer"]);
 const pictures = 40; // kept of a run, at most
 
 /** newRecorder collects what a replay needs. */
 export function newRecorder() {
-  const messages = [];
+  let messages = [];
   let ready = null;
   let apart = 0; // steps between two pictures
   let next = 0; // step of a picture that is kept
@@ -16,6 +18,7 @@ export function newRecorder() {
       if (m.type === "ready") ready = m;
       if (!played.has(m.type)) return;
       if (m.type === "plan") [apart, next] = [m.settings.steps / pictures, 0];
+      if (m.type === "plan" && m.method === "dept") messages = messages.filter((a) => a.type === "answer").slice(-1); // a new run
       if (m.type === "sample") {
         if (m.method === "pt" || m.step < next) return;
         next = m.step + apart;

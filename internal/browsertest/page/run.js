@@ -93,8 +93,15 @@ globalThis.process = {
   getuid: () => 0, getgid: () => 0, geteuid: () => 0, getegid: () => 0, getgroups: () => [],
 };
 
-// run runs the test binary to its end and resolves to its exit code.
+// run runs the test binary to its end and resolves to its exit code. Its last line
+// says how many pipelines were compiled, which is what takes the time there.
 async function run({ args, env }, line) {
+  let pipelines = 0;
+  const { createComputePipelineAsync } = GPUDevice.prototype;
+  GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
+    pipelines++;
+    return createComputePipelineAsync.call(this, descriptor);
+  };
   fs.line = line;
   const go = new Go();
   go.argv = ["test", ...args];
@@ -104,6 +111,7 @@ async function run({ args, env }, line) {
   const { instance } = await WebAssembly.instantiateStreaming(fetch("test.wasm"), go.importObject);
   await go.run(instance);
   if (fs.tail) line(fs.tail);
+  line(`pipelines: ${pipelines}`);
   return code;
 }
 
