@@ -290,9 +290,17 @@ func attentionCases(target Target) []kernelCase {
 		a = cross(3, 2, 7, 33, headDim)
 		a.Windowed, a.Dropout = true, Dropout{Rate: 0.3, Site: 6}
 		add(a, 0.5, 0, "cross,dropout")
-		// Passages within a tile, over its edge, over several; then padding.
+		for _, position := range []int{0, 6, 18} {
+			a = cross(2, 3, 1, 19, headDim)
+			a.Bias, a.BiasSpan, a.Decode = true, 19, true
+			add(a, 0.5, position, fmt.Sprintf("decode at %d", position))
+		}
+	}
+	// Passages within a tile, over its edge, over several; then padding. One head
+	// size for each kernel.
+	for _, headDim := range []int{64, 5} {
 		ends := []int{2, 40, 70, 137, 150}
-		a = packed(3, 2, 157, headDim)
+		a := packed(3, 2, 157, headDim)
 		a.Bias, a.BiasSpan = true, 158
 		pack(a, "passages", ends, ends)
 		a.Causal, a.Dropout = true, Dropout{Rate: 0.1, Site: 8}
@@ -301,11 +309,6 @@ func attentionCases(target Target) []kernelCase {
 		pack(a, "cross passages", []int{3, 9, 31, 66, 67}, ends)
 		a.Bias, a.BiasSpan, a.Dropout = true, 163, Dropout{Rate: 0.3, Site: 9}
 		pack(a, "cross passages,bias,dropout", []int{30, 66, 67}, []int{2, 100, 150})
-		for _, position := range []int{0, 6, 18} {
-			a = cross(2, 3, 1, 19, headDim)
-			a.Bias, a.BiasSpan, a.Decode = true, 19, true
-			add(a, 0.5, position, fmt.Sprintf("decode at %d", position))
-		}
 	}
 	a := packed(2, 2, 9, 48)
 	a.Bias, a.BiasSpan, a.Dropout = true, 9, Dropout{Rate: 0.2, Site: 7}
