@@ -402,7 +402,7 @@ func TestPage(t *testing.T) {
 	t.Run("weights that do not arrive", func(t *testing.T) {
 		p := tab{t, p.ctx}
 		// Half of them come, less what the browser still holds back.
-		p.until(`/^model\.safetensors: 0\.[1-9] of 0\.8 MB/.test(document.getElementById("progress-text").textContent)`)
+		p.until(`/^model\.safetensors: 1\.[0-9] of 3\.0 MB/.test(document.getElementById("progress-text").textContent)`)
 		p.click("cancel")
 		p.untilStatus("Cancelled")
 		s.weights.Store(cut)
@@ -461,7 +461,7 @@ func TestPage(t *testing.T) {
 		p.shoot("before")
 		p.set("steps", "60")
 		p.set("prompt-length", "5")
-		assert.Equal(t, "21", p.value("rank"), "under the budget of 32 vectors: (32−5)·64 / (16+64)")
+		assert.Equal(t, "22", p.value("rank"), "under the budget of 32 vectors: (32−5)·128 / (28+128)")
 		p.click("train")
 		p.until(`parseInt(document.getElementById("step-count").textContent) > 30`)
 		p.shoot("during")
@@ -497,7 +497,7 @@ func TestPage(t *testing.T) {
 		adapter, err := dept.ParseAdapter(files)
 		require.NoError(t, err)
 		assert.Equal(t, 5, adapter.Config.PromptLength)
-		assert.Equal(t, 21, adapter.Config.Rank)
+		assert.Equal(t, 22, adapter.Config.Rank)
 		dir := t.TempDir()
 		require.NoError(t, adapter.Write(dir))
 		assert.Equal(t, after, s.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
@@ -513,7 +513,7 @@ func TestPage(t *testing.T) {
 		p.click("reset")
 		p.untilStatus("Reset")
 		p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
-		p.untilStatus("Adapter loaded: m = 5, r = 21")
+		p.untilStatus("Adapter loaded: m = 5, r = 22")
 		p.until(`document.getElementById("answer").textContent === %q`, after[0])
 	})
 
@@ -567,7 +567,7 @@ func TestPage(t *testing.T) {
 		p.untilError("lost")
 		p.upload(mine) // needs the model, which is loaded for it
 		p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
-		p.untilStatus("Adapter loaded: m = 5, r = 21")
+		p.untilStatus("Adapter loaded: m = 5, r = 22")
 		p.until(`!document.getElementById("train").disabled`)
 		p.set("sentence", text)
 		p.until(`document.getElementById("answer").textContent === %q`, answer)
