@@ -610,13 +610,13 @@ func TestPage(t *testing.T) {
 	})
 
 	t.Run("bench", func(t *testing.T) {
-		p := s.open(t, browser, "bench.html?matmul=33x70x65&attention=2x2x64x37&block=2x9x64x130")
+		p := s.open(t, browser, "bench.html?matmul=33x70x65&attention=2x2x64x37") // a block compiles too many kernels; the worker has a test of it
 		p.until(`window.benchResult !== undefined`)
 		results := js[[]struct {
 			MS    float64
 			Right bool
 		}](p, `window.benchResult.results`)
-		assert.Len(t, results, 4)
+		assert.Len(t, results, 2)
 		for _, r := range results {
 			assert.True(t, r.Right, js[string](p, `JSON.stringify(window.benchResult)`))
 			assert.Positive(t, r.MS)
