@@ -61,8 +61,8 @@ func Chromium(t testing.TB) context.Context {
 // How many pipelines the browser tests may compile: 250 in all, since each takes up
 // to a second there.
 const (
-	MostPipelines     = 200 // of this package's tests
-	MostPagePipelines = 50  // of the page's
+	MostPipelines     = 198 // of this package's tests
+	MostPagePipelines = 52  // of the page's
 )
 
 // Tests says which tests of a package to run, and where.
