@@ -99,13 +99,16 @@ func write(path string, content []byte) error {
 
 // model puts the backbone beside the page.
 func model() error {
-	files := backbone.Files()
+	files, dir := backbone.Files(), filepath.Join(dist, "model")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
 	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json"} {
 		content, err := fs.ReadFile(files, name)
 		if err != nil {
 			return err
 		}
-		if err := write(filepath.Join(dist, "model", name), content); err != nil {
+		if err := write(filepath.Join(dir, name), content); err != nil {
 			return err
 		}
 	}
