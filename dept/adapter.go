@@ -12,7 +12,8 @@ import (
 	"slices"
 
 	"github.com/go-dept/dept/internal/atomicfile"
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/safetensors"
+	"github.com/go-dept/dept/torchbin"
 )
 
 // The files of an adapter's folder.
@@ -260,7 +261,7 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 
 	name, open := AdapterWeightsFile, safetensors.Parse
 	if files[name] == nil {
-		name, open = adapterTorchFile, parseTorchBin
+		name, open = adapterTorchFile, torchbin.Parse
 	}
 	if files[name] == nil {
 		return nil, fmt.Errorf("no %s or %s: no weights have been saved", AdapterWeightsFile, adapterTorchFile)

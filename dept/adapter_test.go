@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/internal/reference"
+	"github.com/go-dept/dept/safetensors"
 )
 
 // testAdapter is an adapter of random numbers.
@@ -326,7 +327,7 @@ func TestReferenceAdapters(t *testing.T) {
 		"golden/relu-tied":           {PromptLength: 6, Rank: 4, MaxSourceLength: 32, Width: 64, LoraAlpha: 8},
 		"data/dept_checkpoints/sst2": {BaseModel: "t5-base", PromptLength: 60, Rank: 30, MaxSourceLength: 256, Width: 768, LoraAlpha: 8},
 	} {
-		dir, ok := reference(t, path)
+		dir, ok := reference.Path(t, path)
 		if !ok {
 			continue
 		}

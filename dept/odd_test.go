@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/t5/safetensors"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu/wgputest"
 )

@@ -8,22 +8,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-)
 
-// reference gives a path in the folder of reference data, which may lie beside the checkout, and
-// whether that folder is there.
-func reference(t *testing.T, path ...string) (string, bool) {
-	root := filepath.Join("..", "..", "shared")
-	if _, err := os.Stat(root); err != nil {
-		t.Logf("without the reference data folder: %v", path)
-		return "", false
-	}
-	return filepath.Join(append([]string{root}, path...)...), true
-}
+	"github.com/go-dept/dept/internal/reference"
+)
 
 // The published files, as they are.
 func TestReferenceData(t *testing.T) {
-	data, ok := reference(t, "data")
+	data, ok := reference.Path(t, "data")
 	if !ok {
 		return
 	}

@@ -16,7 +16,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/internal/atomicfile"
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/safetensors"
 )
 
 // The files of a checkpoint folder, beside the tokenizer's.

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/safetensors"
 )
 
 // weights are a checkpoint's tensors that a test can change before writing them.

@@ -6,8 +6,8 @@ import (
 	"math"
 	"slices"
 
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
-	"github.com/go-dept/dept/t5/safetensors"
 	"github.com/go-dept/dept/tensor"
 )
 

@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/t5/safetensors"
 	"github.com/go-dept/dept/wgpu"
 )
 

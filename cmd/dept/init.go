@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/t5/safetensors"
 )
 
 func initCommand() *cobra.Command {

@@ -8,7 +8,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/dept/pretrain"
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/safetensors"
 )
 
 // pretraining is a pretrain command: full fine-tuning on rows made of plain text.

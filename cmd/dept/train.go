@@ -18,8 +18,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/t5/safetensors"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )

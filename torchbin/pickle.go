@@ -1,4 +1,4 @@
-package dept
+package torchbin
 
 import (
 	"bytes"
@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/safetensors"
 )
 
 // The values of a pickle besides string, int64, bool and nil.
@@ -23,7 +23,7 @@ const (
 	rebuildTensor pickleGlobal = "torch._utils _rebuild_tensor_v2"
 )
 
-var torchStorages = map[pickleGlobal]safetensors.DType{
+var storageTypes = map[pickleGlobal]safetensors.DType{
 	"torch FloatStorage":    safetensors.F32,
 	"torch HalfStorage":     safetensors.F16,
 	"torch BFloat16Storage": safetensors.BF16,
@@ -32,7 +32,7 @@ var torchStorages = map[pickleGlobal]safetensors.DType{
 var errPickleShort = errors.New("ends within an instruction")
 
 // unpickleTensors runs a pickle that makes a dictionary and gives the tensors in it.
-func unpickleTensors(data []byte) (map[string]torchTensor, error) {
+func unpickleTensors(data []byte) (map[string]view, error) {
 	u := unpickler{data: data, memo: map[uint32]any{}}
 	for {
 		at := u.at
@@ -47,9 +47,9 @@ func unpickleTensors(data []byte) (map[string]torchTensor, error) {
 		if !ok {
 			return nil, fmt.Errorf("makes a %T, expected a dictionary of tensors", result)
 		}
-		tensors := map[string]torchTensor{}
+		tensors := map[string]view{}
 		for name, value := range dict {
-			if tensor, ok := value.(torchTensor); ok {
+			if tensor, ok := value.(view); ok {
 				tensors[name] = tensor
 			}
 		}
@@ -146,7 +146,7 @@ func (u *unpickler) value(op byte) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newTorchStorage(id)
+		return newStorage(id)
 	case 'R': // REDUCE
 		args, err := u.pop()
 		if err != nil {
@@ -216,7 +216,7 @@ func (u *unpickler) global() (any, error) {
 	}
 	u.at = len(u.data) - len(rest)
 	global := pickleGlobal(string(module) + " " + string(name))
-	if global != orderedDict && global != rebuildTensor && torchStorages[global] == "" {
+	if global != orderedDict && global != rebuildTensor && storageTypes[global] == "" {
 		return nil, fmt.Errorf("refers to %.100q: only float32, float16 and bfloat16 tensors are read", string(global))
 	}
 	return global, nil
@@ -317,8 +317,8 @@ func (u *unpickler) setItems(op byte) error {
 	return nil
 }
 
-// newTorchStorage reads ("storage", type, key, device, number of elements).
-func newTorchStorage(id any) (any, error) {
+// newStorage reads ("storage", type, key, device, number of elements).
+func newStorage(id any) (any, error) {
 	tuple, _ := id.(pickleTuple)
 	if len(tuple) != 5 || tuple[0] != "storage" {
 		return nil, errors.New("an outside reference that is no storage")
@@ -326,10 +326,10 @@ func newTorchStorage(id any) (any, error) {
 	global, _ := tuple[1].(pickleGlobal)
 	key, ok := tuple[2].(string)
 	elements, ok2 := tuple[4].(int64)
-	if torchStorages[global] == "" || !ok || !ok2 {
+	if storageTypes[global] == "" || !ok || !ok2 {
 		return nil, errors.New("a storage whose type, key or size is none")
 	}
-	return torchStorage{dtype: torchStorages[global], key: key, elements: elements}, nil
+	return storage{dtype: storageTypes[global], key: key, elements: elements}, nil
 }
 
 // call makes an empty OrderedDict, or a tensor of (storage, offset, shape, strides, …).
@@ -339,12 +339,12 @@ func call(function, args any) (any, error) {
 	case function == orderedDict && ok && len(tuple) == 0:
 		return pickleDict{}, nil
 	case function == rebuildTensor && len(tuple) >= 6:
-		storage, ok := tuple[0].(torchStorage)
+		storage, ok := tuple[0].(storage)
 		offset, ok2 := tuple[1].(int64)
 		shape, ok3 := int64s(tuple[2])
 		stride, ok4 := int64s(tuple[3])
 		if ok && ok2 && ok3 && ok4 && len(shape) == len(stride) {
-			return torchTensor{storage, offset, shape, stride}, nil
+			return view{storage, offset, shape, stride}, nil
 		}
 	}
 	return nil, errors.New("a call that makes neither a dictionary nor a tensor")

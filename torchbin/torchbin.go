@@ -1,4 +1,6 @@
-package dept
+// Package torchbin reads the tensors of files that PyTorch's torch.save has written, such as the
+// adapter_model.bin of older adapters.
+package torchbin
 
 import (
 	"archive/zip"
@@ -8,17 +10,17 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/safetensors"
 )
 
-// torchTensor is a view of a storage, in elements.
-type torchTensor struct {
-	storage       torchStorage
+// view is a view of a storage, in elements.
+type view struct {
+	storage       storage
 	offset        int64
 	shape, stride []int64
 }
 
-type torchStorage struct {
+type storage struct {
 	dtype    safetensors.DType
 	key      string
 	elements int64
@@ -27,18 +29,19 @@ type torchStorage struct {
 // maxPickle bounds the pickle; an adapter's has a few hundred bytes.
 const maxPickle = 1 << 20
 
-// parseTorchBin reads what torch.save (PyTorch 1.6 and later) wrote of a dictionary of tensors:
-// a zip of one pickle, <name>/data.pkl, and of the bytes of each storage, <name>/data/<key>. It
-// packs the tensors anew as safetensors.
+// Parse reads what torch.save (PyTorch 1.6 and later) wrote of a dictionary of tensors: a zip of
+// one pickle, <name>/data.pkl, and of the bytes of each storage, <name>/data/<key>. It packs the
+// tensors anew as safetensors: float32, float16 or bfloat16, with the shapes that they have there.
 //
 // A pickle is a program. This one may make dictionaries, tuples, texts, numbers, and tensors
-// that view float storages; whatever it asks for beyond that is an error.
-func parseTorchBin(data []byte) (*safetensors.File, error) {
+// that view float storages; whatever it asks for beyond that is an error. So is a tensor that does
+// not lie in its storage row by row.
+func Parse(data []byte) (*safetensors.File, error) {
 	archive, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, fmt.Errorf("not a zip as torch.save writes it: %w", err)
 	}
-	entries := torchEntries{}
+	entries := entries{}
 	for _, entry := range archive.File {
 		_, name, _ := strings.Cut(entry.Name, "/")
 		if entries[name] != nil {
@@ -89,12 +92,12 @@ func parseTorchBin(data []byte) (*safetensors.File, error) {
 	return safetensors.Parse(packed.Bytes())
 }
 
-// torchEntries are the entries of a zip by the name behind <name>/.
-type torchEntries map[string]*zip.File
+// entries are the entries of a zip by the name behind <name>/.
+type entries map[string]*zip.File
 
 // read gives the bytes of an entry. They are stored without compression, so there are no more
 // of them than the file has.
-func (t torchEntries) read(name string) ([]byte, error) {
+func (t entries) read(name string) ([]byte, error) {
 	entry := t[name]
 	if entry == nil {
 		return nil, fmt.Errorf("there is no entry %q", name)
@@ -115,7 +118,7 @@ func (t torchEntries) read(name string) ([]byte, error) {
 }
 
 // values gives a tensor's elements as they are stored. They have to lie one after another.
-func (t torchEntries) values(tensor torchTensor) ([]byte, error) {
+func (t entries) values(tensor view) ([]byte, error) {
 	storage := tensor.storage
 	content, err := t.read("data/" + storage.key)
 	if err != nil {
@@ -136,7 +139,7 @@ func (t torchEntries) values(tensor torchTensor) ([]byte, error) {
 }
 
 // elements counts a tensor's elements, which lie in its storage row by row.
-func (t torchTensor) elements() (int64, error) {
+func (t view) elements() (int64, error) {
 	if slices.Contains(t.shape, 0) {
 		return 0, nil // the strides mean nothing
 	}
@@ -154,7 +157,7 @@ func (t torchTensor) elements() (int64, error) {
 }
 
 // ints is the shape as safetensors has it.
-func (t torchTensor) ints() []int {
+func (t view) ints() []int {
 	shape := make([]int, len(t.shape))
 	for i, n := range t.shape {
 		shape[i] = int(n)

@@ -1,4 +1,4 @@
-package dept
+package torchbin
 
 import (
 	"archive/zip"
@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dept/dept/t5/safetensors"
+	"github.com/go-dept/dept/internal/reference"
+	"github.com/go-dept/dept/safetensors"
 )
 
 // torchZip is a zip of entries, "name=content" each, under adapter/.
@@ -109,7 +110,7 @@ func TestTorchBin(t *testing.T) {
 			"K\x01\x85", "\x8a\x01\xff\x85")), data, []int{1}, []float32{1}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			file, err := parseTorchBin(torchZip(zip.Store, "data.pkl="+tc.pickle, "byteorder=little", "data/0="+tc.data, "version=3\n"))
+			file, err := Parse(torchZip(zip.Store, "data.pkl="+tc.pickle, "byteorder=little", "data/0="+tc.data, "version=3\n"))
 			require.NoError(t, err)
 			info, ok := file.Lookup("w")
 			require.True(t, ok)
@@ -162,7 +163,7 @@ func TestTorchBinErrors(t *testing.T) {
 		{"nothing to remember", []string{"data.pkl=\x80\x02q\x07."}, "remembers a value of an empty stack"},
 		{"an odd item", []string{"data.pkl=\x80\x02}(Nu."}, "sets an item that is no pair, or nowhere"},
 		{"items of nothing", []string{"data.pkl=\x80\x02NNs."}, "sets an item that is no pair, or nowhere"},
-		{"items of a tuple", []string{"data.pkl=\x80\x02)NNs."}, "sets an item of a dept.pickleTuple"},
+		{"items of a tuple", []string{"data.pkl=\x80\x02)NNs."}, "sets an item of a torchbin.pickleTuple"},
 		{"a key that is a number", []string{"data.pkl=\x80\x02}K\x01Ns."}, "a key is a int64, expected a text"},
 		{"a reference to nothing", []string{"data.pkl=\x80\x02NQ."}, "an outside reference that is no storage"},
 		{"a storage of no type", []string{"data.pkl=\x80\x02(" + pickleText("storage") + "NNNNtQ."}, "a storage whose type, key or size is none"},
@@ -173,18 +174,18 @@ func TestTorchBinErrors(t *testing.T) {
 		{"a number of nine bytes", []string{"data.pkl=\x80\x02\x8a\x09123456789."}, "a number of 9 bytes"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			_, err := parseTorchBin(torchZip(zip.Store, tc.entries...))
+			_, err := Parse(torchZip(zip.Store, tc.entries...))
 			assert.ErrorContains(t, err, tc.want)
 		})
 	}
 
-	_, err := parseTorchBin([]byte("\x80\x02}."))
+	_, err := Parse([]byte("\x80\x02}."))
 	assert.ErrorContains(t, err, "not a zip as torch.save writes it")
-	_, err = parseTorchBin(torchZip(zip.Deflate, "data.pkl="+good, data))
+	_, err = Parse(torchZip(zip.Deflate, "data.pkl="+good, data))
 	assert.ErrorContains(t, err, `entry "data.pkl" is compressed`)
 	torn := torchZip(zip.Store, "data.pkl="+good, data)
 	torn[bytes.Index(torn, []byte("FloatStorage"))] ^= 1
-	_, err = parseTorchBin(torn)
+	_, err = Parse(torn)
 	assert.ErrorContains(t, err, "checksum error")
 }
 
@@ -196,22 +197,22 @@ func TestTorchBinSharedStorage(t *testing.T) {
 	for i := range 100 {
 		pickle.WriteString(pickleText(fmt.Sprint(i)) + tensor + "s")
 	}
-	_, err := parseTorchBin(torchZip(zip.Store, "data.pkl="+pickle.String()+".", "data/0="+strings.Repeat("\x00", 4<<20)))
+	_, err := Parse(torchZip(zip.Store, "data.pkl="+pickle.String()+".", "data/0="+strings.Repeat("\x00", 4<<20)))
 	assert.ErrorContains(t, err, "more than the file's")
 }
 
 // The tensors of an authors' file, byte for byte those of its storages.
 func TestReferenceTorchBin(t *testing.T) {
-	path, ok := reference(t, "data/dept_checkpoints/sst2/adapter_model.bin")
+	path, ok := reference.Path(t, "data/dept_checkpoints/sst2/adapter_model.bin")
 	if !ok {
 		return
 	}
 	content, err := os.ReadFile(path)
 	require.NoError(t, err)
-	file, err := parseTorchBin(content)
+	file, err := Parse(content)
 	require.NoError(t, err)
 	require.Len(t, file.Tensors(), 3)
-	for _, name := range []string{tensorP, tensorA, tensorB} {
+	for _, name := range []string{"prompt_embeddings", "prompt_encoder.lora_embedding_A", "prompt_encoder.lora_embedding_B"} {
 		stored, err := file.Bytes(name)
 		require.NoError(t, err)
 		assert.Contains(t, hex.EncodeToString(content), hex.EncodeToString(stored))
@@ -225,7 +226,7 @@ func FuzzTorchBin(f *testing.F) {
 	f.Add("\x80\x02ccollections\nOrderedDict\n)Rq\x00"+pickleText("w")+"N"+"s}"+pickleText("_metadata")+"Nsb.", "")
 	f.Add("\x80\x02}(K\x01M\x02\x00J\x03\x00\x00\x00\x8a\x01\x04\x85\x86\x87)tq\x00h\x00r\x01\x00\x00\x00j\x01\x00\x00\x00Q.", "")
 	f.Fuzz(func(t *testing.T, pickle, storage string) {
-		file, err := parseTorchBin(torchZip(zip.Store, "data.pkl="+pickle, "data/0="+storage))
+		file, err := Parse(torchZip(zip.Store, "data.pkl="+pickle, "data/0="+storage))
 		if err != nil {
 			return
 		}
@@ -246,7 +247,7 @@ func FuzzTorchZip(f *testing.F) {
 	f.Add(torchZip(zip.Store, "data.pkl="+pickleDictOf(tensor), "data/0="+strings.Repeat("\x00", 24), "byteorder=little"))
 	f.Add(torchZip(zip.Deflate, "data.pkl="))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if file, err := parseTorchBin(content); err == nil {
+		if file, err := Parse(content); err == nil {
 			for _, info := range file.Tensors() {
 				_, err := file.Float32(info.Name)
 				require.NoError(t, err)

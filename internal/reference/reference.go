@@ -1,0 +1,28 @@
+// Package reference finds the published files that tests compare with where they are there: data
+// sets and adapters, in a folder named shared beside the checkout.
+package reference
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// Path gives a path in the folder of reference data, and whether that folder is there. Where it is
+// not, the test's log says what it goes without.
+func Path(t testing.TB, elements ...string) (path string, ok bool) {
+	t.Helper()
+	folder, err := filepath.Abs(".") // the package's
+	for err == nil && folder != filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			folder = filepath.Join(folder, "..", "shared")
+			if _, err := os.Stat(folder); err == nil {
+				return filepath.Join(append([]string{folder}, elements...)...), true
+			}
+			break
+		}
+		folder = filepath.Dir(folder)
+	}
+	t.Logf("without the folder of reference data: %v", elements)
+	return "", false
+}
