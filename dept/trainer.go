@@ -307,7 +307,9 @@ func (t *Trainer) update(ctx context.Context, run func(...*tensor.Program) error
 		Slot:      uint32(i % tensor.RingSlots),
 		LossScale: float32(1 / float64(u.target)),
 		Clip:      float32(t.o.Clip),
-		Rate:      [2]float32{float32(rates[0] * correction), float32(rates[1] * correction)},
+	}
+	if err := t.adam.SetRates([]float32{float32(rates[0] * correction), float32(rates[1] * correction)}); err != nil {
+		return err
 	}
 	for k, micro := range u.micro {
 		p, err := t.program(ctx, bucketOf(micro, t.o.Batch, t.o.MaxSourceLength, t.o.MaxTargetLength))

@@ -18,7 +18,7 @@ func (s SumSquares) Slots() int { return (s.N + sumBlock - 1) / sumBlock }
 func (s SumSquares) Call(t Target) Call {
 	return Call{
 		Spec:   Spec{File: "adamw", Entry: "sum_squares"},
-		Params: params(s.N, s.Slot, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+		Params: params(s.N, s.Slot, 0, 0, 0, 0, 0, 0, 0),
 		Grid:   t.grid1D(s.Slots(), 1),
 	}
 }
@@ -38,14 +38,14 @@ type ClipNorm struct {
 func (c ClipNorm) Call(t Target) Call {
 	return Call{
 		Spec:   Spec{File: "adamw", Entry: "clip_norm", Step: true},
-		Params: params(c.Slots, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0),
+		Params: params(c.Slots, 0, 0, 0, 0, 0, 0, 0, 0),
 		Grid:   [3]uint32{1, 1, 1},
 	}
 }
 
-// AdamW updates a parameter of N numbers with Scale times the rate and decay that
-// the step has for its Group, and empties its gradient. An update that ClipNorm stopped
-// leaves parameter and moments as they are, to the bit.
+// AdamW updates a parameter of N numbers with Scale times the rate of its Group,
+// and empties its gradient. An update that ClipNorm stopped leaves parameter and
+// moments as they are, to the bit.
 type AdamW struct {
 	N                 int
 	Group             int
@@ -55,15 +55,16 @@ type AdamW struct {
 
 // Call makes the dispatch.
 //
-// Bindings: 1 param [N], 2 grad [N], 3 m [N], 4 v [N], 5 factor from ClipNorm.
+// Bindings: 1 param [N], 2 grad [N], 3 m [N], 4 v [N], 5 factor from ClipNorm,
+// 6 rates [groups]: lr·√(1-β2^t)/(1-β1^t) of each group at update t.
 func (a AdamW) Call(t Target) Call {
 	if a.Scale == 0 {
 		a.Scale = 1
 	}
 	return Call{
-		Spec: Spec{File: "adamw", Entry: "adamw", Step: true},
+		Spec: Spec{File: "adamw", Entry: "adamw"},
 		Params: params(a.N, 0, a.Group, float32(a.Scale), float32(a.Beta1), float32(a.Beta2),
-			float32(1-a.Beta1), float32(1-a.Beta2), float32(a.Eps), 0, 0, 0),
+			float32(1-a.Beta1), float32(1-a.Beta2), float32(a.Eps)),
 		Grid: t.grid1D((a.N+3)/4, 64),
 	}
 }

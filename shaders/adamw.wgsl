@@ -4,26 +4,23 @@
 //   g = factor·grad
 //   m = β1·m + (1-β1)·g
 //   v = β2·v + (1-β2)·g²
-//   p = p - rate·m/(√v + eps),  then p = p - decay·p
+//   p = p - rate·m/(√v + eps)
 //
-// The host puts the learning rate and both corrections of bias into rate, and
-// learning rate times weight decay into decay. sum_squares runs for each
-// gradient, clip_norm once, adamw for each parameter. Losses are read late, so
-// what is not finite is caught here: then nothing but the gradient changes.
+// The host puts the learning rate of a group of parameters and both corrections
+// of bias into its rate. sum_squares runs for each gradient, clip_norm once,
+// adamw for each parameter. Losses are read late, so what is not finite is caught
+// here: then nothing but the gradient changes.
 
 struct Params {
   n: u32,        // numbers; clip_norm: partial sums
   slot: u32,     // sum_squares: where its partial sums begin
-  group: u32,    // adamw: whose rate and decay
-  scale: f32,    // of both
+  group: u32,    // adamw: whose rate
+  scale: f32,    // of it
   beta1: f32,
   beta2: f32,
   alpha1: f32,   // 1 - β1, rounded once
   alpha2: f32,   // 1 - β2
   eps: f32,
-  pad0: f32,
-  pad1: f32,
-  pad2: f32,
 }
 
 struct Step {
@@ -32,8 +29,6 @@ struct Step {
   slot: u32,
   loss_scale: f32,
   clip: f32,
-  rate: vec2<f32>,
-  decay: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -119,6 +114,7 @@ fn clip_norm(@builtin(local_invocation_index) lane: u32) {
 @group(0) @binding(3) var<storage, read_write> m: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> v: array<vec4<f32>>;
 @group(0) @binding(5) var<storage, read> factor: array<f32>;
+@group(0) @binding(6) var<storage, read> rates: array<f32>;
 
 // A thread updates four numbers. The last ones may reach past n: buffers are
 // whole multiples of 16 bytes.
@@ -134,8 +130,7 @@ fn adamw(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: v
     let second = params.beta2 * v[i] + params.alpha2 * g * g;
     m[i] = first;
     v[i] = second;
-    let p = param[i] - params.scale * step.rate[params.group] * first / (sqrt(second) + params.eps);
-    param[i] = p - params.scale * step.decay[params.group] * p;
+    param[i] -= params.scale * rates[params.group] * first / (sqrt(second) + params.eps);
   }
   grad[i] = vec4(0.0);
 }

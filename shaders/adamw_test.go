@@ -59,7 +59,7 @@ func (r *runner) floats(t *testing.T, b *wgpu.Buffer, n int) []float32 {
 }
 
 // adamwOracle is one update of a parameter, in place.
-func adamwOracle(a AdamW, s Step, p, g, m, v []float64, factor float64) {
+func adamwOracle(a AdamW, rates []float32, p, g, m, v []float64, factor float64) {
 	scale := a.Scale
 	if scale == 0 {
 		scale = 1
@@ -68,8 +68,7 @@ func adamwOracle(a AdamW, s Step, p, g, m, v []float64, factor float64) {
 		g := factor * g[i]
 		m[i] = a.Beta1*m[i] + (1-a.Beta1)*g
 		v[i] = a.Beta2*v[i] + (1-a.Beta2)*g*g
-		p[i] -= scale * float64(s.Rate[a.Group]) * m[i] / (math.Sqrt(v[i]) + a.Eps)
-		p[i] -= scale * float64(s.Decay[a.Group]) * p[i]
+		p[i] -= scale * float64(rates[a.Group]) * m[i] / (math.Sqrt(v[i]) + a.Eps)
 	}
 }
 
@@ -117,18 +116,18 @@ func adamwCases(target Target) []kernelCase {
 		})
 	}
 	for _, n := range []int{1, 64, 777} {
-		for group := range 2 {
-			a := AdamW{N: n, Group: group, Scale: []float64{0, 0.25}[group], Beta1: 0.9, Beta2: 0.999, Eps: 1e-6}
-			s := Step{Rate: [2]float32{0.3, 5e-4}, Decay: [2]float32{0, 0.01}}
+		for group := range 3 {
+			a := AdamW{N: n, Group: group, Scale: []float64{0, 0.25, 1}[group], Beta1: 0.9, Beta2: 0.999, Eps: 1e-6}
+			rates := []float32{0.3, 5e-4, 0.02}
 			p, g, m, v := normals(1, n, 1), normals(2, n, 1e-3), normals(3, n, 1e-3), normals(4, n, 1e-3)
 			for i := range v {
 				v[i] *= v[i]
 			}
 			wp, wm, wv := wide(p), wide(m), wide(v)
-			adamwOracle(a, s, wp, wide(g), wm, wv, float64(float32(0.7)))
+			adamwOracle(a, rates, wp, wide(g), wm, wv, float64(float32(0.7)))
 			cases = append(cases, kernelCase{
-				name: fmt.Sprintf("adamw/n=%d,group=%d", n, group), call: a.Call(target), step: s,
-				operands: []operand{inout(p, wp, 1), inout(g, make([]float64, n), 1), inout(m, wm, 1), inout(v, wv, 1), in([]float32{0.7, 1})},
+				name: fmt.Sprintf("adamw/n=%d,group=%d", n, group), call: a.Call(target),
+				operands: []operand{inout(p, wp, 1), inout(g, make([]float64, n), 1), inout(m, wm, 1), inout(v, wv, 1), in([]float32{0.7, 1}), in(rates)},
 			})
 		}
 	}
@@ -177,13 +176,12 @@ func TestAdamWOverSteps(t *testing.T) {
 		all = append(all, p)
 	}
 	partials, total := r.array(t, make([]float32, slots)), r.array(t, []float32{0})
-	records, factor := r.array(t, make([]float32, 4*12)), r.array(t, make([]float32, 2))
+	records, factor, rates := r.array(t, make([]float32, 4*12)), r.array(t, make([]float32, 2)), r.array(t, make([]float32, 2))
 	for step := range 12 {
 		correction := math.Sqrt(1-math.Pow(0.999, float64(step+1))) / (1 - math.Pow(0.9, float64(step+1)))
-		s := Step{Slot: uint32(step), Clip: 1,
-			Rate:  [2]float32{float32(0.3 * correction), float32(5e-4 * correction)},
-			Decay: [2]float32{0, 5e-6},
-		}
+		s := Step{Slot: uint32(step), Clip: 1}
+		now := []float32{float32(0.3 * correction), float32(5e-4 * correction)}
+		require.NoError(t, r.dev.Write(rates, 0, words(t, now)))
 		loss := []float32{float32(step) + 0.25}
 		require.NoError(t, r.dev.Write(total, 0, words(t, loss)))
 		grads := make([][]float64, len(all))
@@ -199,8 +197,8 @@ func TestAdamWOverSteps(t *testing.T) {
 		norm := math.Sqrt(sum)
 		clip := min(1, 1/(norm+1e-6))
 		for i, p := range all {
-			r.dispatch(t, p.Call(target), s, p.param, p.grad, p.m, p.v, factor)
-			adamwOracle(p.AdamW, s, p.wp, grads[i], p.wm, p.wv, clip)
+			r.dispatch(t, p.Call(target), s, p.param, p.grad, p.m, p.v, factor, rates)
+			adamwOracle(p.AdamW, now, p.wp, grads[i], p.wm, p.wv, clip)
 		}
 		record := r.floats(t, records, 4*12)[4*step:]
 		require.InEpsilonSlice(t, []float64{float64(loss[0]), norm, 1, clip}, wide(record[:4]), 1e-6, "step %d", step)
@@ -224,17 +222,17 @@ func TestAdamWNotFinite(t *testing.T) {
 	p, m, v := normals(1, n, 1), normals(2, n, 1), make([]float32, n)
 	param, mBuffer, vBuffer := r.array(t, p), r.array(t, m), r.array(t, v)
 	grad, partials, total := r.array(t, v), r.array(t, []float32{0}), r.array(t, []float32{0})
-	records, factor := r.array(t, make([]float32, 4)), r.array(t, make([]float32, 2))
+	records, factor, rates := r.array(t, make([]float32, 4)), r.array(t, make([]float32, 2)), r.array(t, []float32{0.1})
 	for _, bad := range []struct{ loss, grad float32 }{{1, nan}, {1, inf}, {1, -inf}, {1, 1e30}, {nan, 1}, {inf, 1}, {-inf, 1}, {1, 1}} {
 		for _, clip := range []float32{0, 1} {
-			s := Step{Clip: clip, Rate: [2]float32{0.1, 0.1}, Decay: [2]float32{0.1, 0.1}}
+			s := Step{Clip: clip}
 			g := normals(3, n, 1)
 			g[137] = bad.grad
 			require.NoError(t, r.dev.Write(grad, 0, words(t, g)))
 			require.NoError(t, r.dev.Write(total, 0, words(t, []float32{bad.loss})))
 			r.dispatch(t, SumSquares{N: n}.Call(target), s, grad, partials)
 			r.dispatch(t, ClipNorm{Slots: 1}.Call(target), s, partials, total, records, factor)
-			r.dispatch(t, AdamW{N: n, Beta1: 0.9, Beta2: 0.999, Eps: 1e-6}.Call(target), s, param, grad, mBuffer, vBuffer, factor)
+			r.dispatch(t, AdamW{N: n, Beta1: 0.9, Beta2: 0.999, Eps: 1e-6}.Call(target), s, param, grad, mBuffer, vBuffer, factor, rates)
 			ok := bad.loss == 1 && bad.grad == 1
 			name := fmt.Sprintf("loss %v, gradient %v, clip %v", bad.loss, bad.grad, clip)
 			assert.Equal(t, ok, r.floats(t, records, 4)[2] == 1, name)

@@ -24,8 +24,6 @@ struct Step {
   slot: u32,
   loss_scale: f32,
   clip: f32,
-  rate: vec2<f32>,
-  decay: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

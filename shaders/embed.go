@@ -5,50 +5,56 @@ import (
 	"slices"
 )
 
-// Embed is DePT's encoder input, [P ; E(ids) + Scale·A·B] with dropout on the
-// result: Prompt trained vectors P, then Length word embeddings, each shifted by
-// its position's row of A·B. Without Prompt and Rank it is a plain embedding.
+// Embed is an encoder's input: Prompt vectors P that all batch rows share, then
+// Length word embeddings, each keep·(E(id) + ShiftScale·shift[row]) with dropout's
+// keep. Without Prompt and Shift it is a plain embedding.
 type Embed struct {
 	Batch, Length, Prompt int // the result is [Batch, Prompt+Length, Width]
-	Rank, MaxLength       int // A is [MaxLength, Rank], B is [Rank, Width]
 	Width                 int
-	Scale                 float32 // of the shift
+	Shift                 bool
+	PerToken              bool // token t of batch row b takes row b·Length + t of shift, not row t
+	ShiftScale            float32
 	Table                 Storage
 	Dropout               Dropout // an element is named by its index in the result
 }
 
-// Forward makes the input. Whoever writes ids sees to it that the table has
-// them.
+// Forward makes the input. The table must have every id.
 //
 // Bindings: 1 ids [Batch, Length], 2 table [V, Width] in Table storage,
-// 3 P [Prompt, Width], 4 A, 5 B, 6 out. What the sizes leave empty binds any
-// buffer.
+// 3 P [Prompt, Width], 4 shift, of at least Length rows, or [Batch·Length, Width]
+// if PerToken, 5 out. What is absent binds any buffer.
 func (e Embed) Forward(t Target) Call {
-	return e.call(t, "forward", Constants("STORAGE", uint32(e.Table)), e.Prompt+e.Length, 0)
+	return e.call(t, "forward", Constants("STORAGE", uint32(e.Table)), e.Prompt+e.Length, 0, false)
 }
 
 // GradPrompt adds the gradient of P to dP.
 //
 // Bindings: 1 dx, the gradient of the result, 2 dP [Prompt, Width].
-func (e Embed) GradPrompt(t Target) Call { return e.call(t, "grad_prompt", "", e.Prompt, 0) }
+func (e Embed) GradPrompt(t Target) Call { return e.call(t, "grad_prompt", "", e.Prompt, 0, false) }
 
-// GradShift writes the gradient of A·B, for GradA and GradB.
+// GradShift writes the gradient of the rows of shift that are used, or adds it if
+// add is set; rows past them stay as they are.
 //
-// Bindings: 1 dx, 2 G [Length, Width].
-func (e Embed) GradShift(t Target) Call { return e.call(t, "grad_shift", "", e.Length, 0) }
+// Bindings: 1 dx, 2 dshift, shaped like shift.
+func (e Embed) GradShift(t Target, add bool) Call {
+	return e.call(t, "grad_shift", "", e.Length, 0, add)
+}
 
 // GradTable adds the gradient of the table to dtable: one sum for each run.
 //
 // Bindings: 1 dx, 2 runs [runs, 3], 3 order, both as Runs makes them,
 // 4 dtable [V, Width] in float32.
-func (e Embed) GradTable(t Target, runs int) Call { return e.call(t, "grad_table", "", runs, runs) }
+func (e Embed) GradTable(t Target, runs int) Call {
+	return e.call(t, "grad_table", "", runs, runs, false)
+}
 
-func (e Embed) call(t Target, entry, constants string, lines, runs int) Call {
+func (e Embed) call(t Target, entry, constants string, lines, runs int, add bool) Call {
 	site, threshold, keep := e.Dropout.params()
 	return Call{
-		Spec:   Spec{File: "embed", Entry: entry, Constants: constants, Step: true},
-		Params: params(e.Batch, e.Length, e.Prompt, e.Rank, e.MaxLength, e.Width, e.Scale, runs, site, threshold, keep),
-		Grid:   t.grid1D(lines*((e.Width+63)/64), 1),
+		Spec: Spec{File: "embed", Entry: entry, Constants: constants, Step: true},
+		Params: params(e.Batch, e.Length, e.Prompt, e.Width, e.Shift, e.PerToken, e.ShiftScale, add, runs,
+			site, threshold, keep),
+		Grid: t.grid1D(lines*((e.Width+63)/64), 1),
 	}
 }
 

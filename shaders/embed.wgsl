@@ -1,15 +1,13 @@
-// DePT's encoder input and its gradients. With m prompt vectors P [m, d], a pair
-// A [s, r], B [r, d] and word embeddings E,
+// The encoder's input and its gradients: word embeddings E, each shifted, behind
+// vectors P [m, d] that every batch row shares:
 //
-//   out = keep·[ P ; E(ids) + scale·A[:length]·B ]      out [batch, m+length, d]
+//   out = keep·[ P ; E(ids) + scale·shift ]      out [batch, m+length, d]
 //
-// Row t of A belongs to text position t, whatever m is; text past position s is
-// not shifted. keep is dropout; an element's index in out names it. m = 0 leaves
-// E and the shift, r = 0 is prompt tuning, both 0 a plain embedding.
+// Text position t of batch row b gets row t of shift, or, per token, row
+// b·length + t. keep is dropout; an element's index in out names it.
 //
-// The gradients of P, of the shift's sum over the batch (which lowrank.wgsl
-// takes on to A and B) and of the table gather what they sum; nothing is
-// scattered.
+// The gradients of P, of the shift and of the table gather what they sum; nothing
+// is scattered.
 
 override STORAGE: u32 = 0u;  // of the table: 0 float32, 1 float16, 2 bfloat16
 
@@ -17,10 +15,11 @@ struct Params {
   batch: u32,
   length: u32,      // text positions of a row
   prompt: u32,      // m
-  rank: u32,        // r
-  max_length: u32,  // s
   width: u32,       // d
+  shifted: u32,     // 0: there is no shift
+  per_token: u32,
   scale: f32,       // of the shift
+  add: u32,         // grad_shift: 1 adds to what is there
   runs: u32,        // grad_table: how many runs
   site: u32,
   threshold: u32,   // rate·2^32; 0 keeps everything
@@ -33,8 +32,6 @@ struct Step {
   slot: u32,
   loss_scale: f32,
   clip: f32,
-  rate: vec2<f32>,
-  decay: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -76,9 +73,8 @@ fn element(b: u32, p: u32, column: u32) -> u32 {
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read> prompts: array<f32>;
-@group(0) @binding(4) var<storage, read> a: array<f32>;
-@group(0) @binding(5) var<storage, read> b: array<f32>;
-@group(0) @binding(6) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> shift: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
 // Number i of the table. Two halves share a word, the lower index below, and a
 // row may begin in the middle of one.
@@ -94,7 +90,7 @@ fn weight(i: u32) -> f32 {
 }
 
 // A thread fills one column of one position for the whole batch, which shares
-// the prompt and the shift.
+// the prompt and, unless it is per token, the shift.
 @compute @workgroup_size(64)
 fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
   let at = cell(wid, grid, lid);
@@ -110,16 +106,17 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
     return;
   }
   let t = at.line - params.prompt;
-  var shift = 0.0;
-  if (t < params.max_length) {
-    for (var k = 0u; k < params.rank; k++) {
-      shift += a[t * params.rank + k] * b[k * params.width + at.column];
-    }
-    shift *= params.scale;
+  var moved = 0.0;
+  if (params.shifted != 0u && params.per_token == 0u) {
+    moved = params.scale * shift[t * params.width + at.column];
   }
   for (var row = 0u; row < params.batch; row++) {
+    let token = row * params.length + t;
+    if (params.shifted != 0u && params.per_token != 0u) {
+      moved = params.scale * shift[token * params.width + at.column];
+    }
     let i = element(row, at.line, at.column);
-    out[i] = keep(i) * (weight(ids[row * params.length + t] * params.width + at.column) + shift);
+    out[i] = keep(i) * (weight(ids[token] * params.width + at.column) + moved);
   }
 }
 
@@ -144,11 +141,23 @@ fn grad_prompt(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) g
   }
 }
 
+fn put(i: u32, value: f32) {
+  grad[i] = select(0.0, grad[i], params.add != 0u) + params.scale * value;
+}
+
 @compute @workgroup_size(64)
 fn grad_shift(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
   let at = cell(wid, grid, lid);
-  if (at.line < params.length && at.column < params.width) {
-    grad[at.line * params.width + at.column] = params.scale * over_batch(params.prompt + at.line, at.column);
+  if (at.line >= params.length || at.column >= params.width) {
+    return;
+  }
+  if (params.per_token == 0u) {
+    put(at.line * params.width + at.column, over_batch(params.prompt + at.line, at.column));
+    return;
+  }
+  for (var row = 0u; row < params.batch; row++) {
+    let i = element(row, params.prompt + at.line, at.column);
+    put((row * params.length + at.line) * params.width + at.column, keep(i) * dx[i]);
   }
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -36,22 +35,30 @@ func storedNormals(seed uint64, s Storage, n int) ([]uint32, []float64) {
 	return buffer, values
 }
 
-// embedOracle is [P ; E(ids) + scale·A·B] in plain Go.
+// embedOracle is [P ; E(ids) + scale·shift] in plain Go.
 type embedOracle struct {
 	Embed
 	ids  []uint32
 	keep []float64
 }
 
-func (o embedOracle) forward(table, p, a, b []float64) []float64 {
+// shiftRow is the row of the shift that token t of batch row takes.
+func (o embedOracle) shiftRow(row, t int) int {
+	if o.PerToken {
+		return row*o.Length + t
+	}
+	return t
+}
+
+func (o embedOracle) forward(table, p, shift []float64) []float64 {
 	out := make([]float64, 0, o.Batch*(o.Prompt+o.Length)*o.Width)
 	for row := range o.Batch {
 		out = append(out, p[:o.Prompt*o.Width]...)
 		for t := range o.Length {
 			for c := range o.Width {
 				v := table[int(o.ids[row*o.Length+t])*o.Width+c]
-				for k := 0; k < o.Rank && t < o.MaxLength; k++ {
-					v += float64(o.Scale) * a[t*o.Rank+k] * b[k*o.Width+c]
+				if o.Shift {
+					v += float64(o.ShiftScale) * shift[o.shiftRow(row, t)*o.Width+c]
 				}
 				out = append(out, v)
 			}
@@ -63,38 +70,23 @@ func (o embedOracle) forward(table, p, a, b []float64) []float64 {
 	return out
 }
 
-// shift is the gradient of A·B, [Length, Width].
-func (o embedOracle) shift(dx []float64) []float64 {
-	g := make([]float64, o.Length*o.Width)
-	for i := range dx {
-		if t := i/o.Width%(o.Prompt+o.Length) - o.Prompt; t >= 0 {
-			g[t*o.Width+i%o.Width] += float64(o.Scale) * o.keep[i] * dx[i]
-		}
-	}
-	return g
-}
-
-func (o embedOracle) backward(table, p, a, b, dx []float64) (dtable, dp, da, db []float64) {
-	dtable, dp, da, db = make([]float64, len(table)), make([]float64, len(p)), make([]float64, len(a)), make([]float64, len(b))
+func (o embedOracle) backward(table, p, shift, dx []float64) (dtable, dp, dshift []float64) {
+	dtable, dp, dshift = make([]float64, len(table)), make([]float64, len(p)), make([]float64, len(shift))
 	for i := range dx {
 		row, c := i/o.Width/(o.Prompt+o.Length), i%o.Width
 		position := i / o.Width % (o.Prompt + o.Length)
+		d := o.keep[i] * dx[i]
 		if position < o.Prompt {
-			dp[position*o.Width+c] += o.keep[i] * dx[i]
-		} else {
-			dtable[int(o.ids[row*o.Length+position-o.Prompt])*o.Width+c] += o.keep[i] * dx[i]
+			dp[position*o.Width+c] += d
+			continue
+		}
+		t := position - o.Prompt
+		dtable[int(o.ids[row*o.Length+t])*o.Width+c] += d
+		if o.Shift {
+			dshift[o.shiftRow(row, t)*o.Width+c] += float64(o.ShiftScale) * d
 		}
 	}
-	g := o.shift(dx)
-	for t := range min(o.Length, o.MaxLength) {
-		for k := range o.Rank {
-			for c := range o.Width {
-				da[t*o.Rank+k] += g[t*o.Width+c] * b[k*o.Width+c]
-				db[k*o.Width+c] += g[t*o.Width+c] * a[t*o.Rank+k]
-			}
-		}
-	}
-	return dtable, dp, da, db
+	return dtable, dp, dshift
 }
 
 func randomIDs(seed uint64, n, vocab int) []uint32 {
@@ -113,64 +105,78 @@ func embedCases(target Target) []kernelCase {
 		{Batch: 1, Length: 1, Width: 1},
 		{Batch: 3, Length: 9, Width: 65},
 		{Batch: 2, Length: 5, Prompt: 3, Width: 7, Dropout: Dropout{Rate: 0.2, Site: 1}},
-		{Batch: 2, Length: 33, Rank: 5, MaxLength: 40, Width: 48},
-		{Batch: 4, Length: 21, Prompt: 11, Rank: 13, MaxLength: 21, Width: 129, Dropout: Dropout{Rate: 0.1, Site: 2}},
-		{Batch: 1, Length: 12, Prompt: 2, Rank: 1, MaxLength: 7, Width: 64},
-		{Batch: 2, Length: 130, Prompt: 5, Rank: 48, MaxLength: 256, Width: 96, Dropout: Dropout{Rate: 0.1, Site: 3}},
+		{Batch: 2, Length: 33, Shift: true, Width: 48},
+		{Batch: 4, Length: 21, Prompt: 11, Shift: true, Width: 129, Dropout: Dropout{Rate: 0.1, Site: 2}},
+		{Batch: 1, Length: 12, Prompt: 2, Shift: true, PerToken: true, Width: 64},
+		{Batch: 3, Length: 7, Prompt: 2, Shift: true, PerToken: true, Width: 67, Dropout: Dropout{Rate: 0.3, Site: 4}},
+		{Batch: 2, Length: 130, Prompt: 5, Shift: true, Width: 96, Dropout: Dropout{Rate: 0.1, Site: 3}},
 	} {
-		const vocab = 37
-		e.Scale = 8 / 3.
-		s := Step{Key: Key(3, e.Length, e.Width)}
-		size := e.Batch * (e.Prompt + e.Length) * e.Width
-		o := embedOracle{e, randomIDs(1, e.Batch*e.Length, vocab), keeps(e.Dropout, s, size)}
-		p, a, b := normals(2, e.Prompt*e.Width, 1), normals(3, e.MaxLength*e.Rank, 0.3), normals(4, e.Rank*e.Width, 0.3)
-		// Numbers past the last row of A, as robust access may find them.
-		past := append(slices.Clone(a), normals(11, e.Length*e.Rank, 1)...)
-		row := func(op string, call Call, operands ...operand) {
-			name := fmt.Sprintf("embed/%s/batch=%d,length=%d,m=%d,r=%d,s=%d,d=%d,rate=%v", op, e.Batch, e.Length, e.Prompt, e.Rank, e.MaxLength, e.Width, e.Dropout.Rate)
-			cases = append(cases, kernelCase{name: name, call: call, step: s, operands: operands})
-		}
-		for _, e.Table = range []Storage{F32, F16, BF16} {
-			buffer, table := storedNormals(5, e.Table, vocab*e.Width)
-			row(e.Table.String(), e.Forward(target), in(o.ids), in(buffer), in(p), in(past), in(b),
-				out(o.forward(table, wide(p), wide(a), wide(b)), e.Rank))
-		}
-		dx := normals(6, size, 1)
-		dtable, dp, da, db := o.backward(make([]float64, vocab*e.Width), wide(p), wide(a), wide(b), wide(dx))
-		before := normals(7, vocab*e.Width, 1)
-		runs, order := Runs(o.ids, func(int) bool { return false })
-		row("grad_table", e.GradTable(target, len(o.ids)), in(dx), in(runs), in(order), inout(before, added(before, dtable), e.Batch*e.Length))
-		if e.Prompt > 0 {
-			before := normals(8, len(p), 1)
-			row("grad_prompt", e.GradPrompt(target), in(dx), inout(before, added(before, dp), e.Batch))
-		}
-		if e.Rank > 0 {
-			shift := o.shift(wide(dx))
-			g := narrow(shift)
-			row("grad_shift", e.GradShift(target), in(dx), out(shift, e.Batch))
-			before := normals(9, len(b), 1)
-			row("grad_b", e.GradB(target), in(g), in(past), inout(before, added(before, db), e.Length))
-			for _, t := range bothTargets(target) {
-				before := normals(10, len(a), 1)
-				row(fmt.Sprintf("grad_a,cpu=%v", t.CPU), e.GradA(t), in(g), in(b), inout(before, added(before, da), e.Width))
-			}
-		}
+		cases = append(cases, e.rows(target)...)
+	}
+	return cases
+}
+
+// rows makes the rows of the table from an embedding: forward with each storage
+// of the table, and the gradients.
+func (e Embed) rows(target Target) []kernelCase {
+	const vocab = 37
+	var cases []kernelCase
+	shifts := 0 // rows of the shift that are used
+	if e.Shift {
+		e.ShiftScale, shifts = 8/3., e.Length
+	}
+	if e.PerToken {
+		shifts *= e.Batch
+	}
+	s := Step{Key: Key(3, e.Length, e.Width)}
+	size := e.Batch * (e.Prompt + e.Length) * e.Width
+	o := embedOracle{e, randomIDs(1, e.Batch*e.Length, vocab), keeps(e.Dropout, s, size)}
+	p, shift := normals(2, e.Prompt*e.Width, 1), normals(3, shifts*e.Width, 0.3)
+	// A shift may have more rows than are used.
+	if e.Shift && !e.PerToken {
+		shift = append(shift, normals(4, 3*e.Width, 1)...)
+	}
+	row := func(op string, call Call, operands ...operand) {
+		name := fmt.Sprintf("embed/%s/batch=%d,length=%d,m=%d,d=%d,shift=%v,per_token=%v,rate=%v",
+			op, e.Batch, e.Length, e.Prompt, e.Width, e.Shift, e.PerToken, e.Dropout.Rate)
+		cases = append(cases, kernelCase{name: name, call: call, step: s, operands: operands})
+	}
+	for _, e.Table = range []Storage{F32, F16, BF16} {
+		buffer, table := storedNormals(5, e.Table, vocab*e.Width)
+		row(e.Table.String(), e.Forward(target), in(o.ids), in(buffer), in(p), in(shift), out(o.forward(table, wide(p), wide(shift)), 2))
+	}
+	dx := normals(6, size, 1)
+	dtable, dp, dshift := o.backward(make([]float64, vocab*e.Width), wide(p), wide(shift), wide(dx))
+	before := normals(7, vocab*e.Width, 1)
+	runs, order := Runs(o.ids, func(int) bool { return false })
+	row("grad_table", e.GradTable(target, len(o.ids)), in(dx), in(runs), in(order), inout(before, added(before, dtable), e.Batch*e.Length))
+	if e.Prompt > 0 {
+		before := normals(8, len(p), 1)
+		row("grad_prompt", e.GradPrompt(target), in(dx), inout(before, added(before, dp), e.Batch))
+	}
+	if e.Shift {
+		before := normals(9, len(shift), 1)
+		row("grad_shift,add", e.GradShift(target, true), in(dx), inout(before, added(before, dshift), e.Batch))
+		written := wide(before)
+		copy(written, dshift[:shifts*e.Width])
+		row("grad_shift", e.GradShift(target, false), in(dx), inout(before, written, e.Batch))
 	}
 	return cases
 }
 
 func TestEmbedOracle(t *testing.T) {
 	const vocab = 4
-	e := Embed{Batch: 2, Length: 4, Prompt: 2, Rank: 2, MaxLength: 3, Width: 3, Scale: 1.5, Dropout: Dropout{Rate: 0.2}}
-	size := e.Batch * (e.Prompt + e.Length) * e.Width
-	o := embedOracle{e, []uint32{0, 3, 3, 1, 1, 3, 0, 0}, keeps(e.Dropout, Step{Key: Key(1, 1, 1)}, size)}
-	table, p := wide(normals(1, vocab*e.Width, 1)), wide(normals(2, e.Prompt*e.Width, 1))
-	a, b := wide(normals(3, e.MaxLength*e.Rank, 1)), wide(normals(4, e.Rank*e.Width, 1))
-	dx := wide(normals(5, size, 1))
-	dtable, dp, da, db := o.backward(table, p, a, b, dx)
-	loss := func([]float64) float64 { return dot(o.forward(table, p, a, b), dx) }
-	for _, c := range []struct{ x, grad []float64 }{{table, dtable}, {p, dp}, {a, da}, {b, db}} {
-		require.InDeltaSlice(t, finiteDifference(loss, c.x, 1e-5), c.grad, 1e-8)
+	for _, perToken := range []bool{false, true} {
+		e := Embed{Batch: 2, Length: 4, Prompt: 2, Width: 3, Shift: true, PerToken: perToken, ShiftScale: 1.5, Dropout: Dropout{Rate: 0.2}}
+		size := e.Batch * (e.Prompt + e.Length) * e.Width
+		o := embedOracle{e, []uint32{0, 3, 3, 1, 1, 3, 0, 0}, keeps(e.Dropout, Step{Key: Key(1, 1, 1)}, size)}
+		table, p := wide(normals(1, vocab*e.Width, 1)), wide(normals(2, e.Prompt*e.Width, 1))
+		shift, dx := wide(normals(3, e.Batch*e.Length*e.Width, 1)), wide(normals(5, size, 1))
+		dtable, dp, dshift := o.backward(table, p, shift, dx)
+		loss := func([]float64) float64 { return dot(o.forward(table, p, shift), dx) }
+		for _, c := range []struct{ x, grad []float64 }{{table, dtable}, {p, dp}, {shift, dshift}} {
+			require.InDeltaSlice(t, finiteDifference(loss, c.x, 1e-5), c.grad, 1e-8)
+		}
 	}
 }
 

@@ -25,8 +25,8 @@ const (
 
 func (e End) String() string { return [...]string{"plain", "relu", "gated", "residual"}[e] }
 
-// MatMul is the matrix product C = Scale·A·B of [M,K] and [K,N], or Batch of
-// them one after the other, and what is done with C.
+// MatMul is the matrix product C = Scale·A·B of [M,K] and [K,N], or that plus a
+// matrix [M,N], and what is done with C.
 //
 // With EndGated the rows of B as [N,K] alternate between the two weights of a
 // gated layer, the one under gelu first; out is [M, N/2], and gelu is T5's
@@ -34,9 +34,9 @@ func (e End) String() string { return [...]string{"plain", "relu", "gated", "res
 type MatMul struct {
 	Layout     Layout
 	M, N, K    int
-	Batch      int     // 0 is 1
 	B          Storage // of operand B; A and out are float32
 	Scale      float32 // 0 is 1
+	Plus       bool    // C = Scale·A·B + plus
 	End        End
 	KeepPre    bool    // EndGated: write C too, for the backward pass
 	Accumulate bool    // EndPlain: add to out
@@ -50,10 +50,10 @@ const fewRows = 4
 // Call computes the product.
 //
 // Bindings: 1 A, 2 B, 3 out [M,N], or [M,N/2] with EndGated; 4 residual [M,N]
-// with EndResidual, 4 pre [M,N] with EndGated and KeepPre; Step with every end
-// but EndPlain, whatever the dropout rate.
+// with EndResidual, pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus
+// [M,N] with Plus, its columns interleaved like C's with EndGated, else any
+// buffer; Step with every end but EndPlain, whatever the dropout rate.
 func (m MatMul) Call(t Target) Call {
-	batch := max(1, m.Batch)
 	end := m.End.String()
 	if m.End == EndGated && m.KeepPre {
 		end = "gated_pre"
@@ -70,14 +70,14 @@ func (m MatMul) Call(t Target) Call {
 			lanes = 8
 		}
 		constants = append(constants, "LANES", lanes)
-		grid = [3]uint32{over(m.N, 16), over(m.M, 4), uint32(batch)}
+		grid = [3]uint32{over(m.N, 16), over(m.M, 4), 1}
 	case t.CPU:
 		kernel = "tile"
 		across = m.across()
-		grid = [3]uint32{over(m.N, 16*across), over(m.M, 128/across), uint32(batch)}
+		grid = [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1}
 	default:
 		kernel = "block"
-		grid = [3]uint32{over(m.N, 64), over(m.M, 64), uint32(batch)}
+		grid = [3]uint32{over(m.N, 64), over(m.M, 64), 1}
 	}
 	site, threshold, keep := m.Dropout.params()
 	return Call{
@@ -87,7 +87,7 @@ func (m MatMul) Call(t Target) Call {
 			Constants: Constants(constants...),
 			Step:      m.End != EndPlain,
 		},
-		Params: params(m.M, m.N, m.K, m.scale(), m.Accumulate, across, site, threshold, keep),
+		Params: params(m.M, m.N, m.K, orOne(m.Scale), m.Accumulate, m.Plus, across, site, threshold, keep),
 		Grid:   grid,
 	}
 }
@@ -101,16 +101,9 @@ func (m MatMul) Naive(Target) Call {
 			Entry:     "naive",
 			Constants: Constants("LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B)),
 		},
-		Params: params(m.M, m.N, m.K, m.scale()),
-		Grid:   [3]uint32{over(m.N, 8), over(m.M, 8), uint32(max(1, m.Batch))},
+		Params: params(m.M, m.N, m.K, orOne(m.Scale)),
+		Grid:   [3]uint32{over(m.N, 8), over(m.M, 8), 1},
 	}
-}
-
-func (m MatMul) scale() float32 {
-	if m.Scale == 0 {
-		return 1
-	}
-	return m.Scale
 }
 
 // aligned reports whether four neighbours along a row of A or B, as they lie in

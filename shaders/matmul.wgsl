@@ -1,5 +1,5 @@
-// The matrix product C = scale·A·B with float32 arithmetic, and what is done
-// with an element before it is stored:
+// The matrix product C = scale·A·B + plus with float32 arithmetic, and what is
+// done with an element before it is stored:
 //
 //   plain      out = C, or out + C
 //   relu       out = keep·max(0, C)
@@ -7,7 +7,7 @@
 //   gated_pre  the same, and pre = C
 //   residual   out = residual + keep·C
 //
-// C is [m, n]. A and B lie as LAYOUT says. Everything works on blocks of 4×4
+// C and plus are [m, n]. A and B lie as LAYOUT says. Everything works on blocks of 4×4
 // numbers held as a mat4x4: the block of C of some rows and columns is the sum
 // over k, four at a time, of b_block · a_block. Three kernels share that:
 //
@@ -30,6 +30,7 @@ struct Params {
   k: u32,
   scale: f32,
   accumulate: u32,  // plain adds to out
+  add_plus: u32,    // 0: C = scale·A·B
   across: u32,      // tile: how many of a workgroup's 8 threads lie side by side
   site: u32,
   threshold: u32,   // rate·2^32; 0 keeps everything
@@ -42,8 +43,6 @@ struct Step {
   slot: u32,
   loss_scale: f32,
   clip: f32,
-  rate: vec2<f32>,
-  decay: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -52,6 +51,7 @@ struct Step {
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(5) var<storage, read> plus: array<f32>;
 @group(0) @binding(9) var<uniform> step: Step;
 
 struct Thread {
@@ -60,12 +60,10 @@ struct Thread {
 }
 
 // What a thread computes: `blocks` blocks of C, `wide` of them side by side, from
-// row `top` and column `left` of a product of the batch. Column i of a block is
-// its row i.
+// row `top` and column `left`. Column i of a block is its row i.
 var<private> c: array<mat4x4<f32>, 16>;
 var<private> blocks: u32;
 var<private> wide: u32;
-var<private> batch: u32;
 var<private> top: u32;
 var<private> left: u32;
 
@@ -75,9 +73,9 @@ var<private> left: u32;
 fn a_at(row: u32, k: u32) -> f32 {
   let r = min(row, params.m - 1u);
   let q = min(k, params.k - 1u);
-  var i = (batch * params.m + r) * params.k + q;
+  var i = r * params.k + q;
   if (LAYOUT == 2u) {
-    i = (batch * params.k + q) * params.m + r;
+    i = q * params.m + r;
   }
   return select(0.0, a[i >> 2u][i & 3u], k < params.k);
 }
@@ -85,9 +83,9 @@ fn a_at(row: u32, k: u32) -> f32 {
 fn b_at(k: u32, col: u32) -> f32 {
   let q = min(k, params.k - 1u);
   let j = min(col, params.n - 1u);
-  var i = (batch * params.k + q) * params.n + j;
+  var i = q * params.n + j;
   if (LAYOUT == 0u) {
-    i = (batch * params.n + j) * params.k + q;
+    i = j * params.k + q;
   }
   if (STORAGE == 0u) {
     return bitcast<f32>(b[i >> 1u][i & 1u]);
@@ -113,14 +111,14 @@ fn b_four(i: u32) -> vec4<f32> {
 
 fn a_across(row: u32, k: u32) -> vec4<f32> {
   if (ALIGNED) {
-    return a[((batch * params.m + min(row, params.m - 1u)) * params.k + k) >> 2u];
+    return a[(min(row, params.m - 1u) * params.k + k) >> 2u];
   }
   return vec4<f32>(a_at(row, k), a_at(row, k + 1u), a_at(row, k + 2u), a_at(row, k + 3u));
 }
 
 fn a_down(row: u32, k: u32) -> vec4<f32> {
   if (ALIGNED) {
-    let four = a[((batch * params.k + min(k, params.k - 1u)) * params.m + min(row, params.m - 4u)) >> 2u];
+    let four = a[(min(k, params.k - 1u) * params.m + min(row, params.m - 4u)) >> 2u];
     return select(vec4<f32>(), four, k < params.k);
   }
   return vec4<f32>(a_at(row, k), a_at(row + 1u, k), a_at(row + 2u, k), a_at(row + 3u, k));
@@ -128,14 +126,14 @@ fn a_down(row: u32, k: u32) -> vec4<f32> {
 
 fn b_down(k: u32, col: u32) -> vec4<f32> {
   if (ALIGNED) {
-    return b_four((batch * params.n + min(col, params.n - 1u)) * params.k + k);
+    return b_four(min(col, params.n - 1u) * params.k + k);
   }
   return vec4<f32>(b_at(k, col), b_at(k + 1u, col), b_at(k + 2u, col), b_at(k + 3u, col));
 }
 
 fn b_across(k: u32, col: u32) -> vec4<f32> {
   if (ALIGNED) {
-    return b_four((batch * params.k + min(k, params.k - 1u)) * params.n + min(col, params.n - 4u));
+    return b_four(min(k, params.k - 1u) * params.n + min(col, params.n - 4u));
   }
   return vec4<f32>(b_at(k, col), b_at(k, col + 1u), b_at(k, col + 2u), b_at(k, col + 3u));
 }
@@ -157,7 +155,6 @@ fn b_block(k: u32, col: u32) -> mat4x4<f32> {
 }
 
 fn tile(t: Thread) {
-  batch = t.group.z;
   top = 16u * (t.group.y * (8u / params.across) + t.lane / params.across);
   left = 16u * (t.group.x * params.across + t.lane % params.across);
   if (top >= params.m || left >= params.n) {
@@ -206,7 +203,6 @@ fn block(t: Thread) {
   let col = 64u * t.group.x;
   let y = t.lane / 16u;
   let x = t.lane % 16u;
-  batch = t.group.z;
   top = row + 4u * y;
   left = col + 4u * x;
   // One half of the threads loads A, the other B, a 4×4 block each: neighbours
@@ -247,7 +243,6 @@ fn block(t: Thread) {
 var<workgroup> partial: array<array<mat4x4<f32>, 4>, LANES>;
 
 fn few(t: Thread) {
-  batch = t.group.z;
   top = 4u * t.group.y;
   left = 16u * t.group.x;
   var s: array<mat4x4<f32>, 4>;
@@ -296,11 +291,20 @@ fn nth(i: u32) -> mat4x4<f32> {
 
 fn row_of(q: mat4x4<f32>, r: u32) -> vec4<f32> {
   switch (r) {
-    case 0u: { return params.scale * q[0]; }
-    case 1u: { return params.scale * q[1]; }
-    case 2u: { return params.scale * q[2]; }
-    default: { return params.scale * q[3]; }
+    case 0u: { return q[0]; }
+    case 1u: { return q[1]; }
+    case 2u: { return q[2]; }
+    default: { return q[3]; }
   }
+}
+
+// Row r of a block of C, which lies at index `at`.
+fn row_at(at: u32, q: mat4x4<f32>, r: u32) -> vec4<f32> {
+  let v = params.scale * row_of(q, r);
+  if (params.add_plus == 0u) {
+    return v;
+  }
+  return v + vec4<f32>(plus[at], plus[at + 1u], plus[at + 2u], plus[at + 3u]);
 }
 
 // A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
@@ -333,7 +337,7 @@ fn keep_four(at: u32) -> vec4<f32> {
 
 // Where row r of block i lies in C, and how many of its four columns are inside.
 fn index_of(i: u32, r: u32) -> u32 {
-  return (batch * params.m + top + 4u * (i / wide) + r) * params.n + left + 4u * (i % wide);
+  return (top + 4u * (i / wide) + r) * params.n + left + 4u * (i % wide);
 }
 
 fn inside(i: u32, r: u32) -> u32 {
@@ -355,14 +359,15 @@ fn put_pre(at: u32, count: u32, v: vec4<f32>) {
   if (count > 3u) { pre[at + 3u] = v.w; }
 }
 
-// The ends.
+// The ends. All use bindings 4 and 5, so that every call binds alike.
 
 fn plain() {
+  _ = &residual;
   for (var i = 0u; i < blocks; i++) {
     let q = nth(i);
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
-      var v = row_of(q, r);
+      var v = row_at(at, q, r);
       if (params.accumulate != 0u) {
         v += vec4<f32>(out[at], out[at + 1u], out[at + 2u], out[at + 3u]);
       }
@@ -372,11 +377,12 @@ fn plain() {
 }
 
 fn relu() {
+  _ = &residual;
   for (var i = 0u; i < blocks; i++) {
     let q = nth(i);
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
-      put(at, inside(i, r), keep_four(at) * max(row_of(q, r), vec4<f32>()));
+      put(at, inside(i, r), keep_four(at) * max(row_at(at, q, r), vec4<f32>()));
     }
   }
 }
@@ -387,7 +393,7 @@ fn add_residual() {
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
       let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
-      put(at, inside(i, r), old + keep_four(at) * row_of(q, r));
+      put(at, inside(i, r), old + keep_four(at) * row_at(at, q, r));
     }
   }
 }
@@ -397,7 +403,7 @@ fn gated() {
     let q = nth(i);
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
-      let v = row_of(q, r);
+      let v = row_at(at, q, r);
       let half = at / 2u;
       let y = vec2<f32>(keep(half), keep(half + 1u)) * gelu(v.xz) * v.yw;
       put(half, inside(i, r) / 2u, vec4<f32>(y, 0.0, 0.0));
@@ -410,7 +416,7 @@ fn keep_pre() {
     let q = nth(i);
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
-      put_pre(at, inside(i, r), row_of(q, r));
+      put_pre(at, inside(i, r), row_at(at, q, r));
     }
   }
 }
@@ -418,17 +424,17 @@ fn keep_pre() {
 @compute @workgroup_size(8) fn tile_plain(t: Thread) { tile(t); plain(); }
 @compute @workgroup_size(8) fn tile_relu(t: Thread) { tile(t); relu(); }
 @compute @workgroup_size(8) fn tile_residual(t: Thread) { tile(t); add_residual(); }
-@compute @workgroup_size(8) fn tile_gated(t: Thread) { tile(t); gated(); }
+@compute @workgroup_size(8) fn tile_gated(t: Thread) { _ = &residual; tile(t); gated(); }
 @compute @workgroup_size(8) fn tile_gated_pre(t: Thread) { tile(t); gated(); keep_pre(); }
 
 @compute @workgroup_size(256) fn block_plain(t: Thread) { block(t); plain(); }
 @compute @workgroup_size(256) fn block_relu(t: Thread) { block(t); relu(); }
 @compute @workgroup_size(256) fn block_residual(t: Thread) { block(t); add_residual(); }
-@compute @workgroup_size(256) fn block_gated(t: Thread) { block(t); gated(); }
+@compute @workgroup_size(256) fn block_gated(t: Thread) { _ = &residual; block(t); gated(); }
 @compute @workgroup_size(256) fn block_gated_pre(t: Thread) { block(t); gated(); keep_pre(); }
 
 @compute @workgroup_size(LANES) fn few_plain(t: Thread) { few(t); plain(); }
 @compute @workgroup_size(LANES) fn few_relu(t: Thread) { few(t); relu(); }
 @compute @workgroup_size(LANES) fn few_residual(t: Thread) { few(t); add_residual(); }
-@compute @workgroup_size(LANES) fn few_gated(t: Thread) { few(t); gated(); }
+@compute @workgroup_size(LANES) fn few_gated(t: Thread) { _ = &residual; few(t); gated(); }
 @compute @workgroup_size(LANES) fn few_gated_pre(t: Thread) { few(t); gated(); keep_pre(); }

@@ -33,17 +33,15 @@ fn naive(@builtin(global_invocation_id) at: vec3<u32>) {
   if (row >= params.m || col >= params.n) {
     return;
   }
-  let a_start = at.z * params.m * params.k;
-  let b_start = at.z * params.n * params.k;
   var sum = 0.0;
   for (var k = 0u; k < params.k; k++) {
     if (LAYOUT == 0u) {
-      sum += a[a_start + row * params.k + k] * b_at(b_start + col * params.k + k);
+      sum += a[row * params.k + k] * b_at(col * params.k + k);
     } else if (LAYOUT == 1u) {
-      sum += a[a_start + row * params.k + k] * b_at(b_start + k * params.n + col);
+      sum += a[row * params.k + k] * b_at(k * params.n + col);
     } else {
-      sum += a[a_start + k * params.m + row] * b_at(b_start + k * params.n + col);
+      sum += a[k * params.m + row] * b_at(k * params.n + col);
     }
   }
-  out[(at.z * params.m + row) * params.n + col] = params.scale * sum;
+  out[row * params.n + col] = params.scale * sum;
 }

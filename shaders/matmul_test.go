@@ -14,23 +14,23 @@ import (
 	"github.com/go-dept/dept/wgpu/wgputest"
 )
 
-// oracle is Scale·A·B, [Batch, M, N].
+// oracle is Scale·A·B, [M, N].
 func (m MatMul) oracle(a, b []float64) []float64 {
-	c := make([]float64, max(1, m.Batch)*m.M*m.N)
+	c := make([]float64, m.M*m.N)
 	for i := range c {
-		batch, row, col := i/(m.M*m.N), i/m.N%m.M, i%m.N
+		row, col := i/m.N, i%m.N
 		sum := 0.0
 		for k := range m.K {
-			x, y := (batch*m.M+row)*m.K+k, (batch*m.K+k)*m.N+col
+			x, y := row*m.K+k, k*m.N+col
 			if m.Layout == TN {
-				x = (batch*m.K+k)*m.M + row
+				x = k*m.M + row
 			}
 			if m.Layout == NT {
-				y = (batch*m.N+col)*m.K + k
+				y = col*m.K + k
 			}
 			sum += a[x] * b[y]
 		}
-		c[i] = float64(m.scale()) * sum
+		c[i] = float64(orOne(m.Scale)) * sum
 	}
 	return c
 }
@@ -38,20 +38,28 @@ func (m MatMul) oracle(a, b []float64) []float64 {
 // row makes a row of the table from a product; the numbers of A have the given
 // scale.
 func (m MatMul) row(target Target, scale float64) kernelCase {
-	batch := max(1, m.Batch)
-	x := normals(1, batch*m.M*m.K, scale)
-	words, y := storedNormals(2, m.B, batch*m.N*m.K)
+	x := normals(1, m.M*m.K, scale)
+	words, y := storedNormals(2, m.B, m.N*m.K)
 	c := m.oracle(wide(x), y)
 	k := kernelCase{
 		call:     m.Call(target),
 		step:     Step{Key: Key(42, m.M, m.N)},
 		operands: []operand{in(x), in(words)},
 	}
-	k.name = fmt.Sprintf("matmul/%s/%v,%v,%dx%dx%dx%d", k.call.Spec.Entry, m.Layout, m.B, batch, m.M, m.N, m.K)
+	k.name = fmt.Sprintf("matmul/%s/%v,%v,%dx%dx%d", k.call.Spec.Entry, m.Layout, m.B, m.M, m.N, m.K)
+	plus := []float32{0}
+	if m.Plus {
+		k.name += ",plus"
+		plus = normals(4, len(c), scale)
+		for i := range c {
+			c[i] += float64(plus[i])
+		}
+	}
 	keep := keeps(m.Dropout, k.step, len(c))
 	if m.End != EndPlain && m.Dropout.Rate > 0 {
 		k.name += ",dropout"
 	}
+	fourth := in([]float32{0})
 	end := make([]float64, len(c))
 	switch m.End {
 	case EndPlain:
@@ -72,7 +80,8 @@ func (m MatMul) row(target Target, scale float64) kernelCase {
 		for i := range c {
 			end[i] = float64(residual[i]) + keep[i]*c[i]
 		}
-		k.operands = append(k.operands, out(end, m.K), in(residual))
+		k.operands = append(k.operands, out(end, m.K))
+		fourth = in(residual)
 	case EndGated:
 		end = end[:len(c)/2]
 		for i := range end {
@@ -81,9 +90,10 @@ func (m MatMul) row(target Target, scale float64) kernelCase {
 		}
 		k.operands = append(k.operands, out(end, m.K))
 		if m.KeepPre {
-			k.operands = append(k.operands, out(c, m.K))
+			fourth = out(c, m.K)
 		}
 	}
+	k.operands = append(k.operands, fourth, in(plus))
 	return k
 }
 
@@ -122,21 +132,28 @@ func matmulCases(target Target) []kernelCase {
 			}
 			m.Dropout.Rate = 0
 			cases = append(cases, sized(m, 17, 30, 64).row(t, 1))
+			m.Plus, m.Dropout.Rate = true, 0.3
+			cases = append(cases, sized(m, 35, 38, 20).row(t, 0.5))
+			if t.CPU {
+				cases = append(cases, sized(m, 3, 22, 20).row(t, 0.5))
+			}
 		}
 		cases = append(cases,
 			MatMul{M: 1, N: 1, K: 1}.row(t, 1),
 			MatMul{Layout: TN, M: 1, N: 1, K: 1}.row(t, 1),
 			MatMul{Layout: TN, M: 12, N: 20, K: 12_003, Accumulate: true}.row(t, 1),
 			MatMul{Layout: NN, M: 3, N: 20, K: 32_128, Accumulate: true}.row(t, 1),
-			MatMul{Batch: 3, M: 20, N: 24, K: 8, Scale: -2}.row(t, 1),
-			MatMul{Layout: NN, Batch: 2, M: 3, N: 7, K: 5}.row(t, 1e-3),
-			MatMul{Layout: TN, Batch: 2, M: 100, N: 5, K: 6}.row(t, 1))
+			MatMul{M: 20, N: 24, K: 8, Scale: -2}.row(t, 1),
+			MatMul{Layout: NN, M: 3, N: 7, K: 5}.row(t, 1e-3),
+			MatMul{Layout: TN, M: 100, N: 5, K: 6}.row(t, 1),
+			MatMul{Plus: true, M: 33, N: 31, K: 8, Scale: 0.25}.row(t, 1),
+			MatMul{Plus: true, Layout: TN, M: 5, N: 7, K: 33, Accumulate: true}.row(t, 1))
 	}
 	for _, m := range operands {
 		m = sized(m, 13, 9, 21)
 		naive := m.row(target, 1)
 		naive.name = strings.Replace(naive.name, naive.call.Spec.Entry, "naive", 1)
-		naive.call = m.Naive(target)
+		naive.call, naive.operands = m.Naive(target), naive.operands[:3]
 		cases = append(cases, naive)
 	}
 	return cases
@@ -202,8 +219,8 @@ func timeCall(b *testing.B, dev *wgpu.Device, m MatMul, call Call) func() time.D
 		{Index: 2, Buffer: buffer(m.B.Bytes() * m.N * m.K)},
 		{Index: 3, Buffer: buffer(4 * m.M * m.N)},
 	}
-	if m.End == EndResidual && call.Spec.Step {
-		bindings = append(bindings, wgpu.Binding{Index: 4, Buffer: buffer(4 * m.M * m.N)})
+	if call.Spec.File == "matmul" {
+		bindings = append(bindings, wgpu.Binding{Index: 4, Buffer: buffer(4 * m.M * m.N)}, wgpu.Binding{Index: 5, Buffer: buffer(4 * m.M * m.N)})
 	}
 	if call.Spec.Step {
 		bindings = append(bindings, wgpu.Binding{Index: StepBinding, Buffer: buffer(StepBytes)})

@@ -1,10 +1,11 @@
 // Package shaders holds the WGSL compute kernels, one file for each operation,
 // and knows for each how it is specialised, parametrised and spread over a grid.
 //
-// A file is valid WGSL as it lies on disk. What varies is an override with a
-// default; Source turns `override NAME: T = default;` into a constant, because
-// not every driver passes pipeline constants. Sizes travel in a uniform, so one
-// pipeline serves all shapes.
+// A file is valid WGSL as it lies on disk. What varies is an override or a type's
+// alias with a default; Source turns `override NAME: T = default;` into a constant,
+// because not every driver passes pipeline constants, and sets what `alias NAME =
+// default;` stands for. Sizes travel in a uniform, so one pipeline serves all
+// shapes.
 //
 // Bindings, in every kernel, all in @group(0):
 //
@@ -82,10 +83,13 @@ func TargetOf(d *wgpu.Device) Target {
 	}
 }
 
-var overrideLine = regexp.MustCompile(`(?m)^(@id\(\d+\) )?override (\w+): (\w+) = ([^;]+);`)
+var (
+	overrideLine = regexp.MustCompile(`(?m)^override (\w+): (\w+) = ([^;]+);`)
+	aliasLine    = regexp.MustCompile(`(?m)^alias (\w+) = ([^;]+);`)
+)
 
 // Source is the specialised text of a kernel file. It fails if a constant is
-// not an override of the file.
+// neither an override nor an alias of the file.
 func Source(s Spec) (string, error) {
 	text, err := files.ReadFile(s.File + ".wgsl")
 	if err != nil {
@@ -98,17 +102,23 @@ func Source(s Spec) (string, error) {
 			values[name] = value
 		}
 	}
+	value := func(name, otherwise string) string {
+		if v, ok := values[name]; ok {
+			delete(values, name)
+			return v
+		}
+		return otherwise
+	}
 	out := overrideLine.ReplaceAllStringFunc(string(text), func(line string) string {
 		m := overrideLine.FindStringSubmatch(line)
-		value, ok := values[m[2]]
-		if !ok {
-			value = m[4]
-		}
-		delete(values, m[2])
-		return fmt.Sprintf("const %s: %s = %s;", m[2], m[3], value)
+		return fmt.Sprintf("const %s: %s = %s;", m[1], m[2], value(m[1], m[3]))
+	})
+	out = aliasLine.ReplaceAllStringFunc(out, func(line string) string {
+		m := aliasLine.FindStringSubmatch(line)
+		return fmt.Sprintf("alias %s = %s;", m[1], value(m[1], m[2]))
 	})
 	for name := range values {
-		return "", fmt.Errorf("shader %s: %s.wgsl has no override %s", s, s.File, name)
+		return "", fmt.Errorf("shader %s: %s.wgsl has no override or alias %s", s, s.File, name)
 	}
 	return out, nil
 }
@@ -184,24 +194,22 @@ func (d Dropout) params() (site, threshold uint32, scale float32) {
 	return d.Site, uint32(math.Min(float64(d.Rate)*(1<<32), 1<<32-1)), float32(1 / (1 - float64(d.Rate)))
 }
 
-// Step is what changes from one step to the next; the kernels read it from a
-// uniform of StepBytes bytes.
+// Step is what changes from one step to the next, the learning rates apart; the
+// kernels read it from a uniform of StepBytes bytes.
 type Step struct {
-	Key       [2]uint32  // dropout's key, a hash of seed, step and micro-batch: see Key
-	Position  uint32     // decoding: tokens already in the cache
-	Slot      uint32     // where in the ring of records this step writes
-	LossScale float32    // 1 / target tokens of the whole update
-	Clip      float32    // largest global gradient norm; 0 does not clip
-	Rate      [2]float32 // of each parameter group: lr·√(1-β2^t)/(1-β1^t)
-	Decay     [2]float32 // of each parameter group: lr·weight decay
+	Key       [2]uint32 // dropout's key, a hash of seed, step and micro-batch: see Key
+	Position  uint32    // decoding: tokens already in the cache
+	Slot      uint32    // where in the ring of records this step writes
+	LossScale float32   // 1 / target tokens of the whole update
+	Clip      float32   // largest global gradient norm; 0 does not clip
 }
 
 // StepBytes is the size of the Step uniform.
-const StepBytes = 48
+const StepBytes = 32
 
 // Bytes lays the step out as the kernels declare it.
 func (s Step) Bytes() []byte {
-	b := params(s.Key[0], s.Key[1], s.Position, s.Slot, s.LossScale, s.Clip, s.Rate[0], s.Rate[1], s.Decay[0], s.Decay[1])
+	b := params(s.Key[0], s.Key[1], s.Position, s.Slot, s.LossScale, s.Clip)
 	return append(b, make([]byte, StepBytes-len(b))...)
 }
 

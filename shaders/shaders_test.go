@@ -74,7 +74,7 @@ func TestOperations(t *testing.T) {
 }
 
 // families lists the functions that make the rows of the table.
-var families = []func(Target) []kernelCase{dropoutCases, matmulCases, attentionCases, relbiasCases, rmsnormCases, embedCases, crossEntropyCases, activationCases, adamwCases, cacheCases}
+var families = []func(Target) []kernelCase{dropoutCases, matmulCases, attentionCases, relbiasCases, rmsnormCases, embedCases, crossEntropyCases, endsCases, elementwiseCases, columnsCases, packCases, concatCases, rowNormsCases, adamwCases, cacheCases}
 
 type runner struct {
 	dev  *wgpu.Device
@@ -290,5 +290,5 @@ func TestSourceIsWhole(t *testing.T) {
 		require.NotContains(t, source, "\noverride ", name)
 	}
 	_, err = Source(Spec{File: "dropout", Constants: "NOPE=1"})
-	require.ErrorContains(t, err, "no override NOPE")
+	require.ErrorContains(t, err, "no override or alias NOPE")
 }

@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"context"
+	"fmt"
 	"math"
 
 	"github.com/go-dept/dept/shaders"
@@ -23,12 +24,13 @@ type AdamW struct {
 	records *Array // ring of (loss, gradient norm, applied, clip factor)
 	factor  *Array
 	squares *Array // sums of squares, some for each parameter in order
+	rates   *Array // of each group
 }
 
 // Param is an array to train and the group whose rate it follows.
 type Param struct {
 	*Array
-	Group int     // 0 or 1
+	Group int     // an index of the rates
 	Scale float64 // of the group's rate; 0 means 1
 }
 
@@ -57,13 +59,15 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	o.Total = array("loss", 1)
 	o.records = array("records", RingSlots, 4)
 	o.factor = array("clip", 2)
-	slots := 0
+	slots, groups := 0, 1
 	for _, p := range params {
+		groups = max(groups, p.Group+1)
 		slots += shaders.SumSquares{N: p.Len()}.Slots()
 		o.m = append(o.m, array(p.Name+".m", p.Shape...))
 		o.v = append(o.v, array(p.Name+".v", p.Shape...))
 	}
 	o.squares = array("squares", max(1, slots))
+	o.rates = array("rates", groups)
 	if err != nil {
 		return nil, err
 	}
@@ -78,12 +82,21 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	g.run("clip", shaders.ClipNorm{Slots: slots}.Call(e.target), g.Use(o.squares), g.Use(o.Total), g.Use(o.records), g.Use(o.factor))
 	for i, p := range params {
 		g.run(p.Name+".adamw", shaders.AdamW{N: p.Len(), Group: p.Group, Scale: p.Scale, Beta1: Beta1, Beta2: Beta2, Eps: Eps}.Call(e.target),
-			g.Use(p.Array), g.Use(p.Grad), g.Use(o.m[i]), g.Use(o.v[i]), g.Use(o.factor))
+			g.Use(p.Array), g.Use(p.Grad), g.Use(o.m[i]), g.Use(o.v[i]), g.Use(o.factor), g.Use(o.rates))
 	}
 	if o.program, err = g.Compile(ctx); err != nil {
 		return nil, err
 	}
 	return o, nil
+}
+
+// SetRates sets the rate of each group for updates submitted later, with Adam's
+// corrections of bias: lr·√(1-Beta2^t)/(1-Beta1^t) at update t.
+func (o *AdamW) SetRates(rates []float32) error {
+	if len(rates) < o.rates.Len() {
+		return fmt.Errorf("update: %d rates for %d groups of parameters", len(rates), o.rates.Len())
+	}
+	return o.rates.WriteFloats(rates[:o.rates.Len()])
 }
 
 // Program is the update, to run after the gradients.
@@ -157,7 +170,7 @@ func (o *AdamW) Bytes() int64 {
 
 // Release gives the optimiser's memory back; the parameters stay.
 func (o *AdamW) Release() {
-	for _, a := range append(o.Moments(), o.Total, o.records, o.factor, o.squares) {
+	for _, a := range append(o.Moments(), o.Total, o.records, o.factor, o.squares, o.rates) {
 		a.Release()
 	}
 	o.program.Release()

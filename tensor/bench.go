@@ -33,7 +33,11 @@ func (e *Engine) TimeMatMul(ctx context.Context, m, n, k int, naive bool, about 
 		call = product.Naive(e.target)
 	}
 	g := e.NewGraph()
-	g.run("matmul", call, g.Use(arrays[0]), g.Use(arrays[1]), g.Use(arrays[2]))
+	operands := []any{g.Use(arrays[0]), g.Use(arrays[1]), g.Use(arrays[2])}
+	if !naive {
+		operands = append(operands, g.Use(nil), g.Use(nil))
+	}
+	g.run("matmul", call, operands...)
 	p, err := g.Compile(ctx)
 	if err != nil {
 		return 0, err

@@ -18,7 +18,7 @@ type EmbedOptions struct {
 // result is [batch·(m+length), width].
 func (g *Graph) Embed(name string, ids *Value, o EmbedOptions) *Value {
 	batch, length, width := ids.Shape[0], ids.Shape[1], o.Table.Width()
-	e := shaders.Embed{Batch: batch, Length: length, Width: width, Scale: o.Scale, Table: o.Table.storage, Dropout: o.Dropout}
+	e := shaders.Embed{Batch: batch, Length: length, Width: width, ShiftScale: o.Scale, Table: o.Table.storage, Dropout: o.Dropout}
 	needs := o.Table.needs
 	if o.P != nil {
 		e.Prompt = o.P.Shape[0]
@@ -29,16 +29,21 @@ func (g *Graph) Embed(name string, ids *Value, o EmbedOptions) *Value {
 		}
 	}
 	if o.A != nil {
-		e.MaxLength, e.Rank = o.A.Shape[0], o.A.Shape[1]
+		e.Shift = true
 		needs = needs || o.A.needs || o.B.needs
-		if o.B.Shape[0] != e.Rank || o.B.Width() != width || length > e.MaxLength {
+		if o.B.Shape[0] != o.A.Width() || o.B.Width() != width || length > o.A.Shape[0] {
 			g.fail("embed "+name, "A is %v and B %v for %d positions of width %d", o.A.Shape, o.B.Shape, length, width)
 			return ids
 		}
 	}
 	y := g.result(name, needs, batch*(e.Prompt+length), width)
 	t := g.e.target
-	g.run(name, e.Forward(t), ids, o.Table, o.P, o.A, o.B, y)
+	var shift *Value
+	if o.A != nil {
+		shift = g.result("shift", false, length, width)
+		g.run("shift", shaders.MatMul{Layout: shaders.NN, M: length, N: width, K: o.A.Width()}.Call(t), o.A, o.B, shift, g.Use(nil), g.Use(nil))
+	}
+	g.run(name, e.Forward(t), ids, o.Table, o.P, shift, y)
 	if !needs {
 		return y
 	}
@@ -50,10 +55,13 @@ func (g *Graph) Embed(name string, ids *Value, o EmbedOptions) *Value {
 			g.run("prompt.grad", e.GradPrompt(t), y.grad, g.Use(o.P.array.Grad))
 		}
 		if o.A != nil && o.A.needs {
-			shift := g.result("shift.grad", false, length, width)
-			g.run("shift.grad", e.GradShift(t), y.grad, shift)
-			g.run("lowrank_A.grad", e.GradA(t), shift, o.B, g.Use(o.A.array.Grad))
-			g.run("lowrank_B.grad", e.GradB(t), shift, o.A, g.Use(o.B.array.Grad))
+			rank := o.A.Width()
+			dshift := g.result("shift.grad", false, length, width)
+			g.run("shift.grad", e.GradShift(t, false), y.grad, dshift)
+			g.run("lowrank_A.grad", shaders.MatMul{Layout: shaders.NT, M: length, N: rank, K: width, Accumulate: true}.Call(t),
+				dshift, o.B, g.Use(o.A.array.Grad), g.Use(nil), g.Use(nil))
+			g.run("lowrank_B.grad", shaders.MatMul{Layout: shaders.TN, M: rank, N: width, K: length, Accumulate: true}.Call(t),
+				o.A, dshift, g.Use(o.B.array.Grad), g.Use(nil), g.Use(nil))
 		}
 		if o.Table.needs {
 			g.run(o.Table.name+".weight_grad", e.GradTable(t, batch*length), y.grad, o.Runs, o.Order, g.Use(o.Table.array.Grad))

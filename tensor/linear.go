@@ -35,16 +35,17 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 		Layout: shaders.NT, M: rows, N: out, K: in, B: w.storage, Scale: o.Scale,
 		End: o.End, KeepPre: o.End == shaders.EndGated && (x.needs || w.needs), Dropout: o.Dropout,
 	}
-	operands := []any{x, w, y}
+	none := g.Use(nil)
+	fourth := none
 	var pre *Value
 	if o.End == shaders.EndResidual {
-		operands = append(operands, o.Residual)
+		fourth = o.Residual
 	}
 	if m.KeepPre {
 		pre = g.result(name+".pre", false, rows, out)
-		operands = append(operands, pre)
+		fourth = pre
 	}
-	g.run(name, m.Call(g.e.target), operands...)
+	g.run(name, m.Call(g.e.target), x, w, y, fourth, none)
 	if !needs {
 		return y
 	}
@@ -73,7 +74,7 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 		if w.needs {
 			g.run(w.name+".weight_grad", shaders.MatMul{
 				Layout: shaders.TN, M: out, N: in, K: rows, Scale: o.Scale, Accumulate: true,
-			}.Call(g.e.target), dz, x, g.Use(w.array.Grad))
+			}.Call(g.e.target), dz, x, g.Use(w.array.Grad), none, none)
 		}
 		if x.needs {
 			g.inputGrad(name, x, dz, operand{v: w}, out, w.storage, o.Scale)
@@ -86,11 +87,11 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 func (g *Graph) inputGrad(name string, x, dz *Value, w operand, out int, storage shaders.Storage, scale float32) {
 	dx := g.result(name+".input_grad", false, x.Shape...)
 	m := shaders.MatMul{Layout: shaders.NN, M: x.Rows(), N: x.Width(), K: out, B: storage, Scale: scale}
-	if x.grad == nil {
-		g.run(name+".input_grad", m.Call(g.e.target), dz, w, dx)
-	} else {
+	before := g.Use(nil)
+	if x.grad != nil {
 		m.End = shaders.EndResidual
-		g.run(name+".input_grad", m.Call(g.e.target), dz, w, dx, x.grad)
+		before = x.grad
 	}
+	g.run(name+".input_grad", m.Call(g.e.target), dz, w, dx, before, g.Use(nil))
 	x.grad = dx
 }

@@ -33,7 +33,7 @@ func (g *Graph) CrossEntropy(name string, h, w, labels *Value, scale float32, to
 	logits := func(first, n int) *Value {
 		y := g.result(name+".logits", false, rows, n)
 		g.run(name+".logits", shaders.MatMul{Layout: shaders.NT, M: rows, N: n, K: width, B: w.storage, Scale: scale}.Call(t),
-			h, part(w, rowBytes, first, n), y)
+			h, part(w, rowBytes, first, n), y, g.Use(nil), g.Use(nil))
 		return y
 	}
 	stats := g.result(name+".stats", false, rows, 4)
@@ -62,7 +62,7 @@ func (g *Graph) CrossEntropy(name string, h, w, labels *Value, scale float32, to
 			g.run(name+".grad", shaders.CrossEntropy{Rows: rows, Vocab: n, First: first}.Grad(t), y, labels, stats)
 			if w.needs {
 				g.run(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: n, N: width, K: rows, Scale: scale, Accumulate: true}.Call(t),
-					y, h, part(g.Use(w.array.Grad), int64(width*4), first, n))
+					y, h, part(g.Use(w.array.Grad), int64(width*4), first, n), g.Use(nil), g.Use(nil))
 			}
 			if h.needs {
 				g.inputGrad(name, h, y, part(w, rowBytes, first, n), n, w.storage, scale)

@@ -1,7 +1,10 @@
-// The gradients of the ends that are fused to a matmul, and two small things.
+// The ends that are fused to a matmul, each alone, and their gradients.
 //
-//   relu   out = keep·max(z, 0)       dz = dout·(out > 0 ? 1/(1-rate) : 0)
-//   gated  out = keep·gelu(g)·l       dg = keep·dout·l·gelu'(g),  dl = keep·dout·gelu(g)
+//   relu      out = keep·max(z, 0)       dz = dout·(out > 0 ? 1/(1-rate) : 0)
+//   gated     out = keep·gelu(g)·l       dg = keep·dout·l·gelu'(g),  dl = keep·dout·gelu(g)
+//   residual  out = residual + keep·z    dz = keep·dout: dropout.wgsl
+//
+// z is [rows, width]; for gated it holds g and l in turn, [rows, 2·width].
 //
 // gelu is the tanh approximation, which T5 1.1 calls gelu_new. (1 + tanh u)/2 is
 // the logistic function σ of 2u, which loses no digits far from 0, so
@@ -11,12 +14,11 @@
 //
 // keep is dropout; an element's index in [rows, width] names it.
 //
-// A thread takes 16 bytes of its output. The last ones may reach past n: buffers
-// are whole multiples of 16 bytes.
+// A thread takes 16 bytes of z or of dz. The last ones may reach past n: buffers are
+// whole multiples of 16 bytes.
 
 struct Params {
   n: u32,          // numbers in out
-  value: f32,      // fill
   site: u32,
   threshold: u32,  // rate·2^32; 0 keeps everything
   scale: f32,      // 1/(1-rate)
@@ -28,8 +30,6 @@ struct Step {
   slot: u32,
   loss_scale: f32,
   clip: f32,
-  rate: vec2<f32>,
-  decay: vec2<f32>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -53,6 +53,48 @@ fn keep(element: u32) -> f32 {
 
 fn index(wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> u32 {
   return (wid.y * grid.x + wid.x) * 64u + lid;
+}
+
+fn keep_four(at: u32) -> vec4<f32> {
+  return vec4(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
+}
+
+// 0.5·x·(1 + tanh(u)) = x / (1 + exp(-2u)), u = √(2/π)·(x + 0.044715·x³). The
+// clamp keeps exp finite.
+fn gelu(x: vec2<f32>) -> vec2<f32> {
+  let u = clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), vec2<f32>(-40.0), vec2<f32>(40.0));
+  return x / (1.0 + exp(-2.0 * u));
+}
+
+@group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> residual: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> end: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> gated_end: array<vec2<f32>>;
+
+@compute @workgroup_size(64)
+fn relu(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  _ = &residual;  // all ends bind alike
+  let i = index(wid, grid, lid);
+  if (4u * i < params.n) {
+    end[i] = keep_four(4u * i) * max(z[i], vec4(0.0));
+  }
+}
+
+@compute @workgroup_size(64)
+fn add_residual(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let i = index(wid, grid, lid);
+  if (4u * i < params.n) {
+    end[i] = residual[i] + keep_four(4u * i) * z[i];
+  }
+}
+
+@compute @workgroup_size(64)
+fn gated(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  _ = &residual;
+  let i = index(wid, grid, lid);
+  if (2u * i < params.n) {
+    gated_end[i] = vec2(keep(2u * i), keep(2u * i + 1u)) * gelu(z[i].xz) * z[i].yw;
+  }
 }
 
 @group(0) @binding(1) var<storage, read> dout: array<vec4<f32>>;
@@ -88,26 +130,4 @@ fn gated_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
   let dg = d * l * (s + 2.0 * g * du * s * (e * s));
   let dl = d * g * s;
   dpre[i] = vec4(dg.x, dl.x, dg.y, dl.y);
-}
-
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> sum: array<vec4<f32>>;
-
-@compute @workgroup_size(64)
-fn add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
-  if (4u * i < params.n) {
-    sum[i] = a[i] + b[i];
-  }
-}
-
-@group(0) @binding(1) var<storage, read_write> filled: array<vec4<f32>>;
-
-@compute @workgroup_size(64)
-fn fill(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
-  if (4u * i < params.n) {
-    filled[i] = vec4(params.value);
-  }
 }

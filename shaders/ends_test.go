@@ -15,18 +15,10 @@ func geluOracle(g float64) (y, dy float64) {
 	return 0.5 * g * (1 + th), 0.5*(1+th) + 0.5*g*(1-th*th)*c*(1+3*0.044715*g*g)
 }
 
-func activationCases(target Target) []kernelCase {
+func endsCases(target Target) []kernelCase {
 	target.Groups = fewGroups
 	var cases []kernelCase
 	for _, n := range []int{1, 64, 65, 999} {
-		a, b := normals(1, n, 1), normals(2, n, 1)
-		sum, constant := make([]float64, n), make([]float64, n)
-		for i := range sum {
-			sum[i], constant[i] = float64(a[i])+float64(b[i]), -2.5
-		}
-		cases = append(cases,
-			kernelCase{name: fmt.Sprintf("add/n=%d", n), call: Add{n}.Call(target), operands: []operand{in(a), in(b), out(sum, 2)}},
-			kernelCase{name: fmt.Sprintf("fill/n=%d", n), call: Fill{n, -2.5}.Call(target), operands: []operand{out(constant, 1)}})
 		for _, rate := range []float32{0, 0.1} {
 			d, s := Dropout{Rate: rate, Site: 9}, Step{Key: Key(5, n, 0)}
 			z, dout := normals(3, n, 1), normals(4, n, 1)
@@ -38,7 +30,17 @@ func activationCases(target Target) []kernelCase {
 					dz[i] = k * float64(dout[i])
 				}
 			}
+			x, sum := normals(5, n, 1), make([]float64, n)
+			for i := range sum {
+				sum[i] = float64(x[i]) + keepOracle(d, s, i)*float64(z[i])
+			}
 			cases = append(cases, kernelCase{
+				name: fmt.Sprintf("relu/n=%d,rate=%v", n, rate), call: Ends{n, 1, EndReLU, d}.Call(target), step: s,
+				operands: []operand{in(z), in([]float32{0}), out(y, 1)},
+			}, kernelCase{
+				name: fmt.Sprintf("residual/n=%d,rate=%v", n, rate), call: Ends{1, n, EndResidual, d}.Call(target), step: s,
+				operands: []operand{in(z), in(x), out(sum, 1)},
+			}, kernelCase{
 				name: fmt.Sprintf("relu_grad/n=%d,rate=%v", n, rate), call: ReLUGrad{n, d}.Call(target), step: s,
 				operands: []operand{in(dout), in(narrow(y)), out(dz, 1)},
 			})
@@ -61,13 +63,52 @@ func activationCases(target Target) []kernelCase {
 			k := keepOracle(d, s, i) * float64(dout[i])
 			dpre[2*i], dpre[2*i+1] = k*float64(l[i])*dy, k*y
 		}
+		y := make([]float64, n)
+		for i := range y {
+			v, _ := geluOracle(float64(g[i]))
+			y[i] = keepOracle(d, s, i) * v * float64(l[i])
+		}
 		cases = append(cases, kernelCase{
+			name: fmt.Sprintf("gated/%dx%d,spread=%v,rate=%v", c.rows, c.width, c.spread, c.rate),
+			call: Ends{c.rows, c.width, EndGated, d}.Call(target), step: s,
+			operands: []operand{in(pre), in([]float32{0}), out(y, 1)},
+		}, kernelCase{
 			name: fmt.Sprintf("gated_grad/%dx%d,spread=%v,rate=%v", c.rows, c.width, c.spread, c.rate),
 			call: GatedGrad{c.rows, c.width, d}.Call(target), step: s,
 			operands: []operand{in(dout), in(pre), out(dpre, 1)},
 		})
 	}
 	return cases
+}
+
+// TestEndsAlone holds each end alone to the product with the identity that has it
+// fused, to the bit.
+func TestEndsAlone(t *testing.T) {
+	r := newRunner(t)
+	step := Step{Key: Key(6, 1, 2)}
+	for _, target := range bothTargets(TargetOf(r.dev)) {
+		for _, e := range []Ends{
+			{Rows: 37, Width: 45, End: EndReLU},
+			{Rows: 5, Width: 28, End: EndResidual},
+			{Rows: 9, Width: 19, End: EndGated},
+		} {
+			e.Dropout = Dropout{Rate: 0.2, Site: 3}
+			width := e.Width
+			if e.End == EndGated {
+				width *= 2
+			}
+			z, identity := r.array(t, normals(1, e.Rows*width, 1)), make([]float32, width*width)
+			for i := range width {
+				identity[i*width+i] = 1
+			}
+			residual, n := r.array(t, normals(2, e.Rows*e.Width, 1)), e.Rows*e.Width
+			fused, alone := r.array(t, make([]float32, n)), r.array(t, make([]float32, n))
+			product := MatMul{M: e.Rows, N: width, K: width, End: e.End, Dropout: e.Dropout}
+			r.dispatch(t, product.Call(target), step, z, r.array(t, identity), fused, residual, residual)
+			r.dispatch(t, e.Call(target), step, z, residual, alone)
+			require.Equal(t, r.floats(t, fused, n), r.floats(t, alone, n), "%v", e.End)
+		}
+	}
 }
 
 func TestGeLUOracle(t *testing.T) {

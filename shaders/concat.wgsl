@@ -1,0 +1,92 @@
+// Two sequences a batch row, one in front of the other, and their gradients:
+//
+//   forward      out[i] = (a[i] or, shared, a; b[i])    a [first, width], b [second, width]
+//   grad_first   da = the front of dy; shared, its sum over the batch
+//   grad_second  db = the rest of dy
+//
+// Both gradients are written, or added where add is set. A row is counted in
+// cells: numbers, or fours of them.
+
+alias Cell = f32;  // or vec4<f32>
+
+struct Params {
+  batch: u32,
+  first: u32,   // positions
+  second: u32,
+  width: u32,   // cells of a position
+  shared_first: u32,
+  add: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+
+// A thread takes one cell: of a batch row, counted within its positions.
+struct Place {
+  row: u32,
+  cell: u32,
+  live: bool,
+}
+
+fn place_of(rows: u32, positions: u32, wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> Place {
+  let i = (wid.y * grid.x + wid.x) * 64u + lid;
+  let size = positions * params.width;
+  return Place(i / size, i % size, i < rows * size);
+}
+
+@group(0) @binding(1) var<storage, read> a: array<Cell>;
+@group(0) @binding(2) var<storage, read> b: array<Cell>;
+@group(0) @binding(3) var<storage, read_write> out: array<Cell>;
+
+@compute @workgroup_size(64)
+fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let at = place_of(params.batch, params.first + params.second, wid, grid, lid);
+  if (!at.live) {
+    return;
+  }
+  let front = params.first * params.width;
+  let i = at.row * (params.first + params.second) * params.width + at.cell;
+  if (at.cell >= front) {
+    out[i] = b[at.row * params.second * params.width + at.cell - front];
+  } else if (params.shared_first != 0u) {
+    out[i] = a[at.cell];
+  } else {
+    out[i] = a[at.row * front + at.cell];
+  }
+}
+
+@group(0) @binding(1) var<storage, read> dy: array<Cell>;
+@group(0) @binding(2) var<storage, read_write> grad: array<Cell>;
+
+fn deliver(i: u32, value: Cell) {
+  if (params.add != 0u) {
+    grad[i] += value;
+  } else {
+    grad[i] = value;
+  }
+}
+
+@compute @workgroup_size(64)
+fn grad_first(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let at = place_of(select(params.batch, 1u, params.shared_first != 0u), params.first, wid, grid, lid);
+  if (!at.live) {
+    return;
+  }
+  let stride = (params.first + params.second) * params.width;
+  var sum = dy[at.row * stride + at.cell];
+  if (params.shared_first != 0u) {
+    for (var row = 1u; row < params.batch; row++) {
+      sum += dy[row * stride + at.cell];
+    }
+  }
+  deliver(at.row * params.first * params.width + at.cell, sum);
+}
+
+@compute @workgroup_size(64)
+fn grad_second(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+  let at = place_of(params.batch, params.second, wid, grid, lid);
+  if (!at.live) {
+    return;
+  }
+  let stride = (params.first + params.second) * params.width;
+  deliver(at.row * params.second * params.width + at.cell, dy[at.row * stride + params.first * params.width + at.cell]);
+}
