@@ -8,6 +8,7 @@ import (
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/text"
 )
 
 // PredictOptions says how a Predictor reads and generates.
@@ -25,7 +26,7 @@ type Predictor struct {
 
 	e      *tensor.Engine
 	m      *t5.Model
-	tok    *t5.Tokenizer
+	tok    *text.Tokenizer
 	method Method
 	o      PredictOptions
 
@@ -54,7 +55,7 @@ type scorer struct {
 
 // NewPredictor makes a predictor; programs are recorded when lengths first
 // occur.
-func NewPredictor(e *tensor.Engine, m *t5.Model, tok *t5.Tokenizer, method Method, o PredictOptions) *Predictor {
+func NewPredictor(e *tensor.Engine, m *t5.Model, tok *text.Tokenizer, method Method, o PredictOptions) *Predictor {
 	return &Predictor{
 		e: e, m: m, tok: tok, method: method, o: o, scorers: map[shape]*scorer{},
 	}

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 // PromptInit says where the prompt P starts.
@@ -26,7 +27,7 @@ const promptText = "Classify this text is postive or not:"
 // NewAdapter makes the adapter that training starts from: P by init, A uniform
 // in ±1/√r, B zero, so that step 0 is exactly prompt tuning with m vectors. The
 // tokenizer is needed for InitText alone.
-func NewAdapter(c AdapterConfig, init PromptInit, ck *t5.Checkpoint, tok *t5.Tokenizer, seed uint64) (*Adapter, error) {
+func NewAdapter(c AdapterConfig, init PromptInit, ck *t5.Checkpoint, tok *text.Tokenizer, seed uint64) (*Adapter, error) {
 	a := &Adapter{
 		Config: c,
 		P:      make([]float32, c.PromptLength*c.Width),

@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 // encodeText is the ids of a text, cut to the first most-1, and the end token.
-func encodeText(tok *t5.Tokenizer, text string, most int) (ids []int32, cut bool, err error) {
+func encodeText(tok *text.Tokenizer, text string, most int) (ids []int32, cut bool, err error) {
 	ids, err = tok.Encode(text)
 	if err != nil {
 		return nil, false, err
@@ -22,7 +22,7 @@ func encodeText(tok *t5.Tokenizer, text string, most int) (ids []int32, cut bool
 // TextExamples tokenises the rows of a data set when they are asked for.
 type TextExamples struct {
 	data                 *Dataset
-	tok                  *t5.Tokenizer
+	tok                  *text.Tokenizer
 	maxSource, maxTarget int
 
 	mu  sync.Mutex
@@ -31,7 +31,7 @@ type TextExamples struct {
 
 // NewTextExamples limits sources and targets to the given numbers of tokens,
 // the end token included.
-func NewTextExamples(data *Dataset, tok *t5.Tokenizer, maxSource, maxTarget int) *TextExamples {
+func NewTextExamples(data *Dataset, tok *text.Tokenizer, maxSource, maxTarget int) *TextExamples {
 	return &TextExamples{data: data, tok: tok, maxSource: maxSource, maxTarget: maxTarget, cut: map[int]bool{}}
 }
 

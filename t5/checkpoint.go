@@ -350,7 +350,7 @@ func (c *Checkpoint) Close() error {
 // WriteCheckpoint writes model.safetensors and config.json into dir, which it makes if need be.
 // tensors returns the values of each tensor of cfg.Tensors, row-major; it is called for one after
 // the other and only one is held at a time. dtype is F32, F16 or BF16. The tokenizer is not part of
-// it: Tokenizer.Save writes that.
+// it: text.Tokenizer.Save writes that.
 func WriteCheckpoint(dir string, cfg *Config, dtype safetensors.DType, tensors func(name string) ([]float32, error)) error {
 	torchType, ok := torchTypes[dtype]
 	if !ok {

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/internal/reference"
 	"github.com/go-dept/dept/safetensors"
 )
 
@@ -431,26 +432,14 @@ func TestRandomTensorsArePinned(t *testing.T) {
 	assert.Equal(t, []float32{0.17861201, -0.9661166, 0.28354084}, v[:3])
 }
 
-// sharedFolder finds the reference data folder beside the checkout; without it the test passes
-// with a line that says so.
-func sharedFolder(t *testing.T, parts ...string) (string, bool) {
-	t.Helper()
-	dir := filepath.Join(append([]string{"..", "..", "shared"}, parts...)...)
-	if _, err := os.Stat(dir); err != nil {
-		t.Logf("the reference data folder has no %s here: nothing is compared with it", filepath.Join(parts...))
-		return "", false
-	}
-	return dir, true
-}
-
 func TestReferenceCheckpointsOpen(t *testing.T) {
 	var dirs []string
-	if golden, ok := sharedFolder(t, "golden"); ok {
+	if golden, ok := reference.Path(t, "golden"); ok {
 		found, err := filepath.Glob(filepath.Join(golden, "*"))
 		require.NoError(t, err)
 		dirs = append(dirs, found...)
 	}
-	if tiny, ok := sharedFolder(t, "data", "tiny_t5", "ort_tiny_t5"); ok {
+	if tiny, ok := reference.Path(t, "data", "tiny_t5", "ort_tiny_t5"); ok {
 		dirs = append(dirs, tiny)
 	}
 	seen := map[string]bool{}

@@ -10,6 +10,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -35,7 +36,7 @@ type model struct {
 	dev           *wgpu.Device
 	engine        *tensor.Engine
 	ck            *t5.Checkpoint
-	tok           *t5.Tokenizer
+	tok           *text.Tokenizer
 	t5            *t5.Model
 	fingerprint   string
 	embeddingSize float32 // mean |E(x)|
@@ -86,11 +87,11 @@ func (m *model) open(ctx context.Context, files modelFiles) (err error) {
 // damaged says what to do about a file that is no good.
 const damaged = "Load again: the file is fetched anew. If it stays like this, the file on the server is damaged."
 
-func readTokenizer(files modelFiles) (*t5.Tokenizer, error) {
+func readTokenizer(files modelFiles) (*text.Tokenizer, error) {
 	for _, format := range []struct {
 		name  string
-		parse func([]byte) (*t5.Tokenizer, error)
-	}{{tokenizerFile, t5.ParseTokenizerJSON}, {spieceFile, t5.ParseSentencePiece}} {
+		parse func([]byte) (*text.Tokenizer, error)
+	}{{tokenizerFile, text.ParseJSON}, {spieceFile, text.ParseSentencePiece}} {
 		data, err := fs.ReadFile(files, format.name)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue

@@ -22,6 +22,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -119,11 +120,11 @@ var words = strings.Fields("good fine nice great bad poor awful dull film play s
 func writeModel(t *testing.T, seed uint64) string {
 	t.Helper()
 	dir := t.TempDir()
-	var pieces []t5.Piece
+	var pieces []text.Piece
 	for _, w := range words {
-		pieces = append(pieces, t5.Piece{Text: "▁" + w, Score: -1})
+		pieces = append(pieces, text.Piece{Text: "▁" + w, Score: -1})
 	}
-	tok, err := t5.NewUnigram(append(pieces, t5.Piece{Text: "▁", Score: -2}))
+	tok, err := text.NewUnigram(append(pieces, text.Piece{Text: "▁", Score: -2}))
 	require.NoError(t, err)
 	c, err := t5.ParseConfig(fmt.Appendf(nil, `{"model_type": "t5", "d_model": 32, "d_kv": 8, "d_ff": 48, "num_heads": 2, "num_layers": 1,
 		"vocab_size": %d, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false, "dropout_rate": 0}`, tok.VocabSize()))

@@ -18,6 +18,7 @@ import (
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/t5/backbone"
 	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -102,7 +103,7 @@ nothing is kept.`,
 func (d *demonstration) run(ctx context.Context, device string) (*demoReport, error) {
 	start := time.Now()
 	var err error
-	if d.tok, err = t5.OpenTokenizerFS(backbone.Files()); err != nil {
+	if d.tok, err = text.OpenFS(backbone.Files()); err != nil {
 		return nil, err
 	}
 	if d.ck, err = t5.OpenCheckpointFS(backbone.Files()); err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 func initCommand() *cobra.Command {
@@ -24,7 +25,7 @@ func initCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			tok, err := t5.OpenTokenizer(tokenizer)
+			tok, err := text.Open(tokenizer)
 			if err != nil {
 				return err
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 func inspectCommand() *cobra.Command {
@@ -88,7 +89,7 @@ func inspectCheckpoint(cmd *cobra.Command, dir string) error {
 		stored = append(stored, fmt.Sprintf("%d of %s", types[dtype], dtype))
 	}
 	field(out, "tensors", "%d (%s), %s", len(ck.Names()), strings.Join(stored, ", "), size(bytes))
-	if tok, err := t5.OpenTokenizer(dir); err != nil {
+	if tok, err := text.Open(dir); err != nil {
 		field(out, "tokenizer", "none: %v", err)
 	} else {
 		field(out, "tokenizer", "%s ids, the text's end is %d", count(tok.VocabSize()), tok.EOS())

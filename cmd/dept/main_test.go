@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 // The tests drive the program as its users do. TestMain builds it once, makes a
@@ -44,7 +44,7 @@ func prepare(m *testing.M) (int, error) {
 	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
 		return 0, fmt.Errorf("%w: %s", err, out)
 	}
-	tok, err := t5.NewUnigram(testPieces())
+	tok, err := text.NewUnigram(testPieces())
 	if err != nil {
 		return 0, err
 	}
@@ -81,13 +81,13 @@ func prepare(m *testing.M) (int, error) {
 
 const testConfig = `{"model_type": "t5", "d_model": %d, "d_kv": 16, "d_ff": 96, "num_heads": 4, "num_layers": 2, "vocab_size": %d, "feed_forward_proj": "gated-gelu"}`
 
-func testPieces() []t5.Piece {
-	var pieces []t5.Piece
+func testPieces() []text.Piece {
+	var pieces []text.Piece
 	for _, word := range strings.Fields("▁sentence: ▁a ▁good ▁bad ▁film ▁very ▁0 ▁1") {
-		pieces = append(pieces, t5.Piece{Text: word, Score: -3})
+		pieces = append(pieces, text.Piece{Text: word, Score: -3})
 	}
 	for _, letter := range strings.Split("▁abcdefghijklmnopqrstuvwxyz0123456789.,:'", "") {
-		pieces = append(pieces, t5.Piece{Text: letter, Score: -8})
+		pieces = append(pieces, text.Piece{Text: letter, Score: -8})
 	}
 	return pieces
 }

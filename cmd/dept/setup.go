@@ -10,6 +10,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -19,7 +20,7 @@ type setup struct {
 	dev    *wgpu.Device
 	engine *tensor.Engine
 	ck     *t5.Checkpoint
-	tok    *t5.Tokenizer
+	tok    *text.Tokenizer
 	model  *t5.Model
 }
 
@@ -41,7 +42,7 @@ func (s *setup) open(ctx context.Context, modelDir, device string, trainable boo
 	if s.ck, err = t5.OpenCheckpoint(modelDir); err != nil {
 		return err
 	}
-	if s.tok, err = t5.OpenTokenizer(modelDir); err != nil {
+	if s.tok, err = text.Open(modelDir); err != nil {
 		return err
 	}
 	if s.dev, err = wgpu.Open(ctx, device); err != nil {

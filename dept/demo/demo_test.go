@@ -12,12 +12,13 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/t5/backbone"
+	"github.com/go-dept/dept/text"
 )
 
 var splits = []Split{Train, Dev, Test}
 
-// text is a row's sentence without what stands before it.
-func text(r dept.Row) string {
+// textOf is a row's sentence without what stands before it.
+func textOf(r dept.Row) string {
 	_, sentence, _ := strings.Cut(r.Source, before)
 	return strings.TrimSpace(sentence)
 }
@@ -25,7 +26,7 @@ func text(r dept.Row) string {
 func sentences(rows []dept.Row) map[string]bool {
 	set := map[string]bool{}
 	for _, r := range rows {
-		set[text(r)] = true
+		set[textOf(r)] = true
 	}
 	return set
 }
@@ -60,7 +61,7 @@ func TestSplitsShareOnlySmallWords(t *testing.T) {
 		for _, s := range splits {
 			words[s] = map[string]bool{}
 			for _, r := range Rows(task, s, 3000, 1) {
-				for _, w := range strings.Fields(text(r)) {
+				for _, w := range strings.Fields(textOf(r)) {
 					if !small[w] {
 						words[s][w] = true
 					}
@@ -152,27 +153,27 @@ func TestLabelsFollowFromTheWords(t *testing.T) {
 	}
 	for _, task := range Tasks {
 		for _, r := range Rows(task, Train, 500, 1) {
-			require.Equal(t, read(text(r), task.Name), r.Target, r.Source)
+			require.Equal(t, read(textOf(r), task.Name), r.Target, r.Source)
 		}
 	}
 	kinds := map[string]int{}
 	for _, r := range Mixture(Train, 5000, 1) {
 		var question []string
-		for _, w := range strings.Fields(strings.TrimSuffix(r.Source, before+" "+text(r))) {
+		for _, w := range strings.Fields(strings.TrimSuffix(r.Source, before+" "+textOf(r))) {
 			if !slices.Contains(fillers, w) {
 				question = append(question, w)
 			}
 		}
-		kind, want := "nothing", read(text(r), "luck")
+		kind, want := "nothing", read(textOf(r), "luck")
 		if asked := strings.Join(question, " "); slices.Contains(everything, asked) {
 			kind, want = "everything", ""
 			for _, a := range attributes {
-				want += " " + read(text(r), a.name)
+				want += " " + read(textOf(r), a.name)
 			}
 		} else {
 			for attribute, wordings := range questions {
 				if slices.Contains(wordings, asked) {
-					kind, want = attribute, read(text(r), attribute)
+					kind, want = attribute, read(textOf(r), attribute)
 				}
 			}
 		}
@@ -197,7 +198,7 @@ func TestLabelsAreBalanced(t *testing.T) {
 	same := 0
 	rows := Rows(Tasks[0], Dev, 2000, 1)
 	for _, r := range rows {
-		good := slices.ContainsFunc(strings.Fields(text(r)), func(w string) bool { return slices.Contains(fortunes["good"], w) })
+		good := slices.ContainsFunc(strings.Fields(textOf(r)), func(w string) bool { return slices.Contains(fortunes["good"], w) })
 		if good == (r.Target == "good") {
 			same++
 		}
@@ -207,7 +208,7 @@ func TestLabelsAreBalanced(t *testing.T) {
 
 // The sizes are those that the language has in the backbone's tokens.
 func TestSizes(t *testing.T) {
-	tok, err := t5.OpenTokenizerFS(backbone.Files())
+	tok, err := text.OpenFS(backbone.Files())
 	require.NoError(t, err)
 	ck, err := t5.OpenCheckpointFS(backbone.Files())
 	require.NoError(t, err)

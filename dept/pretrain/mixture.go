@@ -9,7 +9,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/internal/draw"
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 // Options say how rows are made.
@@ -29,7 +29,7 @@ const passageLength = 112
 // Mixture is the rows of a pre-training run. It is dept.Examples.
 type Mixture struct {
 	corpus        *Corpus
-	tok           *t5.Tokenizer
+	tok           *text.Tokenizer
 	o             Options
 	split         demo.Split
 	sentinels     []int32
@@ -38,12 +38,12 @@ type Mixture struct {
 
 // NewMixture makes rows from a text. The demonstration's sentences are of the
 // split's forms.
-func NewMixture(c *Corpus, tok *t5.Tokenizer, split demo.Split, o Options) (*Mixture, error) {
+func NewMixture(c *Corpus, tok *text.Tokenizer, split demo.Split, o Options) (*Mixture, error) {
 	if o.MaxSourceLength < minTokens+2 || o.MaxTargetLength < minTokens {
 		return nil, fmt.Errorf("pre-train: rows of %d source and %d target tokens hold hardly a passage: make them at least %d and %d", o.MaxSourceLength, o.MaxTargetLength, minTokens+2, minTokens)
 	}
 	m := &Mixture{corpus: c, tok: tok, o: o, split: split, tones: tones.classes(), topics: topics.classes()}
-	for i := range t5.Sentinels {
+	for i := range text.Sentinels {
 		id, ok := tok.Sentinel(i)
 		if !ok {
 			return nil, fmt.Errorf("pre-train: the tokenizer has no <extra_id_%d>: take one of T5's kind, as sentencepiece's spiece.model makes", i)

@@ -15,8 +15,8 @@ import (
 
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/internal/draw"
-	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/t5/backbone"
+	"github.com/go-dept/dept/text"
 )
 
 // What was left out and what stayed make up the text again, the shares are T5's,
@@ -128,9 +128,9 @@ func TestReadCorpus(t *testing.T) {
 	}
 }
 
-// text is plain text about many things, with sentences for every kind of question:
+// prose is plain text about many things, with sentences for every kind of question:
 // the demonstration's sentences, and some of four topics.
-func text() string {
+func prose() string {
 	var b strings.Builder
 	rows := demo.Rows(demo.Tasks[0], demo.Train, 600, 1)
 	for i, r := range rows {
@@ -151,9 +151,9 @@ func text() string {
 }
 
 func newMixture(t testing.TB, o Options) *Mixture {
-	c, err := NewCorpus([]byte(text()))
+	c, err := NewCorpus([]byte(prose()))
 	require.NoError(t, err)
-	tok, err := t5.OpenTokenizerFS(backbone.Files())
+	tok, err := text.OpenFS(backbone.Files())
 	require.NoError(t, err)
 	m, err := NewMixture(c, tok, demo.Train, o)
 	require.NoError(t, err)
@@ -259,7 +259,7 @@ func TestLexicon(t *testing.T) {
 // A text that has nothing to ask about is trained on all the same; one without
 // passages, and rows that hold none, are errors and no endless search.
 func TestPoorTexts(t *testing.T) {
-	tok, err := t5.OpenTokenizerFS(backbone.Files())
+	tok, err := text.OpenFS(backbone.Files())
 	require.NoError(t, err)
 	rows := func(content string, source int) error {
 		c, err := NewCorpus([]byte(content))
@@ -275,12 +275,12 @@ func TestPoorTexts(t *testing.T) {
 	}
 	assert.NoError(t, rows(strings.Repeat("the soup and the cake and the train and the song\n", 3), 64))
 	assert.ErrorContains(t, rows("short\n", 64), "whole paragraphs")
-	c, err := NewCorpus([]byte(text()))
+	c, err := NewCorpus([]byte(prose()))
 	require.NoError(t, err)
 	_, err = NewMixture(c, tok, demo.Train, Options{MaxSourceLength: 9, MaxTargetLength: 30})
 	assert.ErrorContains(t, err, "rows of 9 source")
 
-	bare, err := t5.NewUnigram([]t5.Piece{{Text: "▁a"}})
+	bare, err := text.NewUnigram([]text.Piece{{Text: "▁a"}})
 	require.NoError(t, err)
 	c, err = NewCorpus([]byte("a a a a a a a a a"))
 	require.NoError(t, err)
@@ -290,9 +290,9 @@ func TestPoorTexts(t *testing.T) {
 
 // Whatever the text, rows come out or an error does.
 func FuzzMixture(f *testing.F) {
-	tok, err := t5.OpenTokenizerFS(backbone.Files())
+	tok, err := text.OpenFS(backbone.Files())
 	require.NoError(f, err)
-	f.Add([]byte(text()[:2000]), uint64(1))
+	f.Add([]byte(prose()[:2000]), uint64(1))
 	f.Add([]byte("A b. C d e f g h i j k l m n o p. “Q” r!\n\n. . ! ?\n<extra_id_0> </s>"), uint64(2))
 	f.Add([]byte("\xff"), uint64(3))
 	f.Fuzz(func(t *testing.T, content []byte, seed uint64) {

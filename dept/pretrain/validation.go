@@ -9,7 +9,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/internal/draw"
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/text"
 )
 
 // What a Validation finds, beside the share of right answers to each kind of
@@ -28,7 +28,7 @@ const (
 // questions about it.
 type Validation struct {
 	corpus  *Corpus
-	tok     *t5.Tokenizer
+	tok     *text.Tokenizer
 	spans   []dept.Example
 	sources []string
 	targets []string
@@ -47,7 +47,7 @@ const AnswerLength = 8
 
 // NewValidation takes rows of the options' sizes from a text. The demonstration's
 // sentences have forms that are in no training row.
-func NewValidation(c *Corpus, tok *t5.Tokenizer, o Options) (*Validation, error) {
+func NewValidation(c *Corpus, tok *text.Tokenizer, o Options) (*Validation, error) {
 	o.Questions, o.Rows = 0, validationRows
 	m, err := NewMixture(c, tok, demo.Dev, o)
 	if err != nil {
@@ -115,7 +115,7 @@ func (v *Validation) Evaluate(ctx context.Context, p *dept.Predictor) (*dept.Eva
 		return nil, fmt.Errorf("validate: %w", err)
 	}
 	special := map[int32]bool{v.tok.EOS(): true}
-	for i := range t5.Sentinels {
+	for i := range text.Sentinels {
 		id, _ := v.tok.Sentinel(i)
 		special[id] = true
 	}

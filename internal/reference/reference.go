@@ -8,21 +8,21 @@ import (
 	"testing"
 )
 
-// Path gives a path in the folder of reference data, and whether that folder is there. Where it is
-// not, the test's log says what it goes without.
+// Path gives a path in the folder of reference data, and whether it is there. Where it is not, the
+// test's log says what it goes without.
 func Path(t testing.TB, elements ...string) (path string, ok bool) {
 	t.Helper()
 	folder, err := filepath.Abs(".") // the package's
 	for err == nil && folder != filepath.Dir(folder) {
 		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			folder = filepath.Join(folder, "..", "shared")
-			if _, err := os.Stat(folder); err == nil {
-				return filepath.Join(append([]string{folder}, elements...)...), true
+			path = filepath.Join(append([]string{folder, "..", "shared"}, elements...)...)
+			if _, err := os.Stat(path); err == nil {
+				return path, true
 			}
 			break
 		}
 		folder = filepath.Dir(folder)
 	}
-	t.Logf("without the folder of reference data: %v", elements)
+	t.Logf("without the reference data %s", filepath.Join(elements...))
 	return "", false
 }

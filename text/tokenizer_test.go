@@ -1,4 +1,4 @@
-package t5
+package text
 
 import (
 	"bufio"
@@ -19,6 +19,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/internal/reference"
 )
 
 // tinyPieces is a vocabulary of a few words and of letters to spell others with.
@@ -98,7 +100,7 @@ func TestTokenizerSaveAndOpen(t *testing.T) {
 	require.NoError(t, first.Save(dir))
 	companion := []byte(`{"tokenizer_class":"T5Tokenizer"}`)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer_config.json"), companion, 0o644))
-	second, err := OpenTokenizer(dir)
+	second, err := Open(dir)
 	require.NoError(t, err)
 	copied := t.TempDir()
 	require.NoError(t, second.Save(copied))
@@ -117,7 +119,7 @@ func TestTokenizerSaveAndOpen(t *testing.T) {
 // A spiece.model is saved with a tokenizer.json beside it that encodes alike.
 func TestSaveSentencePiece(t *testing.T) {
 	models := map[string][]byte{"own": tinyModel(rules)}
-	if dir, ok := sharedFolder(t, "data"); ok {
+	if dir, ok := reference.Path(t, "data"); ok {
 		models["T5's"] = must(os.ReadFile(filepath.Join(dir, "tokenizer", "spiece.model")))
 	}
 	for name, data := range models {
@@ -125,7 +127,7 @@ func TestSaveSentencePiece(t *testing.T) {
 		dir := t.TempDir()
 		require.NoError(t, first.Save(dir))
 		assert.Equal(t, data, must(os.ReadFile(filepath.Join(dir, sentencePieceFile))), name)
-		second := must(OpenTokenizer(dir))
+		second := must(Open(dir))
 		assert.Contains(t, second.files, tokenizerFile, name)
 		for _, text := range []string{"the films <extra_id_7> é", "ﬁne ½ “quoted” AB ABC", "  two  spaces ", "</s> inside", "日本語 ＡＢＣ", "unused <s> own"} {
 			assert.Equal(t, must(first.Encode(text)), must(second.Encode(text)), "%s: %.80q", name, text)
@@ -133,16 +135,16 @@ func TestSaveSentencePiece(t *testing.T) {
 	}
 }
 
-func TestOpenTokenizerErrors(t *testing.T) {
+func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
-	_, err := OpenTokenizer(dir)
+	_, err := Open(dir)
 	assert.ErrorContains(t, err, "neither tokenizer.json nor spiece.model")
 	assert.ErrorContains(t, err, dir)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "spiece.model"), []byte("\xff"), 0o644))
-	_, err = OpenTokenizer(dir)
+	_, err = Open(dir)
 	assert.ErrorContains(t, err, filepath.Join(dir, "spiece.model"))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), []byte("{"), 0o644))
-	_, err = OpenTokenizer(dir)
+	_, err = Open(dir)
 	assert.ErrorContains(t, err, filepath.Join(dir, "tokenizer.json"))
 }
 
@@ -248,8 +250,8 @@ func hostile() map[string]string {
 
 func TestEncodeHostileTexts(t *testing.T) {
 	tokenizers := map[string]*Tokenizer{"tiny": tinyTokenizer(t), "with charsmap": charsmapTokenizer(t)}
-	if dir, ok := sharedFolder(t, "data", "tokenizer"); ok {
-		real, err := OpenTokenizer(dir)
+	if dir, ok := reference.Path(t, "data", "tokenizer"); ok {
+		real, err := Open(dir)
 		require.NoError(t, err)
 		tokenizers["T5"] = real
 	}
@@ -399,11 +401,11 @@ func badTokenizers() map[string]struct {
 
 func TestBadTokenizerJSON(t *testing.T) {
 	for name, c := range badTokenizers() {
-		_, err := ParseTokenizerJSON(editJSON(t, c.edit))
+		_, err := ParseJSON(editJSON(t, c.edit))
 		assert.ErrorContains(t, err, c.want, name)
 	}
 	for _, text := range []string{"", "{", "null", "[]", "{}", `{"model":{"vocab":[["a",1e999]]}}`} {
-		_, err := ParseTokenizerJSON([]byte(text))
+		_, err := ParseJSON([]byte(text))
 		assert.Error(t, err, text)
 	}
 }
@@ -426,15 +428,15 @@ func TestTokenizerJSONVariants(t *testing.T) {
 			file["padding"] = object{"strategy": "BatchLongest"}
 		},
 	} {
-		tokenizer, err := ParseTokenizerJSON(editJSON(t, edit))
+		tokenizer, err := ParseJSON(editJSON(t, edit))
 		require.NoError(t, err, name)
 		assert.Equal(t, want, piecesOf(t, tokenizer, text), name)
 	}
-	first, err := ParseTokenizerJSON(editJSON(t, setJSON(metaspace("first"), "pre_tokenizer")))
+	first, err := ParseJSON(editJSON(t, setJSON(metaspace("first"), "pre_tokenizer")))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"▁the", "▁film", "s", "</s>", "s", "▁a", "<extra_id_0>", "▁", "s"}, piecesOf(t, first, text))
 
-	own, err := ParseTokenizerJSON(editJSON(t, addToken(object{"id": 500, "content": "\n", "special": false})))
+	own, err := ParseJSON(editJSON(t, addToken(object{"id": 500, "content": "\n", "special": false})))
 	require.NoError(t, err)
 	assert.Equal(t, []string{"▁the", "\n", "▁film"}, piecesOf(t, own, "the\nfilm"))
 	assert.Equal(t, 501, own.VocabSize())
@@ -455,7 +457,7 @@ type vectors struct {
 
 // Both files of T5's own tokenizer give the ids of every public vector.
 func TestReferenceVectors(t *testing.T) {
-	dir, ok := sharedFolder(t, "data", "tokenizer")
+	dir, ok := reference.Path(t, "data", "tokenizer")
 	if !ok {
 		return
 	}
@@ -490,14 +492,14 @@ func TestReferenceVectors(t *testing.T) {
 func referenceTokenizers(t *testing.T, dir string) map[string]*Tokenizer {
 	t.Helper()
 	return map[string]*Tokenizer{
-		"tokenizer.json": must(ParseTokenizerJSON(must(os.ReadFile(filepath.Join(dir, "tokenizer.json"))))),
+		"tokenizer.json": must(ParseJSON(must(os.ReadFile(filepath.Join(dir, "tokenizer.json"))))),
 		"spiece.model":   must(ParseSentencePiece(must(os.ReadFile(filepath.Join(dir, "spiece.model"))))),
 	}
 }
 
 // Both files agree on real text, and decoding gives back all but unknown characters and spacing.
 func TestReferenceTokenizersAgree(t *testing.T) {
-	dir, ok := sharedFolder(t, "data")
+	dir, ok := reference.Path(t, "data")
 	if !ok {
 		return
 	}
@@ -525,11 +527,11 @@ func TestReferenceTokenizersAgree(t *testing.T) {
 
 // A model of 1,024 pieces in which the ids of the special pieces are not T5's.
 func TestReferenceTinySentencePiece(t *testing.T) {
-	dir, ok := sharedFolder(t, "data", "tiny_t5", "ort_tiny_t5")
+	dir, ok := reference.Path(t, "data", "tiny_t5", "ort_tiny_t5")
 	if !ok {
 		return
 	}
-	tokenizer, err := OpenTokenizer(dir)
+	tokenizer, err := Open(dir)
 	require.NoError(t, err)
 	assert.Equal(t, 1024+Sentinels, tokenizer.VocabSize())
 	assert.Equal(t, int32(2), tokenizer.EOS())
@@ -573,7 +575,7 @@ func FuzzParseTokenizer(f *testing.F) {
 	}
 	f.Add(charsmapTokenizer(f).files["spiece.model"])
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, parse := range []func([]byte) (*Tokenizer, error){ParseTokenizerJSON, ParseSentencePiece} {
+		for _, parse := range []func([]byte) (*Tokenizer, error){ParseJSON, ParseSentencePiece} {
 			tokenizer, err := parse(data)
 			if err != nil {
 				continue

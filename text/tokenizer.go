@@ -1,4 +1,6 @@
-package t5
+// Package text turns text into token ids and back: SentencePiece's unigram tokenizers, read from the
+// tokenizer.json or the spiece.model of a checkpoint's folder, or made of a vocabulary.
+package text
 
 import (
 	"errors"
@@ -21,7 +23,7 @@ import (
 	"github.com/go-dept/dept/internal/atomicfile"
 )
 
-// Tokenizer turns text into T5's ids and back, as SentencePiece does: the text is normalised, split
+// Tokenizer turns text into ids and back, as SentencePiece does: the text is normalised, split
 // at white space, each word gets a ▁ in front, and the pieces of the vocabulary that make up a word
 // with the highest sum of scores are its tokens. Its methods may be called from several goroutines.
 //
@@ -69,16 +71,16 @@ const (
 
 func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
 
-// OpenTokenizer reads tokenizer.json in dir, or else spiece.model.
-func OpenTokenizer(dir string) (*Tokenizer, error) {
-	return openTokenizer(os.DirFS(dir), dir)
+// Open reads tokenizer.json in dir, or else spiece.model.
+func Open(dir string) (*Tokenizer, error) {
+	return open(os.DirFS(dir), dir)
 }
 
-// OpenTokenizerFS is OpenTokenizer for a folder that need not be on disk.
-func OpenTokenizerFS(dir fs.FS) (*Tokenizer, error) { return openTokenizer(dir, ".") }
+// OpenFS is Open for a folder that need not be on disk.
+func OpenFS(dir fs.FS) (*Tokenizer, error) { return open(dir, ".") }
 
-// openTokenizer calls the folder by name in errors.
-func openTokenizer(dir fs.FS, name string) (*Tokenizer, error) {
+// open calls the folder by name in errors.
+func open(dir fs.FS, name string) (*Tokenizer, error) {
 	files := map[string][]byte{}
 	for _, file := range append([]string{tokenizerFile, sentencePieceFile}, tokenizerCompanions...) {
 		data, err := fs.ReadFile(dir, file)
@@ -92,7 +94,7 @@ func openTokenizer(dir fs.FS, name string) (*Tokenizer, error) {
 	for _, format := range []struct {
 		name  string
 		parse func([]byte) (*Tokenizer, error)
-	}{{tokenizerFile, ParseTokenizerJSON}, {sentencePieceFile, ParseSentencePiece}} {
+	}{{tokenizerFile, ParseJSON}, {sentencePieceFile, ParseSentencePiece}} {
 		data, ok := files[format.name]
 		if !ok {
 			continue

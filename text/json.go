@@ -1,4 +1,4 @@
-package t5
+package text
 
 import (
 	"encoding/base64"
@@ -84,9 +84,9 @@ func (s *scoreJSON) UnmarshalJSON(data []byte) error {
 
 func (s scoreJSON) MarshalJSON() ([]byte, error) { return json.Marshal([]any{s.text, s.score}) }
 
-// ParseTokenizerJSON reads a tokenizer.json with a unigram model, as T5's have it: a normaliser that
+// ParseJSON reads a tokenizer.json with a unigram model, as T5's have it: a normaliser that
 // is a precompiled charsmap (or none), words split at white space, a ▁ in front of each.
-func ParseTokenizerJSON(data []byte) (*Tokenizer, error) {
+func ParseJSON(data []byte) (*Tokenizer, error) {
 	var file tokenizerJSON
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, err
@@ -238,7 +238,7 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ParseTokenizerJSON(data)
+	return ParseJSON(data)
 }
 
 // json is the vocabulary as a tokenizer.json, which Hugging Face's tokenizers read as well.
