@@ -59,7 +59,30 @@ func requestAdapter(ctx context.Context) (js.Value, AdapterInfo, error) {
 	if adapter.IsNull() {
 		return js.Undefined(), AdapterInfo{}, ErrNoAdapter
 	}
-	return adapter, describe(adapter.Get("info")), nil
+	info := describe(adapter.Get("info"))
+	info.Features = jsFeatures(adapter)
+	return adapter, info, nil
+}
+
+// webFeatures are the features as the specification names them. It has no
+// cooperative matrices.
+var webFeatures = []struct {
+	feature Features
+	name    string
+}{
+	{F16, "shader-f16"},
+	{Subgroups, "subgroups"},
+	{Timestamps, "timestamp-query"},
+}
+
+// jsFeatures reads the features of an adapter or a device.
+func jsFeatures(v js.Value) (f Features) {
+	for _, w := range webFeatures {
+		if v.Get("features").Call("has", w.name).Bool() {
+			f |= w.feature
+		}
+	}
+	return f
 }
 
 // describe reads a GPUAdapterInfo. Browsers blank what could identify the
@@ -99,32 +122,40 @@ func listAdapters(ctx context.Context) ([]AdapterInfo, error) {
 	return []AdapterInfo{info}, nil
 }
 
-func openDriver(ctx context.Context, name string) (deviceDriver, AdapterInfo, Limits, error) {
+func openDevice(ctx context.Context, name string) (*Device, error) {
 	adapter, info, err := requestAdapter(ctx)
 	if err != nil {
-		return nil, AdapterInfo{}, Limits{}, err
+		return nil, err
 	}
 	if _, err := pickAdapter([]AdapterInfo{info}, name); err != nil {
-		return nil, AdapterInfo{}, Limits{}, err
+		return nil, err
 	}
 	limits := adapter.Get("limits")
 	required := map[string]any{}
 	for _, l := range neededLimits {
 		required[l] = limits.Get(l)
 	}
-	dev, err := await(ctx, adapter.Call("requestDevice", map[string]any{"label": "go-dept", "requiredLimits": required}))
+	var features []any
+	for _, w := range webFeatures {
+		if info.Features.Has(w.feature) {
+			features = append(features, w.name)
+		}
+	}
+	dev, err := await(ctx, adapter.Call("requestDevice", map[string]any{
+		"label": "go-dept", "requiredLimits": required, "requiredFeatures": features,
+	}))
 	if err != nil {
-		return nil, AdapterInfo{}, Limits{}, fmt.Errorf("open device %s: %w", info, err)
+		return nil, fmt.Errorf("open device %s: %w", info, err)
 	}
 	limits = dev.Get("limits")
-	return newDevice(dev), info, Limits{
+	return &Device{drv: newDevice(dev), info: info, features: jsFeatures(dev), limits: Limits{
 		BufferSize:             int64(limits.Get("maxBufferSize").Float()),
 		StorageBinding:         int64(limits.Get("maxStorageBufferBindingSize").Float()),
 		StorageBuffers:         limits.Get("maxStorageBuffersPerShaderStage").Int(),
 		WorkgroupStorage:       limits.Get("maxComputeWorkgroupStorageSize").Int(),
 		Invocations:            limits.Get("maxComputeInvocationsPerWorkgroup").Int(),
 		WorkgroupsPerDimension: limits.Get("maxComputeWorkgroupsPerDimension").Int(),
-	}, nil
+	}}, nil
 }
 
 // jsDevice needs no lock: wasm has one thread, and callbacks only run while all

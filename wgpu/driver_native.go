@@ -57,7 +57,9 @@ func nativeAdapters() ([]*native.Adapter, []AdapterInfo) {
 			typ = OtherAdapter
 		}
 		adapters = append(adapters, a)
-		infos = append(infos, AdapterInfo{Name: i.Device, Type: typ, Backend: i.BackendType.String(), Driver: i.Description})
+		infos = append(infos, AdapterInfo{
+			Name: i.Device, Type: typ, Backend: i.BackendType.String(), Driver: i.Description, Features: nativeFeatures(a.HasFeature),
+		})
 	}
 	return adapters, infos
 }
@@ -74,7 +76,40 @@ func listAdapters(context.Context) ([]AdapterInfo, error) {
 	return infos, nil
 }
 
-func openDriver(_ context.Context, name string) (deviceDriver, AdapterInfo, Limits, error) {
+// featureBits are the features as wgpu-native numbers them: its own subgroup
+// operations, since it does not have the specification's yet.
+var featureBits = []struct {
+	feature Features
+	name    native.FeatureName
+}{
+	{F16, native.FeatureNameShaderF16},
+	{Subgroups, native.NativeFeatureSubgroup},
+	{Timestamps, native.FeatureNameTimestampQuery},
+	{CooperativeMatrices, native.NativeFeatureCooperativeMatrix},
+}
+
+func nativeFeatures(has func(native.FeatureName) bool) (f Features) {
+	for _, b := range featureBits {
+		if has(b.name) {
+			f |= b.feature
+		}
+	}
+	return f
+}
+
+// requestDevice asks an adapter for a device with all its limits and the
+// features.
+func requestDevice(a *native.Adapter, limits native.Limits, features Features) (*native.Device, error) {
+	var names []native.FeatureName
+	for _, b := range featureBits {
+		if features.Has(b.feature) {
+			names = append(names, b.name)
+		}
+	}
+	return a.RequestDevice(&native.DeviceDescriptor{Label: "go-dept", RequiredLimits: &limits, RequiredFeatures: names})
+}
+
+func openDevice(_ context.Context, name string) (*Device, error) {
 	adapters, infos := nativeAdapters()
 	defer func() {
 		for _, a := range adapters {
@@ -83,20 +118,28 @@ func openDriver(_ context.Context, name string) (deviceDriver, AdapterInfo, Limi
 	}()
 	i, err := pickAdapter(infos, name)
 	if err != nil {
-		return nil, AdapterInfo{}, Limits{}, err
+		return nil, err
 	}
 	limits := adapters[i].GetLimits()
-	dev, err := adapters[i].RequestDevice(&native.DeviceDescriptor{Label: "go-dept", RequiredLimits: &limits})
-	if err != nil {
-		return nil, AdapterInfo{}, Limits{}, fmt.Errorf("open device %s: %w", infos[i], err)
+	dev, err := requestDevice(adapters[i], limits, infos[i].Features)
+	if err != nil && infos[i].Features.Has(CooperativeMatrices) {
+		dev, err = requestDevice(adapters[i], limits, infos[i].Features&^CooperativeMatrices)
 	}
-	return &nativeDevice{dev: dev, queue: dev.GetQueue(), staging: map[int64][]*native.Buffer{}}, infos[i], Limits{
-		BufferSize:             int64(min(limits.MaxBufferSize, 1<<62)),
-		StorageBinding:         int64(min(limits.MaxStorageBufferBindingSize, 1<<62)),
-		StorageBuffers:         int(limits.MaxStorageBuffersPerShaderStage),
-		WorkgroupStorage:       int(limits.MaxComputeWorkgroupStorageSize),
-		Invocations:            int(limits.MaxComputeInvocationsPerWorkgroup),
-		WorkgroupsPerDimension: int(limits.MaxComputeWorkgroupsPerDimension),
+	if err != nil {
+		return nil, fmt.Errorf("open device %s: %w", infos[i], err)
+	}
+	return &Device{
+		drv:      &nativeDevice{dev: dev, queue: dev.GetQueue(), staging: map[int64][]*native.Buffer{}},
+		info:     infos[i],
+		features: nativeFeatures(dev.HasFeature),
+		limits: Limits{
+			BufferSize:             int64(min(limits.MaxBufferSize, 1<<62)),
+			StorageBinding:         int64(min(limits.MaxStorageBufferBindingSize, 1<<62)),
+			StorageBuffers:         int(limits.MaxStorageBuffersPerShaderStage),
+			WorkgroupStorage:       int(limits.MaxComputeWorkgroupStorageSize),
+			Invocations:            int(limits.MaxComputeInvocationsPerWorkgroup),
+			WorkgroupsPerDimension: int(limits.MaxComputeWorkgroupsPerDimension),
+		},
 	}, nil
 }
 

@@ -36,6 +36,8 @@ type AdapterInfo struct {
 	Type    AdapterType `json:"type"`
 	Backend string      `json:"backend"`
 	Driver  string      `json:"driver,omitempty"`
+	// Features are those that a device of the adapter can have.
+	Features Features `json:"features"`
 }
 
 // String gives the adapter's name, type and backend on one line.
@@ -80,14 +82,10 @@ func Adapters(ctx context.Context) ([]AdapterInfo, error) {
 }
 
 // Open opens the best adapter whose name contains name, ignoring case; the
-// empty name takes the best of all. The device gets all limits that the adapter
-// has.
+// empty name takes the best of all. The device gets all limits and Features that
+// the adapter has.
 func Open(ctx context.Context, name string) (*Device, error) {
-	drv, info, limits, err := openDriver(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	return &Device{drv: drv, info: info, limits: limits}, nil
+	return openDevice(ctx, name)
 }
 
 // pickAdapter returns the index of the best adapter that matches name.
@@ -117,9 +115,10 @@ func pickAdapter(infos []AdapterInfo, name string) (int, error) {
 // Device is an open adapter with its queue. Its methods may be called from one
 // goroutine at a time.
 type Device struct {
-	drv    deviceDriver
-	info   AdapterInfo
-	limits Limits
+	drv      deviceDriver
+	info     AdapterInfo
+	limits   Limits
+	features Features
 
 	mu        sync.Mutex // guards the counters below; Release may run late
 	allocated int64
@@ -131,6 +130,9 @@ func (d *Device) Info() AdapterInfo { return d.info }
 
 // Limits gives the device's limits.
 func (d *Device) Limits() Limits { return d.limits }
+
+// Features gives what the device can do beyond what every device can.
+func (d *Device) Features() Features { return d.features }
 
 // Allocated gives the bytes of all live buffers, and the most there ever were.
 func (d *Device) Allocated() (now, peak int64) {

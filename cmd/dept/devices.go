@@ -12,7 +12,7 @@ func devicesCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "devices",
-		Short: "List the machine's adapters, the one that is taken first",
+		Short: "List the machine's adapters and their features, the one that is taken first",
 		Args:  cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			adapters, err := wgpu.Adapters(cmd.Context())
@@ -23,7 +23,7 @@ func devicesCommand() *cobra.Command {
 				return printJSON(cmd.OutOrStdout(), adapters)
 			}
 			for _, a := range adapters {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s\n", a, a.Driver)
+				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s\n", a, a.Driver, a.Features)
 			}
 			return nil
 		}),

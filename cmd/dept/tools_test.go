@@ -38,13 +38,17 @@ func TestInspect(t *testing.T) {
 }
 
 func TestDevices(t *testing.T) {
-	var adapters []map[string]string
+	var adapters []map[string]any
 	require.NoError(t, json.Unmarshal([]byte(succeed(t, "devices", "--json").stdout), &adapters))
 	require.NotEmpty(t, adapters)
-	for _, key := range []string{"name", "type", "backend"} {
-		assert.NotEmpty(t, adapters[0][key])
+	for _, key := range []string{"name", "type", "backend", "features"} {
+		assert.Contains(t, adapters[0], key)
 	}
-	assert.Contains(t, succeed(t, "devices").stdout, adapters[0]["name"])
+	words := succeed(t, "devices").stdout
+	assert.Contains(t, words, adapters[0]["name"])
+	for _, feature := range adapters[0]["features"].([]any) {
+		assert.Contains(t, words, feature)
+	}
 }
 
 func TestWords(t *testing.T) {
