@@ -20,7 +20,7 @@ import (
 const (
 	AdapterConfigFile  = "adapter_config.json"
 	AdapterWeightsFile = "adapter_model.safetensors"
-	adapterTorchFile   = "adapter_model.bin" // read where there are no safetensors
+	AdapterTorchFile   = "adapter_model.bin" // PyTorch's, read where there are no safetensors
 )
 
 // The tensors of an adapter, named as in the DePT authors' files.
@@ -188,7 +188,7 @@ func (a *Adapter) Write(dir string) error {
 	}
 	changed := []string{AdapterWeightsFile}
 	if !bytes.Equal(old, files[AdapterConfigFile]) {
-		for _, name := range []string{AdapterWeightsFile, adapterTorchFile} {
+		for _, name := range []string{AdapterWeightsFile, AdapterTorchFile} {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("adapter: %w", err)
 			}
@@ -211,8 +211,8 @@ func (a *Adapter) Write(dir string) error {
 // Hugging Face's PEFT.
 func ReadAdapter(dir string) (*Adapter, error) {
 	files := map[string][]byte{}
-	for _, name := range []string{AdapterConfigFile, AdapterWeightsFile, adapterTorchFile} {
-		if name == adapterTorchFile && files[AdapterWeightsFile] != nil {
+	for _, name := range []string{AdapterConfigFile, AdapterWeightsFile, AdapterTorchFile} {
+		if name == AdapterTorchFile && files[AdapterWeightsFile] != nil {
 			break
 		}
 		content, err := os.ReadFile(filepath.Join(dir, name))
@@ -261,10 +261,10 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 
 	name, open := AdapterWeightsFile, safetensors.Parse
 	if files[name] == nil {
-		name, open = adapterTorchFile, torchbin.Parse
+		name, open = AdapterTorchFile, torchbin.Parse
 	}
 	if files[name] == nil {
-		return nil, fmt.Errorf("no %s or %s: no weights have been saved", AdapterWeightsFile, adapterTorchFile)
+		return nil, fmt.Errorf("no %s or %s: no weights have been saved", AdapterWeightsFile, AdapterTorchFile)
 	}
 	weights, err := open(files[name])
 	if err != nil {

@@ -261,7 +261,7 @@ func TestAdapterWriteRefuses(t *testing.T) {
 func TestAdapterWriteReplaces(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, testAdapter(3, 2, 5, 4, 1).Write(dir))
-	require.NoError(t, os.WriteFile(filepath.Join(dir, adapterTorchFile), []byte("old"), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, AdapterTorchFile), []byte("old"), 0o666))
 	next := testAdapter(2, 1, 6, 8, 2)
 	require.NoError(t, next.Write(dir))
 	back, err := ReadAdapter(dir)

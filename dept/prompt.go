@@ -113,3 +113,16 @@ func (p *Prompt) Release() {
 		}
 	}
 }
+
+// RankForBudget is the largest rank r at which a prompt of m vectors and a rank-r shift of s
+// positions train no more parameters than a prompt of l vectors does, all of width d:
+//
+//	m·d + r·(s + d) ≤ l·d
+//
+// It is 0 where m takes up the whole budget.
+func RankForBudget(l, m, s, d int) int {
+	if m >= l {
+		return 0
+	}
+	return (l - m) * d / (s + d)
+}

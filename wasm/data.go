@@ -7,12 +7,12 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 )
 
-// data is what a run learns from and is measured on.
-type data struct {
-	train, held *dept.Dataset
+// dataset is what a run learns from and is measured on.
+type dataset struct {
+	train, held *data.Dataset
 	labels      []label             // empty where answers are free text
 	source      func(string) string // a text as the model is to read it
 	texts       []string            // of the rows held back, as people read them
@@ -22,7 +22,7 @@ type data struct {
 type label struct{ target, name string }
 
 // name is what people call an answer.
-func (d *data) name(answer string) string {
+func (d *dataset) name(answer string) string {
 	answer = strings.TrimSpace(answer)
 	for _, l := range d.labels {
 		if l.target == answer {
@@ -33,8 +33,10 @@ func (d *data) name(answer string) string {
 }
 
 // names and targets list the labels.
-func (d *data) names() []string   { return mapped(d.labels, func(l label) string { return l.name }) }
-func (d *data) targets() []string { return mapped(d.labels, func(l label) string { return l.target }) }
+func (d *dataset) names() []string { return mapped(d.labels, func(l label) string { return l.name }) }
+func (d *dataset) targets() []string {
+	return mapped(d.labels, func(l label) string { return l.target })
+}
 
 // mapped is never nil, so that it is an array in a message.
 func mapped[A, B any](list []A, f func(A) B) []B {
@@ -47,7 +49,7 @@ func mapped[A, B any](list []A, f func(A) B) []B {
 
 // chance is the accuracy of always naming the commonest label of the rows held
 // back.
-func (d *data) chance() float64 {
+func (d *dataset) chance() float64 {
 	counts := map[string]int{}
 	most := 0
 	for i := range d.held.Len() {
@@ -67,22 +69,22 @@ const rowsRemedy = "Write one row a line, the text and then its label with a tab
 // parseRows reads rows that somebody has pasted: JSON lines, or a table with
 // tabs or commas whose first line may name the columns. Every fifth row is held
 // back. Texts are cut to most bytes.
-func parseRows(text string, most int) (*data, error) {
+func parseRows(text string, most int) (*dataset, error) {
 	text = strings.TrimRight(text, " \t\r\n")
 	if text == "" {
 		return nil, failf(codeRows, rowsRemedy, "there are no rows to train on")
 	}
-	format := dept.CSV
+	format := data.CSV
 	if first, _, _ := strings.Cut(strings.TrimLeft(text, "\ufeff"), "\n"); strings.HasPrefix(first, "{") {
-		format = dept.JSONL
+		format = data.JSONL
 	} else if strings.Contains(first, "\t") {
-		format = dept.TSV
+		format = data.TSV
 	}
-	r, err := dept.NewReader(pasted, strings.NewReader(text), format, dept.DataOptions{NeedTarget: true, Header: []string{"text", "label"}})
+	r, err := data.NewReader(pasted, strings.NewReader(text), format, data.Options{NeedTarget: true, Header: []string{"text", "label"}})
 	if err != nil {
 		return nil, err
 	}
-	var rows []dept.Row
+	var rows []data.Row
 	for {
 		row, err := r.Next()
 		if err == io.EOF {
@@ -100,9 +102,9 @@ func parseRows(text string, most int) (*data, error) {
 	return splitRows(rows)
 }
 
-func splitRows(rows []dept.Row) (*data, error) {
-	d := &data{source: func(text string) string { return text }}
-	var train, held []dept.Row
+func splitRows(rows []data.Row) (*dataset, error) {
+	d := &dataset{source: func(text string) string { return text }}
+	var train, held []data.Row
 	for i, row := range rows {
 		if !slices.ContainsFunc(d.labels, func(l label) bool { return l.target == row.Target }) {
 			d.labels = append(d.labels, label{row.Target, row.Target})
@@ -122,7 +124,7 @@ func splitRows(rows []dept.Row) (*data, error) {
 	case len(d.labels) > maxLabels:
 		d.labels = nil // free text
 	}
-	d.train, d.held = dept.NewDataset(train), dept.NewDataset(held)
+	d.train, d.held = data.NewDataset(train), data.NewDataset(held)
 	return d, nil
 }
 
@@ -139,7 +141,7 @@ func nameLine(err error) error {
 	return errors.New("line " + line + " of your rows: " + what)
 }
 
-// cutText cuts a text to most bytes, so that a very long one is not tokenised
+// cutText cuts a text to most bytes, so that a very long one is not tokenized
 // whole.
 func cutText(text string, most int) string {
 	if len(text) <= most {

@@ -9,7 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -56,7 +56,7 @@ func cause(err error) (code, remedy string) {
 		return codeLimit, "Choose a smaller batch, shorter texts or a shorter prompt."
 	case isOutOfMemory(err):
 		return codeMemory, "Choose a smaller batch or shorter texts, or close other tabs that use the graphics processor, and start again."
-	case errors.Is(err, dept.ErrNotFinite):
+	case errors.Is(err, train.ErrNotFinite):
 		return codeNotFinite, "Lower the learning rates and train again; the adapter is as the last good step left it."
 	case errors.Is(err, fs.ErrNotExist):
 		return codeFile, "Check that the model's folder is complete: config.json, tokenizer.json and model.safetensors."

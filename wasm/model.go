@@ -8,6 +8,7 @@ import (
 	"math"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/text"
@@ -187,7 +188,7 @@ func (m *model) check(a *dept.Adapter) (warning string, err error) {
 type reader struct {
 	config    dept.AdapterConfig
 	prompt    *dept.Prompt
-	many, one *dept.Predictor // for rows and for a typed text: each keeps programs of its shapes
+	many, one *train.Predictor // for rows and for a typed text: each keeps programs of its shapes
 }
 
 // The sizes of prediction.
@@ -211,10 +212,10 @@ func (m *model) newReader(c dept.AdapterConfig) (*reader, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := dept.PredictOptions{Batch: rowsAtOnce, MaxSourceLength: c.MaxSourceLength, MaxNewTokens: answerTokens, Beams: 1}
-	many := dept.NewPredictor(m.engine, m.t5, m.tok, prompt, o)
+	o := train.PredictOptions{Batch: rowsAtOnce, MaxSourceLength: c.MaxSourceLength, MaxNewTokens: answerTokens, Beams: 1}
+	many := train.NewPredictor(m.engine, m.t5, m.tok, prompt, o)
 	o.Batch = 1
-	return &reader{c, prompt, many, dept.NewPredictor(m.engine, m.t5, m.tok, prompt, o)}, nil
+	return &reader{c, prompt, many, train.NewPredictor(m.engine, m.t5, m.tok, prompt, o)}, nil
 }
 
 func zeros(c dept.AdapterConfig) *dept.Adapter {

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // The methods of a run.
@@ -30,11 +33,11 @@ type run struct {
 	post     func(Message)
 	m        *model
 	settings Settings
-	data     *data
+	data     *dataset
 	config   dept.AdapterConfig
 	prompt   *dept.Prompt
-	examples *dept.TextExamples
-	trainer  *dept.Trainer
+	examples *data.Tokenized
+	trainer  *train.Trainer
 	reader   *reader
 
 	twin     bool // beside the last run, in a comparison
@@ -50,9 +53,9 @@ type run struct {
 
 	last      *dept.Adapter // as it was read last
 	lastShown time.Time
-	records   []dept.StepRecord // that came in the part of the work at hand
-	busy      time.Duration     // that went into updates without a record yet
-	took      []float64         // milliseconds of each update
+	records   []train.StepRecord // that came in the part of the work at hand
+	busy      time.Duration      // that went into updates without a record yet
+	took      []float64          // milliseconds of each update
 }
 
 // evaluating is an evaluation under way.
@@ -64,7 +67,7 @@ type evaluating struct {
 }
 
 // newRun plans a run. The settings must make sense; check says whether they do.
-func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *data) (*run, error) {
+func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *dataset) (*run, error) {
 	r := &run{post: post, m: m, settings: s, data: d, steps: s.Steps, evaluated: -1}
 	r.config = dept.AdapterConfig{
 		BaseModel: m.name, BaseFingerprint: m.fingerprint,
@@ -96,8 +99,8 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.examples = dept.NewTextExamples(r.data.train, r.m.tok, s.MaxSourceLength, target)
-	r.trainer, err = dept.NewTrainer(ctx, r.m.engine, r.m.t5, r.prompt, r.examples, dept.TrainOptions{
+	r.examples = data.Tokenize(r.data.train, r.m.tok, s.MaxSourceLength, target)
+	r.trainer, err = train.NewTrainer(ctx, r.m.engine, r.m.t5, r.prompt, r.examples, train.Options{
 		Steps: s.Steps, Batch: s.Batch, Accumulate: 1,
 		Rates:  [2]float64{dept.GroupPrompt: s.LRPrompt, dept.GroupLowRank: s.LRLowRank},
 		Warmup: s.Warmup, Clip: clip, Dropout: r.m.ck.Config.DropoutRate,
@@ -107,7 +110,7 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	r.trainer.Norms = true
-	r.trainer.OnRecord = func(s dept.StepRecord) error {
+	r.trainer.OnRecord = func(s train.StepRecord) error {
 		r.records = append(r.records, s)
 		return nil
 	}
@@ -210,7 +213,7 @@ func (r *run) timed(do func() error) error {
 	return err
 }
 
-func (r *run) postStep(s dept.StepRecord, ms float64) {
+func (r *run) postStep(s train.StepRecord, ms float64) {
 	r.took = append(r.took, ms)
 	step := Step{
 		Method: r.settings.Method, Step: s.Step, Steps: r.settings.Steps, Loss: s.Loss,
@@ -325,7 +328,7 @@ func (r *run) score(e *evaluating) error {
 		}
 	}
 	var err error
-	if v.Accuracy, err = dept.Score(dept.ExactMatch, e.answers, targets, nil); err != nil {
+	if v.Accuracy, err = tasks.Score(tasks.ExactMatch, e.answers, targets, nil); err != nil {
 		return err
 	}
 	r.evaluated, r.accuracy = v.Step, v.Accuracy

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
 )
 
@@ -59,7 +60,7 @@ func demoTask(name string) (demo.Task, error) {
 	return demo.Tasks[i], nil
 }
 
-func taskData(name string) (*data, error) {
+func taskData(name string) (*dataset, error) {
 	t, err := demoTask(name)
 	if err != nil {
 		return nil, err
@@ -67,19 +68,19 @@ func taskData(name string) (*data, error) {
 	return demoData(t), nil
 }
 
-func demoData(t demo.Task) *data {
+func demoData(t demo.Task) *dataset {
 	held := demo.Rows(t, demo.Dev, heldRows, demo.Seed)
-	return &data{
-		train:  dept.NewDataset(demo.Rows(t, demo.Train, demo.TrainRows, demo.Seed)),
-		held:   dept.NewDataset(held),
+	return &dataset{
+		train:  data.NewDataset(demo.Rows(t, demo.Train, demo.TrainRows, demo.Seed)),
+		held:   data.NewDataset(held),
 		labels: mapped(t.Labels, func(l string) label { return label{l, l} }),
 		source: func(text string) string { return template + text },
-		texts:  mapped(held, func(r dept.Row) string { return demoRow(r).Text }),
+		texts:  mapped(held, func(r data.Row) string { return demoRow(r).Text }),
 	}
 }
 
 // demoRow is a row as people read it.
-func demoRow(r dept.Row) Row { return Row{strings.TrimPrefix(r.Source, template), r.Target} }
+func demoRow(r data.Row) Row { return Row{strings.TrimPrefix(r.Source, template), r.Target} }
 
 // rowsShown is how many of a task's rows fit a text field.
 const rowsShown = 100

@@ -31,7 +31,7 @@ type worker struct {
 	bare    *model        // a device alone, for benchmarks without a model
 	adapter *dept.Adapter // what answers when no run does; nil is the model as it is
 	reader  *reader       // of adapter
-	data    *data         // of the last run
+	data    *dataset      // of the last run
 	run     *run          // under way, or nil
 	last    *finished     // the last run that was no comparison
 }
@@ -39,7 +39,7 @@ type worker struct {
 // finished is what a comparison needs of a run.
 type finished struct {
 	settings Settings
-	data     *data
+	data     *dataset
 	line     Compared
 }
 
@@ -401,8 +401,8 @@ func (w *worker) compare(ctx context.Context) error {
 const maxPositions = 1 << 12
 
 // settle checks settings and finds their data.
-func (w *worker) settle(s Settings) (Settings, *data, error) {
-	bad := func(remedy, what string, args ...any) (Settings, *data, error) {
+func (w *worker) settle(s Settings) (Settings, *dataset, error) {
+	bad := func(remedy, what string, args ...any) (Settings, *dataset, error) {
 		return s, nil, failf(codeSettings, remedy, what, args...)
 	}
 	switch s.Method {
@@ -455,7 +455,7 @@ func (w *worker) settle(s Settings) (Settings, *data, error) {
 	return s, d, err
 }
 
-func (w *worker) findData(s Settings) (*data, error) {
+func (w *worker) findData(s Settings) (*dataset, error) {
 	if s.Task != "" {
 		return taskData(s.Task)
 	}
@@ -496,7 +496,7 @@ func (w *worker) predict(ctx context.Context, m Predict) error {
 		}
 	}
 	if d == nil {
-		d = &data{source: func(text string) string { return text }}
+		d = &dataset{source: func(text string) string { return text }}
 	}
 	a, r, err := w.current(ctx)
 	if err != nil {

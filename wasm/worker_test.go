@@ -20,6 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
@@ -291,13 +293,13 @@ func TestLossesAreTheTrainers(t *testing.T) {
 	prompt, err := dept.NewPrompt(m.engine, adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
-	trainer, err := dept.NewTrainer(ctx, m.engine, m.t5, prompt, dept.NewTextExamples(d.train, m.tok, 16, 2), dept.TrainOptions{
+	trainer, err := train.NewTrainer(ctx, m.engine, m.t5, prompt, data.Tokenize(d.train, m.tok, 16, 2), train.Options{
 		Steps: 6, Batch: 4, Accumulate: 1, Rates: [2]float64{0.3, 0.05}, Clip: 1, MaxSourceLength: 16, MaxTargetLength: 2, Shuffle: true, Seed: 7,
 	})
 	require.NoError(t, err)
 	defer trainer.Release()
 	var want []float64
-	trainer.OnRecord = func(r dept.StepRecord) error {
+	trainer.OnRecord = func(r train.StepRecord) error {
 		want = append(want, r.Loss)
 		return nil
 	}
@@ -433,7 +435,7 @@ func TestExplain(t *testing.T) {
 		{fmt.Errorf("read: %w", wgpu.ErrDeviceLost), codeDeviceLost},
 		{fmt.Errorf("plan: %w", &wgpu.LimitError{What: "buffer", Limit: "maxBufferSize", Have: 1, Want: 2}), codeLimit},
 		{errors.New("make buffer: GPUOutOfMemoryError: no"), codeMemory},
-		{fmt.Errorf("step 3: %w", dept.ErrNotFinite), codeNotFinite},
+		{fmt.Errorf("step 3: %w", train.ErrNotFinite), codeNotFinite},
 		{context.Canceled, codeCancelled},
 		{as(codeFile, "r", errors.New("?")), codeFile},
 		{as(codeFile, "r", wgpu.ErrDeviceLost), codeDeviceLost},

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
@@ -65,7 +67,7 @@ type benchMethod struct {
 
 	engine  *tensor.Engine
 	prompt  *dept.Prompt
-	trainer *dept.Trainer
+	trainer *train.Trainer
 	steps   []time.Duration
 	parts   map[string][]time.Duration
 }
@@ -185,11 +187,11 @@ func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) 
 }
 
 // benchRows are random tokens.
-type benchRows []dept.Example
+type benchRows []data.Example
 
 func (r benchRows) Len() int { return len(r) }
 
-func (r benchRows) Example(i int) (dept.Example, error) { return r[i], nil }
+func (r benchRows) Example(i int) (data.Example, error) { return r[i], nil }
 
 // prepare makes a trainer on an engine of its own, whose memory is then the
 // method's, and warms it up with a step.
@@ -219,7 +221,7 @@ func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *t5.M
 			rows[i].Target = append(rows[i].Target, int32(random.IntN(ck.Config.VocabSize)))
 		}
 	}
-	b.trainer, err = dept.NewTrainer(ctx, b.engine, model, b.prompt, rows, dept.TrainOptions{
+	b.trainer, err = train.NewTrainer(ctx, b.engine, model, b.prompt, rows, train.Options{
 		Steps: 1 << 20, Batch: r.Batch, Accumulate: 1, Rates: [2]float64{0.3, 5e-4}, Clip: 1,
 		Dropout: ck.Config.DropoutRate, MaxSourceLength: r.Source, MaxTargetLength: r.Target, Seed: 1,
 	})

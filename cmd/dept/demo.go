@@ -14,7 +14,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/t5/backbone"
 	"github.com/go-dept/dept/tensor"
@@ -52,13 +55,13 @@ type demonstration struct {
 	*setup
 	out         io.Writer
 	task        demo.Task
-	rows, judge *dept.Dataset // to train on and to score by
+	rows, judge *data.Dataset // to train on and to score by
 }
 
 // tuned is what came of training a prompt.
 type tuned struct {
 	config        dept.AdapterConfig
-	before, after *dept.Evaluation
+	before, after *train.Evaluation
 	stepMS        float64
 	bytes         int64 // on the device, beside the weights
 }
@@ -122,8 +125,8 @@ func (d *demonstration) run(ctx context.Context, device string) (*demoReport, er
 	if err := d.ask(ctx); err != nil {
 		return nil, err
 	}
-	d.rows = dept.NewDataset(demo.Rows(d.task, demo.Train, demo.TrainRows, demo.Seed))
-	d.judge = dept.NewDataset(demo.Rows(d.task, demo.Dev, demo.DevRows, demo.Seed))
+	d.rows = data.NewDataset(demo.Rows(d.task, demo.Train, demo.TrainRows, demo.Seed))
+	d.judge = data.NewDataset(demo.Rows(d.task, demo.Dev, demo.DevRows, demo.Seed))
 	field(d.out, "task", "the %s of a sentence, which no word asks for; %s such as", d.task.Name, plural(d.rows.Len(), "row"))
 	d.examples(d.rows)
 	field(d.out, "dev", "%s, their words and sentence forms held back from those", plural(d.judge.Len(), "row"))
@@ -147,7 +150,7 @@ func (d *demonstration) run(ctx context.Context, device string) (*demoReport, er
 
 // ask shows what the backbone is and what it answers before anything is tuned.
 func (d *demonstration) ask(ctx context.Context) error {
-	questions := dept.NewDataset(demo.Mixture(demo.Dev, demo.DevRows, demo.Seed))
+	questions := data.NewDataset(demo.Mixture(demo.Dev, demo.DevRows, demo.Seed))
 	field(d.out, "backbone", "%s; pre-trained on English text and on questions such as", describeModel(d.ck))
 	d.examples(questions)
 	v, err := d.evaluate(ctx, dept.NewFull(d.model), questions, demo.MaxQuestion, demo.MaxAnswer)
@@ -183,9 +186,9 @@ func (d *demonstration) tune(ctx context.Context, name string, c dept.AdapterCon
 
 // learn trains a prompt on the task's rows. It returns the milliseconds of a step and the
 // device memory that training takes beside the weights.
-func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o dept.TrainOptions) (stepMS float64, bytes int64, err error) {
-	examples := dept.NewTextExamples(d.rows, d.tok, o.MaxSourceLength, o.MaxTargetLength)
-	trainer, err := dept.NewTrainer(ctx, d.engine, d.model, prompt, examples, o)
+func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o train.Options) (stepMS float64, bytes int64, err error) {
+	examples := data.Tokenize(d.rows, d.tok, o.MaxSourceLength, o.MaxTargetLength)
+	trainer, err := train.NewTrainer(ctx, d.engine, d.model, prompt, examples, o)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -193,7 +196,7 @@ func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o dept.Tr
 	show := newProgress(d.out, o.Steps, 0)
 	show.every = o.Steps / 4
 	defer show.close()
-	trainer.OnRecord = func(s dept.StepRecord) error {
+	trainer.OnRecord = func(s train.StepRecord) error {
 		show.step(s)
 		return nil
 	}
@@ -218,18 +221,18 @@ func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o dept.Tr
 
 // evaluate scores a prompt: an answer is right if it is the target, to the
 // letter.
-func (d *demonstration) evaluate(ctx context.Context, prompt dept.Method, rows *dept.Dataset, maxSource, maxTarget int) (*dept.Evaluation, error) {
-	predictor := dept.NewPredictor(d.engine, d.model, d.tok, prompt, dept.PredictOptions{
+func (d *demonstration) evaluate(ctx context.Context, prompt dept.Method, rows *data.Dataset, maxSource, maxTarget int) (*train.Evaluation, error) {
+	predictor := train.NewPredictor(d.engine, d.model, d.tok, prompt, train.PredictOptions{
 		Batch: demoBatch, MaxSourceLength: maxSource, MaxNewTokens: maxTarget, Beams: 1,
 	})
 	defer predictor.Release()
 	return predictor.Evaluate(ctx, rows, nil)
 }
 
-func accuracy(v *dept.Evaluation) float64 { return v.Metrics[dept.ExactMatch] }
+func accuracy(v *train.Evaluation) float64 { return v.Metrics[tasks.ExactMatch] }
 
 // examples shows what rows look like.
-func (d *demonstration) examples(rows *dept.Dataset) {
+func (d *demonstration) examples(rows *data.Dataset) {
 	for i := range demoExamples {
 		field(d.out, "", "%s → %s", rows.Row(i).Source, rows.Row(i).Target)
 	}

@@ -8,6 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // reading is what eval and predict share: a model, perhaps an adapter, and how
@@ -19,9 +22,9 @@ type reading struct {
 	json                                   bool
 
 	*setup
-	task      *dept.Task
+	task      *tasks.Task
 	method    *dept.Prompt
-	predictor *dept.Predictor
+	predictor *train.Predictor
 }
 
 func (r *reading) add(cmd *cobra.Command) {
@@ -70,7 +73,7 @@ func (r *reading) open(cmd *cobra.Command) error {
 	if r.method, err = dept.NewPrompt(r.engine, adapter, false); err != nil {
 		return err
 	}
-	r.predictor = dept.NewPredictor(r.engine, r.model, r.tok, r.method, dept.PredictOptions{
+	r.predictor = train.NewPredictor(r.engine, r.model, r.tok, r.method, train.PredictOptions{
 		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: answerLength(r.maxTarget, r.task), Beams: r.beam,
 	})
 	return nil
@@ -112,7 +115,7 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows, err := dept.LoadDataset(r.dataFile, options)
+			rows, err := data.Load(r.dataFile, options)
 			if err != nil {
 				return err
 			}
@@ -128,7 +131,7 @@ func evalCommand() *cobra.Command {
 	return cmd
 }
 
-func (r *reading) evaluate(cmd *cobra.Command, rows *dept.Dataset) error {
+func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
 	if onTerminal(cmd.ErrOrStderr()) {
 		bar := newBar(cmd.ErrOrStderr(), rows.Len())
 		defer bar.Clear()
@@ -154,7 +157,7 @@ func (r *reading) evaluate(cmd *cobra.Command, rows *dept.Dataset) error {
 }
 
 // printConfusion prints the rows of each class by what was predicted.
-func printConfusion(out io.Writer, c *dept.Confusion, task *dept.Task) {
+func printConfusion(out io.Writer, c *tasks.Confusion, task *tasks.Task) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "\nclass \\ predicted\t")
 	for _, label := range c.Labels {

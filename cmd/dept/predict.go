@@ -12,7 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 )
 
 func predictCommand() *cobra.Command {
@@ -28,11 +28,11 @@ of them are waiting. Predictions come in the rows' order, one a line.`,
 			if err != nil {
 				return err
 			}
-			var rows *dept.Reader
+			var rows *data.Reader
 			if r.dataFile != "" {
-				rows, err = dept.OpenData(r.dataFile, options)
+				rows, err = data.Open(r.dataFile, options)
 			} else {
-				rows, err = dept.NewReader("standard input", cmd.InOrStdin(), dept.Text, options)
+				rows, err = data.NewReader("standard input", cmd.InOrStdin(), data.Text, options)
 			}
 			if err != nil {
 				return err
@@ -60,7 +60,7 @@ type prediction struct {
 }
 
 // answer predicts rows in batches and prints them in order.
-func (r *reading) answer(cmd *cobra.Command, rows *dept.Reader) error {
+func (r *reading) answer(cmd *cobra.Command, rows *data.Reader) error {
 	out := bufio.NewWriter(cmd.OutOrStdout())
 	waiting := startReading(rows, r.batch)
 	for {
@@ -142,7 +142,7 @@ type incoming struct {
 
 // startReading reads ahead, so that nobody who types waits for a full batch. The
 // channel is closed after its first error, the end of the rows among them.
-func startReading(rows *dept.Reader, ahead int) <-chan incoming {
+func startReading(rows *data.Reader, ahead int) <-chan incoming {
 	c := make(chan incoming, ahead)
 	go func() {
 		defer close(c)

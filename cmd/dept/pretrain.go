@@ -8,6 +8,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/dept/pretrain"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/safetensors"
 )
 
@@ -67,7 +68,7 @@ to go on.`,
 }
 
 func (p *pretraining) run(cmd *cobra.Command) error {
-	p.options.Schedule = dept.InverseSqrt
+	p.options.Schedule = train.InverseSqrt
 	if len(p.valids) == 0 && p.changed("eval-every") {
 		return usagef("--eval-every needs text to evaluate on: give --valid")
 	}
@@ -160,7 +161,7 @@ func (p *pretraining) header(cmd *cobra.Command) error {
 
 // learn runs the training.
 func (p *pretraining) learn(cmd *cobra.Command) error {
-	trainer, err := dept.NewTrainer(cmd.Context(), p.engine, p.model, p.tune, p.mixture, p.options)
+	trainer, err := train.NewTrainer(cmd.Context(), p.engine, p.model, p.tune, p.mixture, p.options)
 	if err != nil {
 		return err
 	}
@@ -169,18 +170,18 @@ func (p *pretraining) learn(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	run := &dept.Run{
+	run := &train.Run{
 		Dir: p.out, Trainer: trainer, SaveEvery: p.saveEvery, Save: p.save,
-		Settings: dept.RunSettings{Method: p.method, Train: p.options, Start: p.start, Model: model, Data: p.mixture.Fingerprint()},
+		Settings: train.Settings{Method: p.method, Train: p.options, Start: p.start, Model: model, Data: p.mixture.Fingerprint()},
 	}
 	if p.validation != nil {
 		run.Settings.Dev, run.Settings.EvalEvery = p.validation.Fingerprint(), p.evalEvery
-		predictor := dept.NewPredictor(p.engine, p.model, p.tok, p.tune, dept.PredictOptions{
+		predictor := train.NewPredictor(p.engine, p.model, p.tok, p.tune, train.PredictOptions{
 			Batch: 4 * p.options.Batch, MaxSourceLength: p.options.MaxSourceLength, MaxNewTokens: pretrain.AnswerLength, Beams: 1,
 		})
 		defer predictor.Release()
 		predictor.OnRows = func(done, total int) { p.show.rows(done, total) }
-		run.Evaluate = func(ctx context.Context) (*dept.Evaluation, error) { return p.validation.Evaluate(ctx, predictor) }
+		run.Evaluate = func(ctx context.Context) (*train.Evaluation, error) { return p.validation.Evaluate(ctx, predictor) }
 	}
 	return p.train(cmd, run, nil)
 }

@@ -12,7 +12,8 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // progress shows how training goes: a bar on a terminal, now and then a line
@@ -67,7 +68,7 @@ func onTerminal(w io.Writer) bool {
 }
 
 // step shows an update.
-func (p *progress) step(s dept.StepRecord) {
+func (p *progress) step(s train.StepRecord) {
 	now := time.Now()
 	p.steps++
 	p.tokens += s.Tokens
@@ -90,7 +91,7 @@ func (p *progress) step(s dept.StepRecord) {
 }
 
 // rates shows the learning rates that are in use.
-func rates(s dept.StepRecord) string {
+func rates(s train.StepRecord) string {
 	if s.Rates[1] == 0 {
 		return fmt.Sprintf("%.3g", s.Rates[0])
 	}
@@ -120,7 +121,7 @@ func (p *progress) describe(text string) {
 }
 
 // eval shows an evaluation.
-func (p *progress) eval(e dept.EvalRecord) {
+func (p *progress) eval(e train.EvalRecord) {
 	p.last = time.Now()
 	text := metrics(e.Metrics)
 	if e.Best {
@@ -134,7 +135,7 @@ func (p *progress) eval(e dept.EvalRecord) {
 }
 
 // metrics lists scores in a fixed order.
-func metrics(scores map[dept.Metric]float64) string {
+func metrics(scores map[tasks.Metric]float64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(scores)) {
 		parts = append(parts, fmt.Sprintf("%s %.4f", name, scores[name]))

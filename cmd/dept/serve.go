@@ -19,7 +19,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/web"
 )
 
@@ -45,7 +45,7 @@ With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 			var handler http.Handler = page
 			start := ""
 			if watch != "" {
-				if _, err := os.Stat(filepath.Join(watch, dept.LogFile)); err != nil {
+				if _, err := os.Stat(filepath.Join(watch, train.LogFile)); err != nil {
 					return fmt.Errorf("--watch: %s holds no run of dept train: %w", watch, err)
 				}
 				handler, start = runWatcher{watch, page}, "run.html"

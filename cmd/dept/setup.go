@@ -8,6 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/text"
@@ -97,7 +99,7 @@ const (
 )
 
 // answerLength is the most tokens to generate for an answer.
-func answerLength(flag int, task *dept.Task) int {
+func answerLength(flag int, task *tasks.Task) int {
 	switch {
 	case flag > 0:
 		return flag
@@ -108,11 +110,11 @@ func answerLength(flag int, task *dept.Task) int {
 }
 
 // lookupTask finds a task by its flag; nil without one.
-func lookupTask(name string) (*dept.Task, error) {
+func lookupTask(name string) (*tasks.Task, error) {
 	if name == "" {
 		return nil, nil
 	}
-	task, err := dept.LookupTask(name)
+	task, err := tasks.Lookup(name)
 	if err != nil {
 		return nil, usagef("--task: %v", err)
 	}
@@ -124,18 +126,18 @@ type dataFlags struct{ task, sourceColumn, targetColumn string }
 
 func (d *dataFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&d.task, "task", "", "take columns, template, labels and metrics of a task: "+strings.Join(dept.TaskNames(), ", "))
+	f.StringVar(&d.task, "task", "", "take columns, template, labels and metrics of a task: "+strings.Join(tasks.Names(), ", "))
 	f.StringVar(&d.sourceColumn, "source-column", "", "the column of the source (default source, text or sentence)")
 	f.StringVar(&d.targetColumn, "target-column", "", "the column of the target (default target or label)")
 }
 
-func (d *dataFlags) options(needTarget bool) (dept.DataOptions, error) {
+func (d *dataFlags) options(needTarget bool) (data.Options, error) {
 	task, err := lookupTask(d.task)
 	if err != nil {
-		return dept.DataOptions{}, err
+		return data.Options{}, err
 	}
 	if task != nil && (d.sourceColumn != "" || d.targetColumn != "") {
-		return dept.DataOptions{}, usagef("--task %s has columns of its own: leave out --source-column and --target-column", d.task)
+		return data.Options{}, usagef("--task %s has columns of its own: leave out --source-column and --target-column", d.task)
 	}
-	return dept.DataOptions{Task: task, SourceColumn: d.sourceColumn, TargetColumn: d.targetColumn, NeedTarget: needTarget}, nil
+	return data.Options{Task: task, SourceColumn: d.sourceColumn, TargetColumn: d.targetColumn, NeedTarget: needTarget}, nil
 }

@@ -18,6 +18,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -39,7 +42,7 @@ type training struct {
 	promptLength, rank                        int
 	scale, promptInit, initDir                string
 	lrPrompt, lrLowRank, lr                   float64
-	options                                   dept.TrainOptions
+	options                                   train.Options
 	evalEvery, saveEvery                      int
 	resume, overwrite, dryRun                 bool
 
@@ -51,9 +54,9 @@ type training struct {
 	plan    tensor.Plan
 	show    *progress
 	storage safetensors.DType // of a checkpoint's weights
-	rows    *dept.Dataset
-	judge   *dept.Dataset // of --dev, or nil
-	task    *dept.Task
+	rows    *data.Dataset
+	judge   *data.Dataset // of --dev, or nil
+	task    *tasks.Task
 }
 
 func trainCommand() *cobra.Command {
@@ -139,11 +142,11 @@ func (t *training) run(cmd *cobra.Command) error {
 		return err
 	}
 	// Only now, when the rest is known to be right, the rows, which may be many.
-	if t.rows, err = dept.LoadDataset(t.trainFile, rows); err != nil {
+	if t.rows, err = data.Load(t.trainFile, rows); err != nil {
 		return err
 	}
 	if t.devFile != "" {
-		if t.judge, err = dept.LoadDataset(t.devFile, rows); err != nil {
+		if t.judge, err = data.Load(t.devFile, rows); err != nil {
 			return err
 		}
 	}
@@ -247,13 +250,13 @@ func (t *training) checkOut() error {
 		return err == nil
 	}
 	switch {
-	case t.resume && !has(dept.RunFile):
-		return usagef("--resume: %s holds no run (no %s): leave --resume out to begin one", t.out, dept.RunFile)
-	case t.resume && !has(dept.StateFile):
-		return usagef("--resume: the run in %s saved nothing to go on from (no %s): begin anew with --overwrite", t.out, dept.StateFile)
-	case !t.resume && !t.overwrite && dept.HoldsRun(t.out):
+	case t.resume && !has(train.RunFile):
+		return usagef("--resume: %s holds no run (no %s): leave --resume out to begin one", t.out, train.RunFile)
+	case t.resume && !has(train.StateFile):
+		return usagef("--resume: the run in %s saved nothing to go on from (no %s): begin anew with --overwrite", t.out, train.StateFile)
+	case !t.resume && !t.overwrite && train.HoldsRun(t.out):
 		return usagef("--out %s holds a run or a model: go on with --resume, replace it with --overwrite, or name another folder", t.out)
-	case t.overwrite && has("config.json") && !has(dept.RunFile):
+	case t.overwrite && has("config.json") && !has(train.RunFile):
 		return usagef("--out %s holds a checkpoint that no run of dept train made: name another folder", t.out)
 	}
 	return nil
@@ -290,7 +293,7 @@ func (t *training) settle() error {
 		for _, label := range t.task.Targets() {
 			ids, err := t.tok.Encode(label)
 			if err != nil {
-				return fmt.Errorf("tokenise label %q: %w", label, err)
+				return fmt.Errorf("tokenize label %q: %w", label, err)
 			}
 			o.MaxTargetLength = max(o.MaxTargetLength, len(ids)+1)
 		}
@@ -408,7 +411,7 @@ func (t *training) fit() error {
 	check := func(batch, source, target int) error {
 		o := t.options
 		o.Batch, o.MaxSourceLength, o.MaxTargetLength = batch, source, target
-		plan, err := dept.CheckTraining(t.engine, t.model, t.tune, o)
+		plan, err := train.Check(t.engine, t.model, t.tune, o)
 		t.plan = plan
 		return err
 	}
@@ -473,7 +476,7 @@ func (t *training) header(cmd *cobra.Command) {
 	field(out, "trainable", "%s of %s parameters (%s)", count(parameters), count(t.parameters(parameters)), share(parameters, t.parameters(parameters)))
 	field(out, "data", "%s: %s%s", t.trainFile, plural(t.rows.Len(), "row"), t.taskNote())
 	if t.judge != nil {
-		field(out, "dev", "%s: %s, best by %s", t.devFile, plural(t.judge.Len(), "row"), dept.MainMetric(t.task))
+		field(out, "dev", "%s: %s, best by %s", t.devFile, plural(t.judge.Len(), "row"), tasks.MainMetric(t.task))
 	}
 	updateRows := o.Batch * o.Accumulate
 	perEpoch := (t.rows.Len()-1)/updateRows + 1
@@ -505,8 +508,8 @@ func (t *training) taskNote() string {
 
 // learn runs the training.
 func (t *training) learn(cmd *cobra.Command) error {
-	examples := dept.NewTextExamples(t.rows, t.tok, t.options.MaxSourceLength, t.options.MaxTargetLength)
-	trainer, err := dept.NewTrainer(cmd.Context(), t.engine, t.model, t.tune, examples, t.options)
+	examples := data.Tokenize(t.rows, t.tok, t.options.MaxSourceLength, t.options.MaxTargetLength)
+	trainer, err := train.NewTrainer(cmd.Context(), t.engine, t.model, t.tune, examples, t.options)
 	if err != nil {
 		return err
 	}
@@ -516,14 +519,14 @@ func (t *training) learn(cmd *cobra.Command) error {
 		return err
 	}
 	if t.judge != nil {
-		predictor := dept.NewPredictor(t.engine, t.model, t.tok, t.tune, dept.PredictOptions{
+		predictor := train.NewPredictor(t.engine, t.model, t.tok, t.tune, train.PredictOptions{
 			Batch: t.options.Batch, MaxSourceLength: t.options.MaxSourceLength,
 			MaxNewTokens: answerLength(t.flagTargetLength(), t.task), Beams: 1,
 		})
 		defer predictor.Release()
 		predictor.OnRows = func(done, total int) { t.show.rows(done, total) }
-		run.Evaluate = func(ctx context.Context) (*dept.Evaluation, error) { return predictor.Evaluate(ctx, t.judge, t.task) }
-		run.Metric = dept.MainMetric(t.task)
+		run.Evaluate = func(ctx context.Context) (*train.Evaluation, error) { return predictor.Evaluate(ctx, t.judge, t.task) }
+		run.Metric = tasks.MainMetric(t.task)
 	}
 
 	return t.train(cmd, run, func() {
@@ -535,7 +538,7 @@ func (t *training) learn(cmd *cobra.Command) error {
 
 // train begins a run or goes on with it, shows how it goes, and says how it ended;
 // ended, if not nil, adds to that.
-func (t *training) train(cmd *cobra.Command, run *dept.Run, ended func()) error {
+func (t *training) train(cmd *cobra.Command, run *train.Run, ended func()) error {
 	out, trainer := cmd.OutOrStdout(), run.Trainer
 	var err error
 	if t.resume {
@@ -565,11 +568,11 @@ func (t *training) train(cmd *cobra.Command, run *dept.Run, ended func()) error 
 	if ended != nil {
 		ended()
 	}
-	var stopped *dept.Stopped
+	var stopped *train.Stopped
 	switch {
 	case errors.As(err, &stopped):
 		return &failure{fmt.Errorf("stopped after step %d of %d, and saved; go on with: %s", stopped.Step, t.options.Steps, resumeCommand(os.Args)), exitInterrupted}
-	case errors.Is(err, dept.ErrNotFinite):
+	case errors.Is(err, train.ErrNotFinite):
 		return fmt.Errorf("%w; %s keeps the last good %s", err, t.out, t.product())
 	case err != nil:
 		return err
@@ -599,12 +602,12 @@ func (t *training) product() string {
 }
 
 // newRun puts together what the run's folder has to record.
-func (t *training) newRun(trainer *dept.Trainer) (*dept.Run, error) {
+func (t *training) newRun(trainer *train.Trainer) (*train.Run, error) {
 	model, err := t.ck.Fingerprint()
 	if err != nil {
 		return nil, err
 	}
-	settings := dept.RunSettings{
+	settings := train.Settings{
 		Method: t.method, Task: t.data.task, Train: t.options, Adapter: t.config, Start: t.start,
 		Model: model, Data: t.rows.Fingerprint(),
 	}
@@ -612,7 +615,7 @@ func (t *training) newRun(trainer *dept.Trainer) (*dept.Run, error) {
 	if t.judge != nil {
 		settings.Dev, settings.EvalEvery = t.judge.Fingerprint(), t.evalEvery
 	}
-	return &dept.Run{Dir: t.out, Settings: settings, Trainer: trainer, SaveEvery: t.saveEvery, Save: t.save}, nil
+	return &train.Run{Dir: t.out, Settings: settings, Trainer: trainer, SaveEvery: t.saveEvery, Save: t.save}, nil
 }
 
 // save writes the adapter, or for full fine-tuning a checkpoint that opens as

@@ -11,7 +11,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // runWatcher sends a run's log to every page that asks, line by line as dept
@@ -36,7 +36,7 @@ func (h runWatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	ctx := conn.CloseRead(r.Context())
-	follow(ctx, filepath.Join(h.dir, dept.LogFile), func(line []byte) error {
+	follow(ctx, filepath.Join(h.dir, train.LogFile), func(line []byte) error {
 		return conn.Write(ctx, websocket.MessageText, line)
 	})
 }

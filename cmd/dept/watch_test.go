@@ -12,14 +12,14 @@ import (
 	"github.com/coder/websocket"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // A page that watches a run gets the log's lines as they are written, whole
 // ones only, and is told when the log begins again.
 func TestWatch(t *testing.T) {
 	dir := t.TempDir()
-	log := filepath.Join(dir, dept.LogFile)
+	log := filepath.Join(dir, train.LogFile)
 	require.NoError(t, os.WriteFile(log, []byte("{\"step\":1}\n{\"step\""), 0o666))
 	server := httptest.NewServer(runWatcher{dir, http.NotFoundHandler()})
 	defer server.Close()

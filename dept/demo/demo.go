@@ -15,7 +15,7 @@ package demo
 import (
 	"slices"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 )
 
 // Task is a question that is not asked: a row's source is the bare sentence, its
@@ -37,13 +37,13 @@ func task(name string) Task {
 
 // Rows makes n rows of a task, with as many of each label as of any other. Words
 // and templates are the split's.
-func Rows(task Task, split Split, n int, seed uint64) []dept.Row {
+func Rows(task Task, split Split, n int, seed uint64) []data.Row {
 	r := newSource(seed, rowsStream, split)
-	rows := make([]dept.Row, n)
+	rows := make([]data.Row, n)
 	for i := range rows {
 		label := task.Labels[i%len(task.Labels)]
 		s := makeSentence(r, split, true, map[string]string{task.Name: label})
-		rows[i] = dept.Row{Source: before + " " + s.text, Target: label, Line: i + 1}
+		rows[i] = data.Row{Source: before + " " + s.text, Target: label, Line: i + 1}
 	}
 	return rows
 }

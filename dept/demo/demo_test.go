@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/t5/backbone"
 	"github.com/go-dept/dept/text"
@@ -18,12 +18,12 @@ import (
 var splits = []Split{Train, Dev, Test}
 
 // textOf is a row's sentence without what stands before it.
-func textOf(r dept.Row) string {
+func textOf(r data.Row) string {
 	_, sentence, _ := strings.Cut(r.Source, before)
 	return strings.TrimSpace(sentence)
 }
 
-func sentences(rows []dept.Row) map[string]bool {
+func sentences(rows []data.Row) map[string]bool {
 	set := map[string]bool{}
 	for _, r := range rows {
 		set[textOf(r)] = true
@@ -214,7 +214,7 @@ func TestSizes(t *testing.T) {
 	require.NoError(t, err)
 	defer ck.Close()
 	assert.Equal(t, ck.Config.DModel, Width)
-	longest := func(rows []dept.Row) (source, target int) {
+	longest := func(rows []data.Row) (source, target int) {
 		for _, r := range rows {
 			for _, side := range []struct {
 				text string
@@ -228,7 +228,7 @@ func TestSizes(t *testing.T) {
 		}
 		return source, target
 	}
-	var rows, questions []dept.Row
+	var rows, questions []data.Row
 	for _, s := range splits {
 		questions = append(questions, Mixture(s, 20_000, 1)...)
 		for _, task := range Tasks {

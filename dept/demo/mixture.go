@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/internal/draw"
 )
 
@@ -38,7 +38,7 @@ const (
 // sentence several times faster than one, so many questions ask for everything.
 // The words are all words; the templates are the split's. Rows of Dev and Test
 // serve to look at a backbone: it has not seen their templates.
-func Question(split Split, seed uint64, i int) dept.Row {
+func Question(split Split, seed uint64, i int) data.Row {
 	r := newSource(seed^uint64(i)<<32, mixtureStream, split)
 	s := makeSentence(r, split, false, nil)
 	var question []string
@@ -56,12 +56,12 @@ func Question(split Split, seed uint64, i int) dept.Row {
 		question, answer = around(r, words(draw.Pick(r, questions[a])), fillers), s.labels[a]
 	}
 	question = append(question, before, s.text)
-	return dept.Row{Source: strings.Join(question, " "), Target: answer, Line: i + 1}
+	return data.Row{Source: strings.Join(question, " "), Target: answer, Line: i + 1}
 }
 
 // Mixture is the first n rows of the mixture.
-func Mixture(split Split, n int, seed uint64) []dept.Row {
-	rows := make([]dept.Row, n)
+func Mixture(split Split, n int, seed uint64) []data.Row {
+	rows := make([]data.Row, n)
 	for i := range rows {
 		rows[i] = Question(split, seed, i)
 	}

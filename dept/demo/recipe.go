@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // Sizes that suit the language, in the backbone's tokens.
@@ -29,8 +30,8 @@ const Seed = 12
 
 // Tuning is how a prompt learns a task. The rate of P depends on the model's
 // width; that of A and B too, and is searched for anew elsewhere.
-func Tuning(seed uint64) dept.TrainOptions {
-	return dept.TrainOptions{
+func Tuning(seed uint64) train.Options {
+	return train.Options{
 		Steps: 200, Batch: 16, Accumulate: 1, Rates: [2]float64{dept.GroupPrompt: 0.3, dept.GroupLowRank: 5e-3}, Warmup: 10, Clip: 1,
 		MaxSourceLength: MaxSource, MaxTargetLength: MaxTarget, Shuffle: true, Seed: seed,
 	}

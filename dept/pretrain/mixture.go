@@ -6,7 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/internal/draw"
 	"github.com/go-dept/dept/text"
@@ -79,13 +79,13 @@ func (m *Mixture) Len() int { return m.o.Rows }
 type passage struct{ source, target []int32 }
 
 // Example is row i: passages one behind the other until one has no room.
-func (m *Mixture) Example(i int) (dept.Example, error) {
+func (m *Mixture) Example(i int) (data.Example, error) {
 	r := draw.New(m.o.Seed, uint64(i))
-	var x dept.Example
+	var x data.Example
 	for range tries {
 		p, err := m.draw(r)
 		if err != nil {
-			return dept.Example{}, err
+			return data.Example{}, err
 		}
 		if len(x.Source)+len(p.source) > m.o.MaxSourceLength || len(x.Target)+len(p.target) > m.o.MaxTargetLength {
 			if len(x.Parts) > 0 {
@@ -94,9 +94,9 @@ func (m *Mixture) Example(i int) (dept.Example, error) {
 			continue // too long even alone
 		}
 		x.Source, x.Target = append(x.Source, p.source...), append(x.Target, p.target...)
-		x.Parts = append(x.Parts, dept.Part{Source: len(x.Source), Target: len(x.Target)})
+		x.Parts = append(x.Parts, data.Part{Source: len(x.Source), Target: len(x.Target)})
 	}
-	return dept.Example{}, fmt.Errorf("pre-train: hardly a passage fits into rows of %d source and %d target tokens: make them longer", m.o.MaxSourceLength, m.o.MaxTargetLength)
+	return data.Example{}, fmt.Errorf("pre-train: hardly a passage fits into rows of %d source and %d target tokens: make them longer", m.o.MaxSourceLength, m.o.MaxTargetLength)
 }
 
 func (m *Mixture) draw(r draw.Source) (passage, error) {
@@ -140,7 +140,7 @@ func (m *Mixture) encode(source, target string) (passage, error) {
 	}{{source, &p.source}, {target, &p.target}} {
 		ids, err := m.tok.Encode(side.text)
 		if err != nil {
-			return p, fmt.Errorf("tokenise %q: %w", side.text, err)
+			return p, fmt.Errorf("tokenize %q: %w", side.text, err)
 		}
 		*side.ids = append(ids, m.tok.EOS())
 	}
@@ -156,7 +156,7 @@ func (m *Mixture) text(r draw.Source) (passage, error) {
 		for _, s := range all[r.Below(len(all)):] {
 			more, err := m.tok.Encode(s)
 			if err != nil {
-				return passage{}, fmt.Errorf("tokenise %q: %w", s, err)
+				return passage{}, fmt.Errorf("tokenize %q: %w", s, err)
 			}
 			if ids = append(ids, more...); len(ids) >= most {
 				ids = ids[:most]

@@ -6,8 +6,10 @@ import (
 	"math"
 	"slices"
 
-	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/draw"
 	"github.com/go-dept/dept/text"
 )
@@ -16,12 +18,12 @@ import (
 // Question.
 const (
 	// Loss is the mean loss of the target tokens of span corruption, in nats.
-	Loss dept.Metric = "loss"
+	Loss tasks.Metric = "loss"
 	// WordLoss is that of the tokens that were left out alone, without sentinels
 	// and end tokens: what compares with the entropy of the text's tokens.
-	WordLoss dept.Metric = "word_loss"
+	WordLoss tasks.Metric = "word_loss"
 	// Answers is the mean over the kinds of questions.
-	Answers dept.Metric = "answers"
+	Answers tasks.Metric = "answers"
 )
 
 // Validation is text that a model was not trained on, with spans left out, and
@@ -29,7 +31,7 @@ const (
 type Validation struct {
 	corpus  *Corpus
 	tok     *text.Tokenizer
-	spans   []dept.Example
+	spans   []data.Example
 	sources []string
 	targets []string
 	kinds   []Question // of the sources
@@ -88,7 +90,7 @@ func (v *Validation) Entropy() (float64, error) {
 		for _, s := range v.corpus.Sentences(i) {
 			ids, err := v.tok.Encode(s)
 			if err != nil {
-				return 0, fmt.Errorf("tokenise %q: %w", s, err)
+				return 0, fmt.Errorf("tokenize %q: %w", s, err)
 			}
 			for _, id := range ids {
 				counts[id]++
@@ -109,7 +111,7 @@ func (v *Validation) Entropy() (float64, error) {
 }
 
 // Evaluate measures losses and lets the model answer the questions.
-func (v *Validation) Evaluate(ctx context.Context, p *dept.Predictor) (*dept.Evaluation, error) {
+func (v *Validation) Evaluate(ctx context.Context, p *train.Predictor) (*train.Evaluation, error) {
 	losses, err := p.Losses(ctx, v.spans)
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
@@ -134,7 +136,7 @@ func (v *Validation) Evaluate(ctx context.Context, p *dept.Predictor) (*dept.Eva
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
 	}
-	e := &dept.Evaluation{Rows: len(v.sources), Answers: answers, Metrics: map[dept.Metric]float64{Loss: all / n, WordLoss: words / nWords}}
+	e := &train.Evaluation{Rows: len(v.sources), Answers: answers, Metrics: map[tasks.Metric]float64{Loss: all / n, WordLoss: words / nWords}}
 	right, asked := map[Question]float64{}, map[Question]float64{}
 	for i, answer := range answers {
 		asked[v.kinds[i]]++
@@ -144,7 +146,7 @@ func (v *Validation) Evaluate(ctx context.Context, p *dept.Predictor) (*dept.Eva
 	}
 	for _, q := range Questions {
 		if asked[q] > 0 {
-			e.Metrics[dept.Metric(q)] = right[q] / asked[q]
+			e.Metrics[tasks.Metric(q)] = right[q] / asked[q]
 			e.Metrics[Answers] += right[q] / asked[q] / float64(len(asked))
 		}
 	}

@@ -25,7 +25,7 @@ func TestInChromium(t *testing.T) {
 		{"wgpu", Tests{Dir: "../../wgpu", Args: []string{"-test.skip=^TestCrash$"}}},
 		{"wgpu in a window", Tests{Dir: "../../wgpu", Args: []string{"-test.run=^(TestAdapterInBrowser|TestReadLater|TestLostDevice)$"}, Window: true}},
 		{"shaders", Tests{Dir: "../../shaders", Args: []string{"-test.run=^TestOperations$"}}},
-		{"dept", Tests{Dir: "../../dept", Args: []string{"-test.run=^(TestGolden|TestStepIsCheap)$"}}},
+		{"dept/train", Tests{Dir: "../../dept/train", Args: []string{"-test.run=^(TestGolden|TestStepIsCheap)$"}}},
 		// Last, since Chromium starts its GPU process anew.
 		{"crash", Tests{Dir: "../../wgpu", Args: []string{"-test.run=^TestCrash$"}, Line: func(line string) {
 			if strings.Contains(line, "ready for the crash") {

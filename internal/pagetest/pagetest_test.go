@@ -36,6 +36,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/browsertest"
 )
 
@@ -67,7 +68,7 @@ func newSite(t *testing.T) *site {
 		model: filepath.Join(root, "web/dist/model"), binary: filepath.Join(t.TempDir(), "dept"),
 	}
 	s.weights.Store(whole)
-	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "t5", "dept", "cmd/dept"} {
+	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "t5", "text", "safetensors", "torchbin", "dept", "cmd/dept"} {
 		browsertest.LookAt(t, filepath.Join(root, dir))
 	}
 	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", s.binary, "./cmd/dept"}} {
@@ -704,7 +705,7 @@ func (s *site) train(t *testing.T, out string, flags map[string]string) []float6
 		args = append(args, "--"+flag, value)
 	}
 	s.dept(t, "", args...)
-	log, err := os.ReadFile(filepath.Join(out, dept.LogFile))
+	log, err := os.ReadFile(filepath.Join(out, train.LogFile))
 	require.NoError(t, err)
 	var losses []float64
 	for line := range strings.Lines(string(log)) {

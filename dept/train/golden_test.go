@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
@@ -47,16 +49,16 @@ func (c goldenCase) examples() rowsOfIDs {
 		for _, m := range c.Attention[i] {
 			n += m
 		}
-		rows = append(rows, Example{Source: ids[:n], Target: c.Labels[i]})
+		rows = append(rows, data.Example{Source: ids[:n], Target: c.Labels[i]})
 	}
 	return rows
 }
 
 // rowsOfIDs are examples that need no tokenizer.
-type rowsOfIDs []Example
+type rowsOfIDs []data.Example
 
-func (r rowsOfIDs) Len() int                       { return len(r) }
-func (r rowsOfIDs) Example(i int) (Example, error) { return r[i], nil }
+func (r rowsOfIDs) Len() int                            { return len(r) }
+func (r rowsOfIDs) Example(i int) (data.Example, error) { return r[i], nil }
 
 // goldenDirs are the cases in testdata and those under $DEPT_GOLDEN.
 func goldenDirs(t *testing.T) []string {
@@ -115,7 +117,7 @@ type golden struct {
 	dir     string
 	slack   float64
 	ck      *t5.Checkpoint
-	adapter *Adapter
+	adapter *dept.Adapter
 }
 
 func loadGolden(t *testing.T, dir string, slack float64) golden {
@@ -126,7 +128,7 @@ func loadGolden(t *testing.T, dir string, slack float64) golden {
 	g.ck, err = t5.OpenCheckpoint(dir)
 	require.NoError(t, err)
 	t.Cleanup(func() { g.ck.Close() })
-	g.adapter, err = ReadAdapter(dir)
+	g.adapter, err = dept.ReadAdapter(dir)
 	require.NoError(t, err)
 	return g
 }
@@ -166,7 +168,7 @@ func (g golden) forward(t *testing.T, e *tensor.Engine) {
 	m, err := t5.LoadModel(ctx, e, g.ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	prompt, err := NewPrompt(e, g.adapter, true)
+	prompt, err := dept.NewPrompt(e, g.adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
 
@@ -200,7 +202,7 @@ func (g golden) forward(t *testing.T, e *tensor.Engine) {
 // runPass runs a forward and backward pass without dropout, and returns its loss,
 // the encoder's output [rows·(m+source), d] and the logits [rows·target, vocabulary].
 // The gradients lie in the prompt's arrays.
-func runPass(t *testing.T, e *tensor.Engine, m *t5.Model, prompt *Prompt, rows rowsOfIDs, s shape) (loss float32, encoderOutput, allLogits []float32) {
+func runPass(t *testing.T, e *tensor.Engine, m *t5.Model, prompt *dept.Prompt, rows rowsOfIDs, s shape) (loss float32, encoderOutput, allLogits []float32) {
 	ctx := context.Background()
 	in, err := newInputs(e, m.Config, s, prompt.PromptLength(), false)
 	require.NoError(t, err)
@@ -245,7 +247,7 @@ func (g golden) greedy(t *testing.T, e *tensor.Engine) {
 	m, err := t5.LoadModel(ctx, e, g.ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	prompt, err := NewPrompt(e, g.adapter, false)
+	prompt, err := dept.NewPrompt(e, g.adapter, false)
 	require.NoError(t, err)
 	defer prompt.Release()
 	s := g.shape()
@@ -285,11 +287,11 @@ func (g golden) training(t *testing.T, e *tensor.Engine) {
 	m, err := t5.LoadModel(ctx, e, g.ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	prompt, err := NewPrompt(e, g.adapter, true)
+	prompt, err := dept.NewPrompt(e, g.adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
 	s := g.shape()
-	records := g.train(t, e, m, prompt, TrainOptions{
+	records := g.train(t, e, m, prompt, Options{
 		Steps: len(g.Training), Batch: s.rows, Accumulate: 1, Rates: [2]float64{0.3, 5e-3}, Warmup: 3, Clip: 0.1,
 		MaxSourceLength: s.source, MaxTargetLength: s.target,
 	}, len(g.Training))
@@ -301,8 +303,8 @@ func (g golden) training(t *testing.T, e *tensor.Engine) {
 		want := g.Training[i]
 		assert.InEpsilon(t, want.Loss, r.Loss, losses, "loss of step %d", r.Step)
 		assert.InEpsilon(t, want.GradNorm, r.GradNorm, max(losses, 2e-5), "gradient norm of step %d", r.Step)
-		assert.InDelta(t, want.LRPrompt, r.Rates[GroupPrompt], 1e-12)
-		assert.InDelta(t, want.LRLowRank, r.Rates[GroupLowRank], 1e-12)
+		assert.InDelta(t, want.LRPrompt, r.Rates[dept.GroupPrompt], 1e-12)
+		assert.InDelta(t, want.LRLowRank, r.Rates[dept.GroupLowRank], 1e-12)
 	}
 	trained, err := prompt.Adapter(ctx)
 	require.NoError(t, err)
@@ -316,7 +318,7 @@ func (g golden) training(t *testing.T, e *tensor.Engine) {
 }
 
 // train runs the first n steps and returns their records.
-func (g golden) train(t *testing.T, e *tensor.Engine, m *t5.Model, method Method, o TrainOptions, n int) []StepRecord {
+func (g golden) train(t *testing.T, e *tensor.Engine, m *t5.Model, method dept.Method, o Options, n int) []StepRecord {
 	ctx := context.Background()
 	trainer, err := NewTrainer(ctx, e, m, method, g.examples(), o)
 	require.NoError(t, err)
@@ -342,7 +344,7 @@ func (g golden) weightGradients(t *testing.T, e *tensor.Engine) {
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	require.NoError(t, err)
 	defer total.Release()
-	graph, in, err := recordTraining(e, m, NewFull(m), g.shape(), 0, total)
+	graph, in, err := recordTraining(e, m, dept.NewFull(m), g.shape(), 0, total)
 	require.NoError(t, err)
 	defer in.release()
 	program, err := graph.Compile(ctx)
@@ -373,7 +375,7 @@ func (g golden) fullTraining(t *testing.T, e *tensor.Engine) {
 	require.NoError(t, err)
 	defer m.Release()
 	s := g.shape()
-	records := g.train(t, e, m, NewFull(m), TrainOptions{
+	records := g.train(t, e, m, dept.NewFull(m), Options{
 		Steps: 10, Batch: s.rows, Accumulate: 1, Rates: [2]float64{1e-3}, Clip: 1,
 		MaxSourceLength: s.source, MaxTargetLength: s.target,
 	}, len(g.FullTraining))

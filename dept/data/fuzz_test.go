@@ -1,10 +1,11 @@
-package dept
+package data
 
 import (
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -34,9 +35,9 @@ func FuzzReadCSV(f *testing.F) {
 
 // fuzzRead holds what is true of any text, read for predicting and for training.
 func fuzzRead(t *testing.T, format Format, text, name string) {
-	opts := DataOptions{}
+	opts := Options{}
 	if name != "" {
-		task, err := LookupTask(name)
+		task, err := tasks.Lookup(name)
 		if err != nil {
 			return
 		}

@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -11,14 +11,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/t5"
 )
 
 // repeated is one row, many times.
-type repeated struct{ row Example }
+type repeated struct{ row data.Example }
 
-func (r repeated) Len() int                     { return 1 << 10 }
-func (r repeated) Example(int) (Example, error) { return r.row, nil }
+func (r repeated) Len() int                          { return 1 << 10 }
+func (r repeated) Example(int) (data.Example, error) { return r.row, nil }
 
 // A step of a T5 with as many blocks and heads, and so as many dispatches, as
 // T5-small has. Its layers are narrow, since only the time on this side of the
@@ -37,13 +39,13 @@ func TestStepIsCheap(t *testing.T) {
 	m, err := t5.LoadModel(ctx, e, ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	adapter, err := NewAdapter(AdapterConfig{PromptLength: 8, Rank: 4, MaxSourceLength: 16, Width: config.DModel, LoraAlpha: 1}, InitRandom, ck, nil, 1)
+	adapter, err := dept.NewAdapter(dept.AdapterConfig{PromptLength: 8, Rank: 4, MaxSourceLength: 16, Width: config.DModel, LoraAlpha: 1}, dept.InitRandom, ck, nil, 1)
 	require.NoError(t, err)
-	prompt, err := NewPrompt(e, adapter, true)
+	prompt, err := dept.NewPrompt(e, adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
-	row := repeated{Example{Source: []int32{5, 6, 7, 8, 9, 1}, Target: []int32{5, 1}}}
-	trainer, err := NewTrainer(ctx, e, m, prompt, row, TrainOptions{
+	row := repeated{data.Example{Source: []int32{5, 6, 7, 8, 9, 1}, Target: []int32{5, 1}}}
+	trainer, err := NewTrainer(ctx, e, m, prompt, row, Options{
 		Steps: 1 << 20, Batch: 1, Accumulate: 1, Rates: [2]float64{1e-3, 1e-3}, Clip: 1, Dropout: config.DropoutRate,
 		MaxSourceLength: 16, MaxTargetLength: 2, Seed: 1,
 	})

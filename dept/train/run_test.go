@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -8,19 +8,21 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // newRun is a run of a small model in dir.
-func newRun(t *testing.T, b bench, dir string, o TrainOptions) *Run {
+func newRun(t *testing.T, b bench, dir string, o Options) *Run {
 	p := b.prompt(t, b.adapter)
 	trainer, err := NewTrainer(context.Background(), b.e, b.m, p, b.rows, o)
 	require.NoError(t, err)
 	t.Cleanup(trainer.Release)
 	return &Run{
-		Dir: dir, Settings: RunSettings{Method: "dept", Train: o, Adapter: b.adapter.Config, EvalEvery: 3},
-		Trainer: trainer, Metric: Accuracy,
+		Dir: dir, Settings: Settings{Method: "dept", Train: o, Adapter: b.adapter.Config, EvalEvery: 3},
+		Trainer: trainer, Metric: tasks.Accuracy,
 		Save: func(ctx context.Context) error {
 			a, err := p.Adapter(ctx)
 			if err != nil {
@@ -45,7 +47,7 @@ func TestStoppedInsideAnEvaluation(t *testing.T) {
 			if len(scored) == 2 {
 				stop()
 			}
-			return &Evaluation{Metrics: map[Metric]float64{Accuracy: 0.5}, Rows: 1}, ctx.Err()
+			return &Evaluation{Metrics: map[tasks.Metric]float64{tasks.Accuracy: 0.5}, Rows: 1}, ctx.Err()
 		}
 	}
 	first := newRun(t, b, dir, smallRun)
@@ -85,7 +87,7 @@ func TestLastGoodAdapter(t *testing.T) {
 	run := newRun(t, b, dir, o)
 	require.NoError(t, run.Begin(context.Background()))
 	require.ErrorIs(t, run.Train(context.Background()), ErrNotFinite)
-	kept, err := ReadAdapter(dir)
+	kept, err := dept.ReadAdapter(dir)
 	require.NoError(t, err)
 	assert.True(t, slices.Equal(b.adapter.P, kept.P), "the folder holds the adapter that broke the loss")
 }

@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
@@ -45,7 +47,7 @@ func oddRows() rowsOfIDs {
 	rng := rand.New(rand.NewPCG(8, 8))
 	rows := rowsOfIDs{}
 	for _, n := range []int{1, 301, 17} {
-		x := Example{Target: []int32{int32(2 + rng.IntN(1000)), int32(2 + rng.IntN(1000)), 1}}
+		x := data.Example{Target: []int32{int32(2 + rng.IntN(1000)), int32(2 + rng.IntN(1000)), 1}}
 		for range n - 1 {
 			x.Source = append(x.Source, int32(2+rng.IntN(1000)))
 		}
@@ -63,7 +65,7 @@ type pass struct {
 	program *tensor.Program
 }
 
-func newPass(t *testing.T, e *tensor.Engine, m *t5.Model, method Method) pass {
+func newPass(t *testing.T, e *tensor.Engine, m *t5.Model, method dept.Method) pass {
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	require.NoError(t, err)
 	g, in, err := recordTraining(e, m, method, shape{3, 301, 3}, 0, total)
@@ -104,7 +106,7 @@ func TestHalfStorage(t *testing.T) {
 				m, err := t5.LoadModel(ctx, e, ck, wide) // training keeps float32
 				require.NoError(t, err)
 				bytes[wide] = m.Bytes()
-				losses[wide] = newPass(t, e, m, &Prompt{}).loss(t)
+				losses[wide] = newPass(t, e, m, &dept.Prompt{}).loss(t)
 				t.Cleanup(m.Release)
 			}
 			assert.InEpsilon(t, losses[true], losses[false], 1e-6, "gated %v, %s", gated, dtype)

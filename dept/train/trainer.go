@@ -1,4 +1,6 @@
-package dept
+// Package train trains a method on a model, step by step or as a run in a folder that can be stopped
+// and resumed, and predicts and scores with what came of it.
+package train
 
 import (
 	"context"
@@ -7,14 +9,16 @@ import (
 	"math"
 	"time"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 )
 
-// TrainOptions are the settings of a training run; they and the data decide
+// Options are the settings of a training run; they and the data decide
 // every number that comes out of it on one device.
-type TrainOptions struct {
+type Options struct {
 	Steps           int        `json:"steps"`
 	Batch           int        `json:"batch_size"` // rows of a micro-batch
 	Accumulate      int        `json:"accumulate"` // micro-batches of an update
@@ -79,9 +83,9 @@ type Trainer struct {
 
 	e        *tensor.Engine
 	m        *t5.Model
-	method   Method
-	examples Examples
-	o        TrainOptions
+	method   dept.Method
+	examples data.Examples
+	o        Options
 	sampler  *Sampler
 	adam     *tensor.AdamW
 	programs map[shape]*trainProgram
@@ -106,9 +110,9 @@ type pendingRecord struct {
 
 // NewTrainer plans a run. It checks that the largest batch that the options
 // allow fits the device, and takes its memory, so that none is taken later.
-func NewTrainer(ctx context.Context, e *tensor.Engine, m *t5.Model, method Method, examples Examples, o TrainOptions) (*Trainer, error) {
+func NewTrainer(ctx context.Context, e *tensor.Engine, m *t5.Model, method dept.Method, examples data.Examples, o Options) (*Trainer, error) {
 	t := &Trainer{e: e, m: m, method: method, examples: examples, o: o, programs: map[shape]*trainProgram{}}
-	plan, err := CheckTraining(e, m, method, o)
+	plan, err := Check(e, m, method, o)
 	if err != nil {
 		return nil, err
 	}
@@ -123,9 +127,9 @@ func NewTrainer(ctx context.Context, e *tensor.Engine, m *t5.Model, method Metho
 	return t, nil
 }
 
-// CheckTraining plans the largest batch that the options allow, without taking
+// Check plans the largest batch that the options allow, without taking
 // memory, and reports a limit of the device that it does not fit.
-func CheckTraining(e *tensor.Engine, m *t5.Model, method Method, o TrainOptions) (tensor.Plan, error) {
+func Check(e *tensor.Engine, m *t5.Model, method dept.Method, o Options) (tensor.Plan, error) {
 	largest := shape{o.Batch, o.MaxSourceLength, o.MaxTargetLength}
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	if err != nil {
@@ -145,8 +149,8 @@ func CheckTraining(e *tensor.Engine, m *t5.Model, method Method, o TrainOptions)
 }
 
 // recordTraining records forward and backward of a batch.
-func recordTraining(e *tensor.Engine, m *t5.Model, method Method, s shape, dropout float64, total *tensor.Array) (*tensor.Graph, *inputs, error) {
-	_, full := method.(*Full)
+func recordTraining(e *tensor.Engine, m *t5.Model, method dept.Method, s shape, dropout float64, total *tensor.Array) (*tensor.Graph, *inputs, error) {
+	_, full := method.(*dept.Full)
 	in, err := newInputs(e, m.Config, s, method.PromptLength(), full)
 	if err != nil {
 		return nil, nil, err
@@ -198,19 +202,19 @@ func (t *Trainer) Release() {
 	t.adam.Release()
 }
 
-// update is an update's rows, tokenised.
+// update is an update's rows, tokenized.
 type update struct {
-	micro  [][]Example
+	micro  [][]data.Example
 	source int // tokens
 	target int
 	err    error
 }
 
-// prepare reads and tokenises the rows of update i.
+// prepare reads and tokenizes the rows of update i.
 func (t *Trainer) prepare(i int) (u update) {
 	rows := t.sampler.Batch(i)
 	for start := 0; start < len(rows); start += t.o.Batch {
-		var micro []Example
+		var micro []data.Example
 		for _, row := range rows[start:min(start+t.o.Batch, len(rows))] {
 			x, err := t.examples.Example(row)
 			if err == nil {
@@ -221,7 +225,7 @@ func (t *Trainer) prepare(i int) (u update) {
 				return u
 			}
 			u.source += len(x.Source)
-			u.target += targetTokens([]Example{x})
+			u.target += targetTokens([]data.Example{x})
 			micro = append(micro, x)
 		}
 		u.micro = append(u.micro, micro)

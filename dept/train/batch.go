@@ -1,53 +1,14 @@
-package dept
+package train
 
 import (
 	"fmt"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 )
-
-// Example is a row as the model sees it: ids of the source and of the target,
-// each with its end token. Several passages can share a row: none sees another.
-type Example struct {
-	Source, Target []int32
-	Parts          []Part // nil is one passage, the whole
-}
-
-// Part is where a passage of a row ends: the ends, within Source and Target, of
-// its ids. It begins where the one before ends.
-type Part struct{ Source, Target int }
-
-// parts are the row's passages. They have to fill it, each with ids of both
-// kinds.
-func (x Example) parts() ([]Part, error) {
-	whole := Part{len(x.Source), len(x.Target)}
-	if x.Parts == nil {
-		return []Part{whole}, nil
-	}
-	var last Part
-	for i, p := range x.Parts {
-		if p.Source <= last.Source || p.Target <= last.Target {
-			return nil, fmt.Errorf("part %d ends at %d source and %d target ids, the one before at %d and %d", i+1, p.Source, p.Target, last.Source, last.Target)
-		}
-		last = p
-	}
-	if last != whole {
-		return nil, fmt.Errorf("the parts end at %d source and %d target ids of %d and %d", last.Source, last.Target, whole.Source, whole.Target)
-	}
-	return x.Parts, nil
-}
-
-// Examples gives rows by number. It may be asked from another goroutine than
-// the one that trains, one call at a time.
-type Examples interface {
-	Len() int
-	Example(i int) (Example, error)
-}
-
-// ignored is the label of a position that does not count.
-const ignored = -100
 
 // shape is a bucket: the sizes a program is recorded for. Batches are padded up
 // to it; padding is masked and changes nothing.
@@ -63,7 +24,7 @@ const (
 func roundUp(n, step, most int) int { return max(1, min((n+step-1)/step*step, most)) }
 
 // bucketOf is the shape for examples under the given limits.
-func bucketOf(examples []Example, rows, maxSource, maxTarget int) shape {
+func bucketOf(examples []data.Example, rows, maxSource, maxTarget int) shape {
 	s := shape{rows: rows}
 	for _, x := range examples {
 		s.source = max(s.source, len(x.Source))
@@ -151,7 +112,7 @@ func (a spanArrays) use(g *tensor.Graph) t5.Spans {
 
 // write fills the arrays. What lies after the passages of a row, and rows beyond
 // the examples, is padding: without labels, and attended to by nothing.
-func (in *inputs) write(examples []Example) error {
+func (in *inputs) write(examples []data.Example) error {
 	s := in.shape
 	positions := in.prompt + s.source
 	source := make([]uint32, s.rows*s.source)
@@ -159,7 +120,7 @@ func (in *inputs) write(examples []Example) error {
 	labels := make([]uint32, s.rows*s.target)
 	sourceSpans, crossBySpans := make([]uint32, 2*s.rows*positions), make([]uint32, 2*s.rows*positions)
 	targetSpans, crossSpans := make([]uint32, 2*s.rows*s.target), make([]uint32, 2*s.rows*s.target)
-	missing := int32(ignored)
+	missing := int32(data.Ignored)
 	for i := range labels {
 		labels[i] = uint32(missing)
 	}
@@ -173,7 +134,7 @@ func (in *inputs) write(examples []Example) error {
 		if len(x.Source) > s.source || len(x.Target) > s.target {
 			return fmt.Errorf("batch row %d: %d source and %d target ids in a bucket of %d and %d", row, len(x.Source), len(x.Target), s.source, s.target)
 		}
-		parts, err := x.parts()
+		parts, err := x.Passages()
 		if err != nil {
 			return fmt.Errorf("batch row %d: %w", row, err)
 		}
@@ -183,7 +144,7 @@ func (in *inputs) write(examples []Example) error {
 		for i, id := range x.Source {
 			source[row*s.source+i] = uint32(id)
 		}
-		var from Part // in positions
+		var from data.Part // in positions
 		for _, to := range parts {
 			to.Source += in.prompt
 			for i := from.Source; i < to.Source; i++ {
@@ -197,7 +158,7 @@ func (in *inputs) write(examples []Example) error {
 				setSpan(crossSpans, row*s.target+i, from.Source, to.Source)
 				target[row*s.target+i] = uint32(before)
 				labels[row*s.target+i] = uint32(x.Target[i])
-				if before = x.Target[i]; before == ignored {
+				if before = x.Target[i]; before == data.Ignored {
 					before = in.pad
 				}
 			}
@@ -240,7 +201,7 @@ func setSpan(spans []uint32, position, first, end int) {
 
 // forward records a batch's pass up to its loss, which is added to total, and
 // returns the loss of each position.
-func (in *inputs) forward(p *t5.Pass, m Method, total *tensor.Array) *tensor.Value {
+func (in *inputs) forward(p *t5.Pass, m dept.Method, total *tensor.Array) *tensor.Value {
 	g := p.Graph()
 	g.Section("encoder")
 	spans := in.spans.use(g)
@@ -252,10 +213,10 @@ func (in *inputs) forward(p *t5.Pass, m Method, total *tensor.Array) *tensor.Val
 }
 
 // targetTokens counts the positions that have a label.
-func targetTokens(examples []Example) (n int) {
+func targetTokens(examples []data.Example) (n int) {
 	for _, x := range examples {
 		for _, id := range x.Target {
-			if id != ignored {
+			if id != data.Ignored {
 				n++
 			}
 		}
@@ -265,14 +226,14 @@ func targetTokens(examples []Example) (n int) {
 
 // checkIDs refuses ids that the model has no row for; a kernel would read
 // another id's row.
-func checkIDs(c *t5.Config, x Example) error {
+func checkIDs(c *t5.Config, x data.Example) error {
 	for _, id := range x.Source {
 		if id < 0 || int(id) >= c.VocabSize {
 			return fmt.Errorf("token id %d is beyond the model's vocabulary of %d: the tokenizer belongs to another model", id, c.VocabSize)
 		}
 	}
 	for _, id := range x.Target {
-		if id != ignored && (id < 0 || int(id) >= c.VocabSize) {
+		if id != data.Ignored && (id < 0 || int(id) >= c.VocabSize) {
 			return fmt.Errorf("token id %d of the target is beyond the model's vocabulary of %d: the tokenizer belongs to another model", id, c.VocabSize)
 		}
 	}

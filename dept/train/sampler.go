@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"math/bits"
@@ -21,7 +21,7 @@ type Sampler struct {
 // or shuffled anew in each epoch. It panics unless both numbers are positive.
 func NewSampler(rows, batch int, seed uint64, shuffle bool) *Sampler {
 	if rows < 1 || batch < 1 {
-		panic("dept: a sampler needs at least one row and a batch of at least one")
+		panic("train: a sampler needs at least one row and a batch of at least one")
 	}
 	return &Sampler{rows: rows, batch: batch, seed: seed, shuffle: shuffle}
 }

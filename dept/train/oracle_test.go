@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
@@ -31,7 +33,7 @@ type oracle struct {
 // matrix is rows of equal width.
 type matrix [][]float64
 
-func newOracle(t *testing.T, ck *t5.Checkpoint, a *Adapter) *oracle {
+func newOracle(t *testing.T, ck *t5.Checkpoint, a *dept.Adapter) *oracle {
 	o := &oracle{c: ck.Config, weights: map[string][]float64{}, p: wide(a.P), a: wide(a.A), b: wide(a.B),
 		m: a.Config.PromptLength, r: a.Config.Rank, scale: a.Config.Scale()}
 	for _, name := range ck.Names() {
@@ -177,7 +179,7 @@ func (o *oracle) embed(ids []int32) matrix {
 }
 
 // run returns the encoder's output and the logits of a row.
-func (o *oracle) run(x Example) (encoded, logits matrix) {
+func (o *oracle) run(x data.Example) (encoded, logits matrix) {
 	d := o.c.DModel
 	var h matrix
 	for i := range o.m {
@@ -219,7 +221,7 @@ func (o *oracle) run(x Example) (encoded, logits matrix) {
 }
 
 // loss is the mean over all target tokens.
-func (o *oracle) loss(rows []Example) float64 {
+func (o *oracle) loss(rows []data.Example) float64 {
 	var sum float64
 	for _, x := range rows {
 		_, logits := o.run(x)
@@ -239,7 +241,7 @@ func (o *oracle) loss(rows []Example) float64 {
 }
 
 // slope is the derivative of the loss by one of the adapter's numbers.
-func (o *oracle) slope(rows []Example, x *float64) float64 {
+func (o *oracle) slope(rows []data.Example, x *float64) float64 {
 	const h = 1e-5
 	at := *x
 	*x = at + h
@@ -281,7 +283,7 @@ func TestOddSizes(t *testing.T) {
 			longest := 0
 			var rows rowsOfIDs
 			for i, n := range c.sources {
-				x := Example{Target: make([]int32, 2+i)}
+				x := data.Example{Target: make([]int32, 2+i)}
 				for range n {
 					x.Source = append(x.Source, int32(rng.IntN(203)))
 				}
@@ -290,25 +292,25 @@ func TestOddSizes(t *testing.T) {
 				}
 				rows, longest = append(rows, x), max(longest, n)
 			}
-			adapter, err := NewAdapter(AdapterConfig{PromptLength: c.m, Rank: c.r, MaxSourceLength: longest, Width: cfg.DModel, LoraAlpha: c.alpha}, InitVocab, ck, nil, 1)
+			adapter, err := dept.NewAdapter(dept.AdapterConfig{PromptLength: c.m, Rank: c.r, MaxSourceLength: longest, Width: cfg.DModel, LoraAlpha: c.alpha}, dept.InitVocab, ck, nil, 1)
 			require.NoError(t, err)
 			for i := range adapter.B {
 				adapter.B[i] = float32(rng.NormFloat64())
 			}
 			g.holdToOracle(t, e, newOracle(t, ck, adapter), ck, adapter, rows)
 			if longest < 100 { // the oracle takes long, and the kernels are the same
-				g.holdWeights(t, e, newOracle(t, ck, &Adapter{}), ck, rows)
+				g.holdWeights(t, e, newOracle(t, ck, &dept.Adapter{}), ck, rows)
 			}
 		})
 	}
 }
 
-func (g golden) holdToOracle(t *testing.T, e *tensor.Engine, o *oracle, ck *t5.Checkpoint, adapter *Adapter, rows rowsOfIDs) {
+func (g golden) holdToOracle(t *testing.T, e *tensor.Engine, o *oracle, ck *t5.Checkpoint, adapter *dept.Adapter, rows rowsOfIDs) {
 	ctx := context.Background()
 	m, err := t5.LoadModel(ctx, e, ck, false)
 	require.NoError(t, err)
 	t.Cleanup(m.Release)
-	prompt, err := NewPrompt(e, adapter, true)
+	prompt, err := dept.NewPrompt(e, adapter, true)
 	require.NoError(t, err)
 	t.Cleanup(prompt.Release)
 	s := bucketOf(rows, len(rows), adapter.Config.MaxSourceLength, len(rows)+1)
@@ -351,7 +353,7 @@ func (g golden) holdWeights(t *testing.T, e *tensor.Engine, o *oracle, ck *t5.Ch
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	require.NoError(t, err)
 	t.Cleanup(total.Release)
-	graph, in, err := recordTraining(e, m, NewFull(m), bucketOf(rows, len(rows), 100, 100), 0, total)
+	graph, in, err := recordTraining(e, m, dept.NewFull(m), bucketOf(rows, len(rows), 100, 100), 0, total)
 	require.NoError(t, err)
 	t.Cleanup(in.release)
 	program, err := graph.Compile(ctx)

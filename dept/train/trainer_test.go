@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -20,7 +21,7 @@ import (
 type bench struct {
 	e       *tensor.Engine
 	m       *t5.Model
-	adapter *Adapter
+	adapter *dept.Adapter
 	rows    rowsOfIDs
 }
 
@@ -35,15 +36,15 @@ func newBench(t *testing.T, name string) bench {
 	return bench{e, m, g.adapter, g.examples()}
 }
 
-func (b bench) prompt(t *testing.T, a *Adapter) *Prompt {
-	p, err := NewPrompt(b.e, a, true)
+func (b bench) prompt(t *testing.T, a *dept.Adapter) *dept.Prompt {
+	p, err := dept.NewPrompt(b.e, a, true)
 	require.NoError(t, err)
 	t.Cleanup(p.Release)
 	return p
 }
 
 // train runs all steps on rows and returns records and adapter.
-func (b bench) train(t *testing.T, a *Adapter, rows rowsOfIDs, o TrainOptions) ([]StepRecord, *Adapter) {
+func (b bench) train(t *testing.T, a *dept.Adapter, rows rowsOfIDs, o Options) ([]StepRecord, *dept.Adapter) {
 	ctx := context.Background()
 	p := b.prompt(t, a)
 	trainer, err := NewTrainer(ctx, b.e, b.m, p, rows, o)
@@ -65,7 +66,7 @@ func (b bench) train(t *testing.T, a *Adapter, rows rowsOfIDs, o TrainOptions) (
 	return records, trained
 }
 
-var smallRun = TrainOptions{
+var smallRun = Options{
 	Steps: 6, Batch: 2, Accumulate: 1, Rates: [2]float64{0.3, 5e-3}, Clip: 1, Warmup: 1,
 	MaxSourceLength: 32, MaxTargetLength: 8, Seed: 42, Shuffle: true,
 }

@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"fmt"

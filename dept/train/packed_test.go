@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"context"
@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -21,14 +23,14 @@ func passages(vocab int, lengths ...[2]int) rowsOfIDs {
 	rng := rand.New(rand.NewPCG(4, 4))
 	var rows rowsOfIDs
 	for _, n := range lengths {
-		var x Example
+		var x data.Example
 		for range n[0] {
 			x.Source = append(x.Source, int32(2+rng.IntN(vocab-2)))
 		}
 		for i := range n[1] {
 			x.Target = append(x.Target, int32(2+rng.IntN(vocab-2)))
 			if i%5 == 3 {
-				x.Target[i] = ignored
+				x.Target[i] = data.Ignored
 			}
 		}
 		rows = append(rows, x)
@@ -37,11 +39,11 @@ func passages(vocab int, lengths ...[2]int) rowsOfIDs {
 }
 
 // pack puts rows into one.
-func pack(rows rowsOfIDs) (all Example) {
+func pack(rows rowsOfIDs) (all data.Example) {
 	for _, x := range rows {
 		all.Source = append(all.Source, x.Source...)
 		all.Target = append(all.Target, x.Target...)
-		all.Parts = append(all.Parts, Part{len(all.Source), len(all.Target)})
+		all.Parts = append(all.Parts, data.Part{Source: len(all.Source), Target: len(all.Target)})
 	}
 	return all
 }
@@ -67,7 +69,7 @@ func TestPackedRows(t *testing.T) {
 				total, err := e.NewArray("loss", shaders.F32, 1)
 				require.NoError(t, err)
 				defer total.Release()
-				graph, in, err := recordTraining(e, m, NewFull(m), s, 0, total)
+				graph, in, err := recordTraining(e, m, dept.NewFull(m), s, 0, total)
 				require.NoError(t, err)
 				defer in.release()
 				program, err := graph.Compile(ctx)
@@ -107,26 +109,27 @@ func TestPackedRows(t *testing.T) {
 func TestPartsThatDoNotFit(t *testing.T) {
 	b := newBench(t, "gated-untied")
 	row := passages(b.m.Config.VocabSize, [2]int{9, 6})[0]
+	end := func(source, target int) data.Part { return data.Part{Source: source, Target: target} }
 	for _, c := range []struct {
 		prompt int
-		parts  []Part
+		parts  []data.Part
 		err    string
 	}{
-		{0, []Part{}, "the parts end at 0 source and 0 target ids of 9 and 6"},
-		{0, []Part{{4, 3}, {9, 5}}, "the parts end at 9 source and 5 target ids of 9 and 6"},
-		{0, []Part{{4, 3}, {10, 6}}, "the parts end at 10 source"},
-		{0, []Part{{4, 3}, {4, 5}, {9, 6}}, "part 2 ends at 4 source and 5 target ids, the one before at 4 and 3"},
-		{0, []Part{{4, 3}, {9, 2}}, "part 2 ends at 9 source and 2 target ids"},
-		{0, []Part{{-1, 3}, {9, 6}}, "part 1 ends at -1 source"},
-		{0, []Part{{4, 3}, {9, 6}}, ""},
-		{5, []Part{{4, 3}, {9, 6}}, "2 passages behind one prompt"},
-		{5, []Part{{9, 6}}, ""},
+		{0, []data.Part{}, "the parts end at 0 source and 0 target ids of 9 and 6"},
+		{0, []data.Part{end(4, 3), end(9, 5)}, "the parts end at 9 source and 5 target ids of 9 and 6"},
+		{0, []data.Part{end(4, 3), end(10, 6)}, "the parts end at 10 source"},
+		{0, []data.Part{end(4, 3), end(4, 5), end(9, 6)}, "part 2 ends at 4 source and 5 target ids, the one before at 4 and 3"},
+		{0, []data.Part{end(4, 3), end(9, 2)}, "part 2 ends at 9 source and 2 target ids"},
+		{0, []data.Part{end(-1, 3), end(9, 6)}, "part 1 ends at -1 source"},
+		{0, []data.Part{end(4, 3), end(9, 6)}, ""},
+		{5, []data.Part{end(4, 3), end(9, 6)}, "2 passages behind one prompt"},
+		{5, []data.Part{end(9, 6)}, ""},
 	} {
 		in, err := newInputs(b.e, b.m.Config, shape{2, 12, 8}, c.prompt, false)
 		require.NoError(t, err)
 		defer in.release()
 		row.Parts = c.parts
-		err = in.write([]Example{{Source: []int32{1}, Target: []int32{1}}, row})
+		err = in.write([]data.Example{{Source: []int32{1}, Target: []int32{1}}, row})
 		if c.err == "" {
 			assert.NoError(t, err)
 			continue

@@ -1,4 +1,5 @@
-package dept
+// Package data makes rows of files: text to text, or as a task reads it, and then as token ids.
+package data
 
 import (
 	"bufio"
@@ -8,6 +9,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"github.com/go-dept/dept/dept/tasks"
 	"io"
 	"os"
 	"path/filepath"
@@ -21,12 +23,12 @@ type Row struct {
 	Line   int    // the line of the file on which the row starts, from 1
 }
 
-// DataOptions say how rows are made of a file's columns.
-type DataOptions struct {
+// Options say how rows are made of a file's columns.
+type Options struct {
 	// Task gives the columns and the template. Without one, rows are text to text: the source
 	// is the column SourceColumn, or else source, text or sentence; the target is
 	// TargetColumn, or else target or label.
-	Task                       *Task
+	Task                       *tasks.Task
 	SourceColumn, TargetColumn string
 	// Header names the columns of a table whose first line does not, for a caller without a
 	// task; otherwise such a table is an error.
@@ -60,7 +62,7 @@ const maxRow = 16 << 20
 // Reader reads rows one after another. Its errors name file, line and the columns there are.
 type Reader struct {
 	name    string
-	opts    DataOptions
+	opts    Options
 	records records
 	close   []io.Closer
 	rows    int
@@ -73,9 +75,9 @@ type records interface {
 	next() (line int, cells map[string]string, err error)
 }
 
-// OpenData opens a file of rows, whose extension gives its format: .jsonl or .json, .tsv,
+// Open opens a file of rows, whose extension gives its format: .jsonl or .json, .tsv,
 // .csv, .txt, each also with .gz behind it. The caller must Close the reader.
-func OpenData(path string, opts DataOptions) (*Reader, error) {
+func Open(path string, opts Options) (*Reader, error) {
 	base, zipped := strings.CutSuffix(strings.ToLower(path), ".gz")
 	format := Format(strings.TrimPrefix(filepath.Ext(base), "."))
 	if format == "json" {
@@ -105,7 +107,7 @@ func OpenData(path string, opts DataOptions) (*Reader, error) {
 }
 
 // NewReader reads rows of a format from text. The name stands for the file in errors.
-func NewReader(name string, text io.Reader, format Format, opts DataOptions) (*Reader, error) {
+func NewReader(name string, text io.Reader, format Format, opts Options) (*Reader, error) {
 	if opts.Task != nil && (opts.SourceColumn != "" || opts.TargetColumn != "") {
 		return nil, fmt.Errorf("data: task %s has columns of its own: name a task or columns, not both", opts.Task.Name)
 	}
@@ -163,7 +165,7 @@ func (r *Reader) Next() (Row, error) {
 	return row, nil
 }
 
-// Close closes the file, if OpenData opened one.
+// Close closes the file, if Open opened one.
 func (r *Reader) Close() error {
 	var errs []error
 	for _, closer := range r.close {
@@ -181,18 +183,18 @@ type Dataset struct {
 // NewDataset makes a data set of rows at hand.
 func NewDataset(rows []Row) *Dataset { return &Dataset{rows} }
 
-// LoadDataset reads all the rows of a file. It has at least one.
-func LoadDataset(path string, opts DataOptions) (*Dataset, error) {
-	r, err := OpenData(path, opts)
+// Load reads all the rows of a file. It has at least one.
+func Load(path string, opts Options) (*Dataset, error) {
+	r, err := Open(path, opts)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return ReadDataset(r)
+	return ReadAll(r)
 }
 
-// ReadDataset reads all the rows that a reader has left, at least one.
-func ReadDataset(r *Reader) (*Dataset, error) {
+// ReadAll reads all the rows that a reader has left, at least one.
+func ReadAll(r *Reader) (*Dataset, error) {
 	var d Dataset
 	for {
 		row, err := r.Next()

@@ -1,10 +1,12 @@
-package dept
+package train
 
 import (
 	"context"
 	"fmt"
 	"slices"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -27,7 +29,7 @@ type Predictor struct {
 	e      *tensor.Engine
 	m      *t5.Model
 	tok    *text.Tokenizer
-	method Method
+	method dept.Method
 	o      PredictOptions
 
 	generator *generator // the one used last: each holds caches as large as a batch
@@ -55,7 +57,7 @@ type scorer struct {
 
 // NewPredictor makes a predictor; programs are recorded when lengths first
 // occur.
-func NewPredictor(e *tensor.Engine, m *t5.Model, tok *text.Tokenizer, method Method, o PredictOptions) *Predictor {
+func NewPredictor(e *tensor.Engine, m *t5.Model, tok *text.Tokenizer, method dept.Method, o PredictOptions) *Predictor {
 	return &Predictor{
 		e: e, m: m, tok: tok, method: method, o: o, scorers: map[shape]*scorer{},
 	}
@@ -84,7 +86,7 @@ func (p *Predictor) Predict(ctx context.Context, sources []string) ([]string, er
 		return nil, err
 	}
 	done := 0
-	err = p.batches(ctx, examples, func(rows []int, batch []Example) error {
+	err = p.batches(ctx, examples, func(rows []int, batch []data.Example) error {
 		g, err := p.generatorFor(ctx, bucketOf(batch, p.rows(len(sources)), p.o.MaxSourceLength, 0))
 		if err != nil {
 			return err
@@ -119,9 +121,9 @@ func (p *Predictor) Scores(ctx context.Context, sources, labels []string) ([][]f
 		scores[i] = make([]float64, len(labels))
 	}
 	for k, label := range labels {
-		target, _, err := encodeText(p.tok, label, 1<<20)
+		target, _, err := data.Encode(p.tok, label, 1<<20)
 		if err != nil {
-			return nil, fmt.Errorf("tokenise label %q: %w", label, err)
+			return nil, fmt.Errorf("tokenize label %q: %w", label, err)
 		}
 		for i := range examples {
 			examples[i].Target = target
@@ -141,7 +143,7 @@ func (p *Predictor) Scores(ctx context.Context, sources, labels []string) ([][]f
 
 // Losses is the loss of each target token of each example, in their order: the
 // negative log-probability, 0 where the label is not to count.
-func (p *Predictor) Losses(ctx context.Context, examples []Example) ([][]float32, error) {
+func (p *Predictor) Losses(ctx context.Context, examples []data.Example) ([][]float32, error) {
 	losses := make([][]float32, len(examples))
 	most := 1
 	for _, x := range examples {
@@ -150,7 +152,7 @@ func (p *Predictor) Losses(ctx context.Context, examples []Example) ([][]float32
 			return nil, err
 		}
 	}
-	err := p.batches(ctx, examples, func(rows []int, batch []Example) error {
+	err := p.batches(ctx, examples, func(rows []int, batch []data.Example) error {
 		s, err := p.scorer(ctx, bucketOf(batch, p.rows(len(examples)), p.o.MaxSourceLength, most))
 		if err != nil {
 			return err
@@ -179,17 +181,17 @@ func (p *Predictor) Losses(ctx context.Context, examples []Example) ([][]float32
 // rows is the batch size for n texts.
 func (p *Predictor) rows(n int) int { return max(1, min(p.o.Batch, n)) }
 
-func (p *Predictor) encode(sources []string) ([]Example, error) {
-	examples := make([]Example, len(sources))
+func (p *Predictor) encode(sources []string) ([]data.Example, error) {
+	examples := make([]data.Example, len(sources))
 	for i, source := range sources {
-		ids, cut, err := encodeText(p.tok, source, p.o.MaxSourceLength)
+		ids, cut, err := data.Encode(p.tok, source, p.o.MaxSourceLength)
 		if err != nil {
-			return nil, fmt.Errorf("tokenise text %d: %w", i+1, err)
+			return nil, fmt.Errorf("tokenize text %d: %w", i+1, err)
 		}
 		if cut {
 			p.cut++
 		}
-		examples[i] = Example{Source: ids}
+		examples[i] = data.Example{Source: ids}
 		if err := checkIDs(p.m.Config, examples[i]); err != nil {
 			return nil, fmt.Errorf("text %d: %w", i+1, err)
 		}
@@ -199,7 +201,7 @@ func (p *Predictor) encode(sources []string) ([]Example, error) {
 
 // batches goes through examples of like length together, which saves padding
 // and changes no answer.
-func (p *Predictor) batches(ctx context.Context, examples []Example, do func(rows []int, batch []Example) error) error {
+func (p *Predictor) batches(ctx context.Context, examples []data.Example, do func(rows []int, batch []data.Example) error) error {
 	order := make([]int, len(examples))
 	for i := range order {
 		order[i] = i
@@ -209,7 +211,7 @@ func (p *Predictor) batches(ctx context.Context, examples []Example, do func(row
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		batch := make([]Example, len(rows))
+		batch := make([]data.Example, len(rows))
 		for i, row := range rows {
 			batch[i] = examples[row]
 		}
@@ -270,49 +272,4 @@ func (p *Predictor) scorer(ctx context.Context, s shape) (*scorer, error) {
 	}
 	p.scorers[s] = x
 	return x, nil
-}
-
-// Evaluation is what a method scored on rows with known targets.
-type Evaluation struct {
-	Metrics   map[Metric]float64 `json:"metrics"`
-	Rows      int                `json:"rows"`
-	Cut       int                `json:"cut,omitempty"`       // sources too long
-	Confusion *Confusion         `json:"confusion,omitempty"` // of a task with labels
-	Answers   []string           `json:"-"`                   // in the rows' order
-}
-
-// Evaluate predicts every row and scores the answers by the task's metrics, or
-// by exact match without a task.
-func (p *Predictor) Evaluate(ctx context.Context, data *Dataset, task *Task) (*Evaluation, error) {
-	sources, targets := make([]string, data.Len()), make([]string, data.Len())
-	for i := range data.Len() {
-		sources[i], targets[i] = data.Row(i).Source, data.Row(i).Target
-	}
-	cut := p.cut
-	answers, err := p.Predict(ctx, sources)
-	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", err)
-	}
-	v := &Evaluation{Metrics: map[Metric]float64{}, Rows: len(sources), Cut: p.cut - cut, Answers: answers}
-	metrics, labels := []Metric{ExactMatch}, []string(nil)
-	if task != nil {
-		metrics, labels = task.Metrics, task.Targets()
-		if v.Confusion, err = Confuse(answers, targets, labels); err != nil {
-			return nil, fmt.Errorf("evaluate: %w", err)
-		}
-	}
-	for _, metric := range metrics {
-		if v.Metrics[metric], err = Score(metric, answers, targets, labels); err != nil {
-			return nil, fmt.Errorf("evaluate: %w", err)
-		}
-	}
-	return v, nil
-}
-
-// MainMetric is the metric that decides which checkpoint is best.
-func MainMetric(task *Task) Metric {
-	if task == nil {
-		return ExactMatch
-	}
-	return task.Metrics[0]
 }

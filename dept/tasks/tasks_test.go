@@ -1,4 +1,4 @@
-package dept
+package tasks
 
 import (
 	"strings"
@@ -9,9 +9,9 @@ import (
 )
 
 func TestTaskTable(t *testing.T) {
-	for _, name := range TaskNames() {
+	for _, name := range Names() {
 		t.Run(name, func(t *testing.T) {
-			task, err := LookupTask(name)
+			task, err := Lookup(name)
 			require.NoError(t, err)
 			assert.Equal(t, name, task.Name)
 			assert.Equal(t, []string{"0", "1", "2", "3"}[:len(task.Labels)], task.Targets())
@@ -40,9 +40,9 @@ func TestTaskTable(t *testing.T) {
 }
 
 func TestLookupTaskListsNames(t *testing.T) {
-	_, err := LookupTask("sst3")
+	_, err := Lookup("sst3")
 	require.Error(t, err)
-	for _, name := range TaskNames() {
+	for _, name := range Names() {
 		assert.Contains(t, err.Error(), name)
 	}
 }

@@ -1,4 +1,4 @@
-package dept
+package data
 
 import (
 	"os"
@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/internal/reference"
 )
 
@@ -18,7 +19,7 @@ func TestReferenceData(t *testing.T) {
 	if !ok {
 		return
 	}
-	sources := map[string]Template{
+	sources := map[string]tasks.Template{
 		"sst2":   "sentence: {one}",
 		"cola":   "sentence: {one}",
 		"rte":    "sentence1: {one} sentence2: {two}",
@@ -52,7 +53,7 @@ func TestReferenceData(t *testing.T) {
 			path := filepath.Join(data, tc.path)
 			opts := task(tc.task)
 			opts.NeedTarget = !tc.test
-			d, err := LoadDataset(path, opts)
+			d, err := Load(path, opts)
 			require.NoError(t, err)
 
 			content, err := os.ReadFile(path)

@@ -1,7 +1,10 @@
-package dept
+// Package tasks is the table of tasks: how the files that they are published in become text to
+// text, and by which metrics answers are scored.
+package tasks
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -30,9 +33,9 @@ type Layout struct {
 	Packed Template
 }
 
-// The table. Templates are those of the DePT authors' code (no task name in front); AG News,
+// known is the table. Templates are those of the DePT authors' code (no task name in front); AG News,
 // which they do not have, follows their other one-sentence tasks.
-var tasks = []Task{
+var known = []Task{
 	{
 		Name:    "sst2",
 		Labels:  []string{"negative", "positive"},
@@ -84,22 +87,22 @@ var tasks = []Task{
 
 const wicSource = "sentence1: {sentence1} sentence2: {sentence2} word: {word}"
 
-// LookupTask finds a task by its name, such as "sst2". The error for any other name lists
+// Lookup finds a task by its name, such as "sst2". The error for any other name lists
 // the names there are.
-func LookupTask(name string) (*Task, error) {
-	for i := range tasks {
-		if tasks[i].Name == name {
-			return &tasks[i], nil
+func Lookup(name string) (*Task, error) {
+	for i := range known {
+		if known[i].Name == name {
+			return &known[i], nil
 		}
 	}
-	return nil, fmt.Errorf("unknown task %q: the tasks are %s", name, strings.Join(TaskNames(), ", "))
+	return nil, fmt.Errorf("unknown task %q: the tasks are %s", name, strings.Join(Names(), ", "))
 }
 
-// TaskNames lists the known tasks in the table's order.
-func TaskNames() []string {
-	names := make([]string, len(tasks))
-	for i := range tasks {
-		names[i] = tasks[i].Name
+// Names lists the known tasks in the table's order.
+func Names() []string {
+	names := make([]string, len(known))
+	for i := range known {
+		names[i] = known[i].Name
 	}
 	return names
 }
@@ -113,8 +116,47 @@ func (t *Task) Targets() []string {
 	return targets
 }
 
-// target turns a label as a file spells it into the target text, or says that it is none.
-func (t *Task) target(l *Layout, label string) (string, bool) {
+// Layout is the first of the task's layouts whose source columns are all there,
+// nil where none is.
+func (t *Task) Layout(columns map[string]string) *Layout {
+	for i := range t.Layouts {
+		layout := &t.Layouts[i]
+		if !slices.ContainsFunc(layout.Columns(), func(column string) bool {
+			_, ok := columns[column]
+			return !ok
+		}) {
+			return layout
+		}
+	}
+	return nil
+}
+
+// packedColumn is the one column of a layout that is Packed.
+const packedColumn = "text"
+
+// Columns lists the columns that the layout's source takes from a file.
+func (l *Layout) Columns() []string {
+	if l.Packed != "" {
+		return []string{packedColumn}
+	}
+	return l.Source.Columns()
+}
+
+// Text is the source of a row that has these columns. A packed text that does
+// not have the form of Packed is an error.
+func (l *Layout) Text(columns map[string]string) (string, error) {
+	if l.Packed != "" {
+		var ok bool
+		if columns, ok = l.Packed.Match(columns[packedColumn]); !ok {
+			return "", fmt.Errorf("column %q does not read %q", packedColumn, l.Packed)
+		}
+	}
+	return l.Source.Fill(columns), nil
+}
+
+// TargetOf turns a label, as files of the layout spell it, into the target text,
+// or reports that it is none.
+func (t *Task) TargetOf(l *Layout, label string) (string, bool) {
 	label = strings.TrimSpace(label)
 	for i := range t.Labels {
 		target := strconv.Itoa(i)
@@ -129,8 +171,8 @@ func (t *Task) target(l *Layout, label string) (string, bool) {
 	return "", false
 }
 
-// spellings lists what a label may be, for an error message.
-func (t *Task) spellings(l *Layout) string {
+// Spellings lists what a label may be in files of the layout, for an error message.
+func (t *Task) Spellings(l *Layout) string {
 	spelled := make([]string, len(t.Labels))
 	for i, name := range t.Labels {
 		if l.Labels != nil {
@@ -140,4 +182,12 @@ func (t *Task) spellings(l *Layout) string {
 		}
 	}
 	return strings.Join(spelled, ", ")
+}
+
+// MainMetric is the metric that decides which checkpoint is best.
+func MainMetric(task *Task) Metric {
+	if task == nil {
+		return ExactMatch
+	}
+	return task.Metrics[0]
 }

@@ -1,4 +1,4 @@
-package dept
+package data
 
 import (
 	"bytes"
@@ -10,17 +10,18 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 // readAll reads text as a file of the given name and format.
-func readAll(format Format, text string, opts DataOptions) ([]Row, error) {
+func readAll(format Format, text string, opts Options) ([]Row, error) {
 	r, err := NewReader("rows."+string(format), strings.NewReader(text), format, opts)
 	if err != nil {
 		return nil, err
 	}
-	d, err := ReadDataset(r)
+	d, err := ReadAll(r)
 	if err != nil {
 		return nil, err
 	}
@@ -32,39 +33,39 @@ func TestReadRows(t *testing.T) {
 		name   string
 		format Format
 		text   string
-		opts   DataOptions
+		opts   Options
 		want   []Row
 	}{
 		{"jsonl", JSONL,
-			`{"source": "a \"b\" é\u00e9", "target": "x"}` + "\n" + ` {"target":"y","source":"c"}` + "\n", DataOptions{},
+			`{"source": "a \"b\" é\u00e9", "target": "x"}` + "\n" + ` {"target":"y","source":"c"}` + "\n", Options{},
 			[]Row{{`a "b" éé`, "x", 1}, {"c", "y", 2}}},
 		{"numbers and booleans become text", JSONL,
-			`{"source": 1.50, "target": 2}` + "\n" + `{"source": "s", "target": true}`, DataOptions{},
+			`{"source": 1.50, "target": 2}` + "\n" + `{"source": "s", "target": true}`, Options{},
 			[]Row{{"1.50", "2", 1}, {"s", "true", 2}}},
 		{"other values are left out", JSONL,
-			`{"source": ["a"], "text": null, "sentence": "s", "target": {}, "label": 1}`, DataOptions{},
+			`{"source": ["a"], "text": null, "sentence": "s", "target": {}, "label": 1}`, Options{},
 			[]Row{{"s", "1", 1}}},
-		{"text and label", JSONL, `{"label": 0, "text": "a"}`, DataOptions{}, []Row{{"a", "0", 1}}},
+		{"text and label", JSONL, `{"label": 0, "text": "a"}`, Options{}, []Row{{"a", "0", 1}}},
 		{"columns by name", CSV, "id,review,stars\n1,good,5\n",
-			DataOptions{SourceColumn: "review", TargetColumn: "stars"}, []Row{{"good", "5", 2}}},
+			Options{SourceColumn: "review", TargetColumn: "stars"}, []Row{{"good", "5", 2}}},
 		{"a named column before a known one", TSV, "source\treview\tlabel\na\tb\t1\n",
-			DataOptions{SourceColumn: "review"}, []Row{{"b", "1", 2}}},
-		{"header of the caller's", CSV, "a,1\nb,0\n", DataOptions{Header: []string{"text", "label"}}, []Row{{"a", "1", 1}, {"b", "0", 2}}},
-		{"header of the file's before it", TSV, "label\tsource\n1\ta\n", DataOptions{Header: []string{"text", "label"}}, []Row{{"a", "1", 2}}},
-		{"no target", CSV, "text\na\n", DataOptions{}, []Row{{"a", "", 2}}},
-		{"tsv quotes are characters", TSV, "sentence\tlabel\n\"a\t1\nb\"\" \"\t0\n", DataOptions{},
+			Options{SourceColumn: "review"}, []Row{{"b", "1", 2}}},
+		{"header of the caller's", CSV, "a,1\nb,0\n", Options{Header: []string{"text", "label"}}, []Row{{"a", "1", 1}, {"b", "0", 2}}},
+		{"header of the file's before it", TSV, "label\tsource\n1\ta\n", Options{Header: []string{"text", "label"}}, []Row{{"a", "1", 2}}},
+		{"no target", CSV, "text\na\n", Options{}, []Row{{"a", "", 2}}},
+		{"tsv quotes are characters", TSV, "sentence\tlabel\n\"a\t1\nb\"\" \"\t0\n", Options{},
 			[]Row{{`"a`, "1", 2}, {`b"" "`, "0", 3}}},
-		{"csv quotes are quotes", CSV, "text,label\n\"a, \"\"b\"\"\nc\",1\nd,0\n", DataOptions{},
+		{"csv quotes are quotes", CSV, "text,label\n\"a, \"\"b\"\"\nc\",1\nd,0\n", Options{},
 			[]Row{{"a, \"b\"\nc", "1", 2}, {"d", "0", 4}}},
-		{"byte-order mark and CRLF, tsv", TSV, "\ufefftext\tlabel\r\na\t1\r\n", DataOptions{}, []Row{{"a", "1", 2}}},
-		{"byte-order mark and CRLF, csv", CSV, "\ufefftext,label\r\n\"a\r\nb\",1\r\nc,0\r\n", DataOptions{},
+		{"byte-order mark and CRLF, tsv", TSV, "\ufefftext\tlabel\r\na\t1\r\n", Options{}, []Row{{"a", "1", 2}}},
+		{"byte-order mark and CRLF, csv", CSV, "\ufefftext,label\r\n\"a\r\nb\",1\r\nc,0\r\n", Options{},
 			[]Row{{"a\nb", "1", 2}, {"c", "0", 4}}},
-		{"byte-order mark and CRLF, jsonl", JSONL, "\ufeff{\"text\":\"a\"}\r\n", DataOptions{}, []Row{{"a", "", 1}}},
-		{"blank lines at the end, jsonl", JSONL, "{\"text\":\"a\"}\n\n  \r\n\n", DataOptions{}, []Row{{"a", "", 1}}},
-		{"blank lines at the end, csv", CSV, "text\na\n\n\n", DataOptions{}, []Row{{"a", "", 2}}},
-		{"no end of the last line", TSV, "text\tlabel\na\t1", DataOptions{}, []Row{{"a", "1", 2}}},
-		{"empty cells", TSV, "text\tlabel\n\t\n", DataOptions{}, []Row{{"", "", 2}}},
-		{"plain text", Text, "a b\n \"c\"\n", DataOptions{}, []Row{{"a b", "", 1}, {` "c"`, "", 2}}},
+		{"byte-order mark and CRLF, jsonl", JSONL, "\ufeff{\"text\":\"a\"}\r\n", Options{}, []Row{{"a", "", 1}}},
+		{"blank lines at the end, jsonl", JSONL, "{\"text\":\"a\"}\n\n  \r\n\n", Options{}, []Row{{"a", "", 1}}},
+		{"blank lines at the end, csv", CSV, "text\na\n\n\n", Options{}, []Row{{"a", "", 2}}},
+		{"no end of the last line", TSV, "text\tlabel\na\t1", Options{}, []Row{{"a", "1", 2}}},
+		{"empty cells", TSV, "text\tlabel\n\t\n", Options{}, []Row{{"", "", 2}}},
+		{"plain text", Text, "a b\n \"c\"\n", Options{}, []Row{{"a b", "", 1}, {` "c"`, "", 2}}},
 
 		{"sst2 train", TSV, "sentence\tlabel\na \"b\" \t1\n", task("sst2"), []Row{{"sentence: a \"b\" ", "1", 2}}},
 		{"sst2 test-labeled", TSV, "sentence\tlabel\r\na .\t0\r\n", task("sst2"), []Row{{"sentence: a .", "0", 2}}},
@@ -98,30 +99,30 @@ func TestReadRows(t *testing.T) {
 }
 
 // task is the options for training on a task.
-func task(name string) DataOptions {
-	task, err := LookupTask(name)
+func task(name string) Options {
+	task, err := tasks.Lookup(name)
 	if err != nil {
 		panic(err)
 	}
-	return DataOptions{Task: task, NeedTarget: true}
+	return Options{Task: task, NeedTarget: true}
 }
 
 // unlabelled is the options for predicting.
-func unlabelled(name string) DataOptions { return DataOptions{Task: task(name).Task} }
+func unlabelled(name string) Options { return Options{Task: task(name).Task} }
 
 func TestReadErrors(t *testing.T) {
-	train := DataOptions{NeedTarget: true}
+	train := Options{NeedTarget: true}
 	for _, tc := range []struct {
 		name   string
 		format Format
 		text   string
-		opts   DataOptions
+		opts   Options
 		want   string
 	}{
 		{"empty jsonl", JSONL, "", train, "rows.jsonl: holds no rows"},
 		{"empty tsv", TSV, "", train, "rows.tsv: holds no rows"},
 		{"empty csv", CSV, "\n\n", train, "rows.csv: holds no rows"},
-		{"empty txt", Text, "\ufeff\n", DataOptions{}, "rows.txt: holds no rows"},
+		{"empty txt", Text, "\ufeff\n", Options{}, "rows.txt: holds no rows"},
 		{"header alone, tsv", TSV, "text\tlabel\n", train, "rows.tsv: holds no rows"},
 		{"header alone, csv", CSV, "text,label\n", train, "rows.csv: holds no rows"},
 
@@ -136,22 +137,22 @@ func TestReadErrors(t *testing.T) {
 		{"an empty target", CSV, "text,label\na,\n", train, "rows.csv:2: the target is empty"},
 		{"a target of white space", JSONL, `{"text":"a","label":" \t"}`, train, "rows.jsonl:1: the target is empty"},
 		{"a column twice", TSV, "text\tlabel\ttext\na\t1\tb\n", train, `rows.tsv:1: two columns are called "text"`},
-		{"no named source", TSV, "text\tlabel\na\t1\n", DataOptions{SourceColumn: "review"},
+		{"no named source", TSV, "text\tlabel\na\t1\n", Options{SourceColumn: "review"},
 			`rows.tsv:1: no column "review" for the source (columns: text, label)`},
-		{"no named target", TSV, "text\tlabel\na\t1\n", DataOptions{TargetColumn: "stars", NeedTarget: true},
+		{"no named target", TSV, "text\tlabel\na\t1\n", Options{TargetColumn: "stars", NeedTarget: true},
 			`rows.tsv:2: no column "stars" for the target (columns: label, text)`},
 		{"too many cells", TSV, "text\tlabel\na\t1\t\n", train, "rows.tsv:2: the row has 3 cells, the table 2 columns (text, label)"},
 		{"too few cells", CSV, "text,label\na,1\nb\n", train, "rows.csv:3: the row has 1 cells, the table 2 columns (text, label)"},
 		{"a bare quote", CSV, "text,label\na,1\nb\"c,1\n", train, `rows.csv:3: bare " in non-quoted`},
 		{"an open quote", CSV, "text,label\n\"b,1\nc,1\n", train, `rows.csv:2: extraneous or missing " in quoted-field`},
-		{"a blank line, jsonl", JSONL, "{\"text\":\"a\"}\n\n\n{\"text\":\"a\"}\n", DataOptions{}, "rows.jsonl:2: a blank line"},
-		{"a blank line, tsv", TSV, "text\na\n\nb\n", DataOptions{}, "rows.tsv:3: a blank line"},
-		{"a blank line, csv", CSV, "text\n\"a\nb\"\n\nb\n", DataOptions{}, "rows.csv:4: a blank line"},
-		{"a blank line, txt", Text, "\na\n", DataOptions{}, "rows.txt:1: a blank line"},
-		{"not UTF-8, jsonl", JSONL, "{\"text\":\"a\xff\"}", DataOptions{}, "rows.jsonl:1: not UTF-8"},
-		{"not UTF-8, csv", CSV, "text\n\"a\xff\"\n", DataOptions{}, "rows.csv:2: not UTF-8"},
-		{"UTF-16", CSV, "\xff\xfet\x00e\x00", DataOptions{}, "rows.csv:1: not UTF-8"},
-		{"no format", "parquet", "", DataOptions{}, `rows.parquet: unknown format "parquet"`},
+		{"a blank line, jsonl", JSONL, "{\"text\":\"a\"}\n\n\n{\"text\":\"a\"}\n", Options{}, "rows.jsonl:2: a blank line"},
+		{"a blank line, tsv", TSV, "text\na\n\nb\n", Options{}, "rows.tsv:3: a blank line"},
+		{"a blank line, csv", CSV, "text\n\"a\nb\"\n\nb\n", Options{}, "rows.csv:4: a blank line"},
+		{"a blank line, txt", Text, "\na\n", Options{}, "rows.txt:1: a blank line"},
+		{"not UTF-8, jsonl", JSONL, "{\"text\":\"a\xff\"}", Options{}, "rows.jsonl:1: not UTF-8"},
+		{"not UTF-8, csv", CSV, "text\n\"a\xff\"\n", Options{}, "rows.csv:2: not UTF-8"},
+		{"UTF-16", CSV, "\xff\xfet\x00e\x00", Options{}, "rows.csv:1: not UTF-8"},
+		{"no format", "parquet", "", Options{}, `rows.parquet: unknown format "parquet"`},
 
 		{"sst2 without its column", TSV, "text\tlabel\na\t1\n", task("sst2"),
 			"rows.tsv:1: the columns of task sst2 are missing: sentence (columns: text, label)"},
@@ -167,7 +168,7 @@ func TestReadErrors(t *testing.T) {
 		{"sst2 with an empty label", TSV, "sentence\tlabel\na\t\n", task("sst2"), `rows.tsv:2: label "" is no label of task sst2`},
 		{"agnews counts from 1 there", CSV, "0,T,a\n", task("agnews"),
 			`rows.csv:1: Class Index "0" is no label of task agnews: it has 1 (World), 2 (Sports), 3 (Business), 4 (Sci/Tech)`},
-		{"task and columns", JSONL, "", DataOptions{Task: task("sst2").Task, SourceColumn: "a"}, "name a task or columns, not both"},
+		{"task and columns", JSONL, "", Options{Task: task("sst2").Task, SourceColumn: "a"}, "name a task or columns, not both"},
 		{"plain text for a pair", Text, "a\n", unlabelled("rte"), "a row of task rte is 2 texts (sentence1, sentence2)"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -201,11 +202,11 @@ func TestLongRows(t *testing.T) {
 		{CSV, "text\n\"", "\"\n"},
 		{Text, "", "\n"},
 	} {
-		rows, err := readAll(tc.format, tc.before+long+tc.behind, DataOptions{})
+		rows, err := readAll(tc.format, tc.before+long+tc.behind, Options{})
 		require.NoError(t, err, tc.format)
 		assert.True(t, len(rows) == 1 && rows[0].Source == long, tc.format)
 
-		_, err = readAll(tc.format, tc.before+long+long+tc.behind, DataOptions{})
+		_, err = readAll(tc.format, tc.before+long+long+tc.behind, Options{})
 		assert.ErrorContains(t, err, "a row of more than 16 MiB", tc.format)
 	}
 }
@@ -214,7 +215,7 @@ func TestLongRows(t *testing.T) {
 func TestReaderStreams(t *testing.T) {
 	from, to := io.Pipe()
 	go io.WriteString(to, "one\n")
-	r, err := NewReader("pipe", from, Text, DataOptions{})
+	r, err := NewReader("pipe", from, Text, Options{})
 	require.NoError(t, err)
 	for i, line := range []string{"one", "two"} {
 		if i > 0 {
@@ -246,7 +247,7 @@ func TestOpenData(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".gz"), zipped.Bytes(), 0o666))
 		for _, name := range []string{name, name + ".gz"} {
-			d, err := LoadDataset(filepath.Join(dir, name), DataOptions{NeedTarget: true})
+			d, err := Load(filepath.Join(dir, name), Options{NeedTarget: true})
 			require.NoError(t, err, name)
 			require.Equal(t, 1, d.Len())
 			assert.Equal(t, "s", d.Row(0).Source)
@@ -259,7 +260,7 @@ func TestOpenData(t *testing.T) {
 		}
 		cut := zipped.Bytes()[:zipped.Len()-6]
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "cut."+name+".gz"), cut, 0o666))
-		_, err := LoadDataset(filepath.Join(dir, "cut."+name+".gz"), DataOptions{})
+		_, err := Load(filepath.Join(dir, "cut."+name+".gz"), Options{})
 		assert.ErrorContains(t, err, "unexpected EOF", name)
 	}
 
@@ -272,11 +273,11 @@ func TestOpenData(t *testing.T) {
 		if name != "absent.csv" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("text\na\n"), 0o666))
 		}
-		_, err := OpenData(filepath.Join(dir, name), DataOptions{})
+		_, err := Open(filepath.Join(dir, name), Options{})
 		assert.ErrorContains(t, err, want)
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.csv"), 0o777))
-	_, err := LoadDataset(filepath.Join(dir, "folder.csv"), DataOptions{})
+	_, err := Load(filepath.Join(dir, "folder.csv"), Options{})
 	assert.ErrorContains(t, err, "folder.csv:1: ")
 }
 
@@ -288,9 +289,9 @@ func TestFingerprintTellsRowsApart(t *testing.T) {
 		`{"source": "ab"}` + "\n" + `{"source": "c"}`,
 		`{"source": "c"}` + "\n" + `{"source": "ab"}`,
 	} {
-		r, err := NewReader("rows", strings.NewReader(text), JSONL, DataOptions{})
+		r, err := NewReader("rows", strings.NewReader(text), JSONL, Options{})
 		require.NoError(t, err)
-		d, err := ReadDataset(r)
+		d, err := ReadAll(r)
 		require.NoError(t, err)
 		assert.Empty(t, seen[d.Fingerprint()], text)
 		seen[d.Fingerprint()] = text

@@ -1,4 +1,4 @@
-package dept
+package train
 
 import (
 	"bytes"
@@ -13,6 +13,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/internal/atomicfile"
 )
 
@@ -23,17 +25,17 @@ const (
 	StateFile = "state.safetensors" // what --resume goes on from
 )
 
-// RunSettings decide every number of a run on one device.
-type RunSettings struct {
-	Method    string        `json:"method"` // dept, pt or full
-	Task      string        `json:"task,omitempty"`
-	Train     TrainOptions  `json:"train"`
-	Adapter   AdapterConfig `json:"adapter"`
-	Start     string        `json:"start"` // where P, A and B start: an init rule or an adapter's fingerprint
-	EvalEvery int           `json:"eval_every"`
-	Model     string        `json:"model"` // fingerprints
-	Data      string        `json:"data"`
-	Dev       string        `json:"dev,omitempty"`
+// Settings decide every number of a run on one device.
+type Settings struct {
+	Method    string             `json:"method"` // dept, pt or full
+	Task      string             `json:"task,omitempty"`
+	Train     Options            `json:"train"`
+	Adapter   dept.AdapterConfig `json:"adapter"`
+	Start     string             `json:"start"` // where P, A and B start: an init rule or an adapter's fingerprint
+	EvalEvery int                `json:"eval_every"`
+	Model     string             `json:"model"` // fingerprints
+	Data      string             `json:"data"`
+	Dev       string             `json:"dev,omitempty"`
 }
 
 // EvalRecord is the log's line for an evaluation.
@@ -48,7 +50,7 @@ type EvalRecord struct {
 // adapter or checkpoint, and can be stopped and resumed at any step.
 type Run struct {
 	Dir       string
-	Settings  RunSettings
+	Settings  Settings
 	Trainer   *Trainer
 	SaveEvery int
 	// Save writes the adapter or checkpoint into Dir, whole or not at all.
@@ -56,7 +58,7 @@ type Run struct {
 	// Evaluate scores the method as it stands; nil without dev data. Metric
 	// decides which is best; without one the folder holds the last.
 	Evaluate func(context.Context) (*Evaluation, error)
-	Metric   Metric
+	Metric   tasks.Metric
 	// OnRecord and OnEval, if set, see what the log gets.
 	OnRecord func(StepRecord)
 	OnEval   func(EvalRecord)
@@ -67,7 +69,7 @@ type Run struct {
 
 // HoldsRun reports whether a folder holds anything that a run would replace.
 func HoldsRun(dir string) bool {
-	for _, name := range []string{RunFile, LogFile, StateFile, AdapterConfigFile, AdapterWeightsFile, "config.json", "model.safetensors"} {
+	for _, name := range []string{RunFile, LogFile, StateFile, dept.AdapterConfigFile, dept.AdapterWeightsFile, "config.json", "model.safetensors"} {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true
 		}
@@ -108,7 +110,7 @@ func (r *Run) Begin(ctx context.Context) error {
 	// What a run of another kind made would be taken for this one's.
 	other := []string{"config.json", "model.safetensors"}
 	if r.Settings.Method == "full" {
-		other = []string{AdapterConfigFile, AdapterWeightsFile, adapterTorchFile}
+		other = []string{dept.AdapterConfigFile, dept.AdapterWeightsFile, dept.AdapterTorchFile}
 	}
 	if err := removeFiles(r.Dir, other...); err != nil {
 		return fmt.Errorf("begin run: %w", err)
@@ -156,7 +158,7 @@ func (r *Run) Resume() error {
 }
 
 // sameSettings names the first setting in which a run differs from run.json.
-func sameSettings(old []byte, now RunSettings) error {
+func sameSettings(old []byte, now Settings) error {
 	var a, b map[string]any
 	if err := json.Unmarshal(old, &a); err != nil {
 		return fmt.Errorf("%s: %w", RunFile, err)
@@ -337,7 +339,7 @@ func (r *Run) stepLine(s StepRecord) any {
 		LRPrompt  float64  `json:"lr_prompt"`
 		LRLowRank float64  `json:"lr_lowrank"`
 		LR        *float64 `json:"lr,omitempty"` // full fine-tuning has one rate
-	}{StepRecord: s, LRPrompt: s.Rates[GroupPrompt], LRLowRank: s.Rates[GroupLowRank]}
+	}{StepRecord: s, LRPrompt: s.Rates[dept.GroupPrompt], LRLowRank: s.Rates[dept.GroupLowRank]}
 	if r.Settings.Method == "full" {
 		line.LR, line.LRPrompt = &s.Rates[0], 0
 	}

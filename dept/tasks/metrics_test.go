@@ -1,4 +1,4 @@
-package dept
+package tasks
 
 import (
 	"math"

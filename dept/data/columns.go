@@ -1,4 +1,4 @@
-package dept
+package data
 
 import (
 	"errors"
@@ -15,14 +15,14 @@ var (
 	targetColumns = []string{"target", "label"}
 )
 
-func (o *DataOptions) sources() []string {
+func (o *Options) sources() []string {
 	if o.SourceColumn != "" {
 		return []string{o.SourceColumn}
 	}
 	return sourceColumns
 }
 
-func (o *DataOptions) targets() []string {
+func (o *Options) targets() []string {
 	if o.TargetColumn != "" {
 		return []string{o.TargetColumn}
 	}
@@ -30,7 +30,7 @@ func (o *DataOptions) targets() []string {
 }
 
 // row makes a row, all but its line, of the columns of a record.
-func (o *DataOptions) row(cells map[string]string) (Row, error) {
+func (o *Options) row(cells map[string]string) (Row, error) {
 	if o.Task != nil {
 		return o.taskRow(cells)
 	}
@@ -48,71 +48,43 @@ func (o *DataOptions) row(cells map[string]string) (Row, error) {
 	return Row{Source: source, Target: target}, nil
 }
 
-func (o *DataOptions) taskRow(cells map[string]string) (Row, error) {
-	layout := o.layout(cells)
+func (o *Options) taskRow(cells map[string]string) (Row, error) {
+	layout := o.Task.Layout(cells)
 	if layout == nil {
 		return Row{}, o.noLayout(slices.Sorted(maps.Keys(cells)))
 	}
-	columns := cells
-	if layout.Packed != "" {
-		var ok bool
-		if columns, ok = layout.Packed.Match(cells[packedColumn]); !ok {
-			return Row{}, fmt.Errorf("column %q does not read %q", packedColumn, layout.Packed)
-		}
+	source, err := layout.Text(cells)
+	if err != nil {
+		return Row{}, err
 	}
 	label, ok := cells[layout.Target]
-	target, legal := o.Task.target(layout, label)
+	target, legal := o.Task.TargetOf(layout, label)
 	if o.NeedTarget && !ok {
 		return Row{}, fmt.Errorf("no column %q for the target of task %s (columns: %s)", layout.Target, o.Task.Name, columnsOf(cells))
 	}
 	if o.NeedTarget && !legal {
-		return Row{}, fmt.Errorf("%s %.40q is no label of task %s: it has %s", layout.Target, label, o.Task.Name, o.Task.spellings(layout))
+		return Row{}, fmt.Errorf("%s %.40q is no label of task %s: it has %s", layout.Target, label, o.Task.Name, o.Task.Spellings(layout))
 	}
-	return Row{Source: layout.Source.Fill(columns), Target: target}, nil
-}
-
-// packedColumn is the one column of a layout that is Packed.
-const packedColumn = "text"
-
-// needs lists the columns that a layout's source takes from a file.
-func (l *Layout) needs() []string {
-	if l.Packed != "" {
-		return []string{packedColumn}
-	}
-	return l.Source.Columns()
-}
-
-// layout is the task's first layout whose source columns are all there, or nil.
-func (o *DataOptions) layout(cells map[string]string) *Layout {
-	for i := range o.Task.Layouts {
-		layout := &o.Task.Layouts[i]
-		if !slices.ContainsFunc(layout.needs(), func(column string) bool {
-			_, ok := cells[column]
-			return !ok
-		}) {
-			return layout
-		}
-	}
-	return nil
+	return Row{Source: source, Target: target}, nil
 }
 
 // noLayout is the error for a file or row with none of the task's layouts.
-func (o *DataOptions) noLayout(columns []string) error {
+func (o *Options) noLayout(columns []string) error {
 	var known []string
 	for i := range o.Task.Layouts {
-		known = append(known, strings.Join(o.Task.Layouts[i].needs(), ", "))
+		known = append(known, strings.Join(o.Task.Layouts[i].Columns(), ", "))
 	}
 	return fmt.Errorf("the columns of task %s are missing: %s (columns: %s)", o.Task.Name, strings.Join(known, "; or "), columnList(columns))
 }
 
 // header gives the names of a table's columns and whether its first line holds them.
-func (o *DataOptions) header(first []string) (names []string, inFile bool, err error) {
+func (o *Options) header(first []string) (names []string, inFile bool, err error) {
 	named := make(map[string]string, len(first))
 	for _, name := range first {
 		named[name] = ""
 	}
 	if o.Task == nil {
-		// A wrong header is told at once, and at its own line.
+		// A wrong header is an error at once, and at its own line.
 		if _, ok := firstOf(named, o.sources()); !ok {
 			if o.Header != nil {
 				return o.Header, false, nil
@@ -121,7 +93,7 @@ func (o *DataOptions) header(first []string) (names []string, inFile bool, err e
 		}
 		return first, true, nil
 	}
-	if o.layout(named) != nil {
+	if o.Task.Layout(named) != nil {
 		return first, true, nil
 	}
 	for i := range o.Task.Layouts {
@@ -133,15 +105,15 @@ func (o *DataOptions) header(first []string) (names []string, inFile bool, err e
 }
 
 // onlyColumn is the column of a source that is one text.
-func (o *DataOptions) onlyColumn() (string, error) {
+func (o *Options) onlyColumn() (string, error) {
 	if o.Task == nil {
 		return o.sources()[0], nil
 	}
-	needs := o.Task.Layouts[0].needs()
-	if len(needs) != 1 {
-		return "", fmt.Errorf("a row of task %s is %d texts (%s), a line of plain text is one: take .jsonl, .tsv or .csv", o.Task.Name, len(needs), strings.Join(needs, ", "))
+	columns := o.Task.Layouts[0].Columns()
+	if len(columns) != 1 {
+		return "", fmt.Errorf("a row of task %s is %d texts (%s), a line of plain text is one: take .jsonl, .tsv or .csv", o.Task.Name, len(columns), strings.Join(columns, ", "))
 	}
-	return needs[0], nil
+	return columns[0], nil
 }
 
 func firstOf(cells map[string]string, names []string) (text string, ok bool) {
