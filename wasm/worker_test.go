@@ -67,6 +67,9 @@ func newPage(t *testing.T) *page {
 	return p
 }
 
+// patience ends a test that hangs; it is no measure of what is waited for.
+const patience = 10 * time.Minute
+
 // await gives the next message of a type; an error that nobody waits for fails
 // the test.
 func await[M Message](p *page) M {
@@ -76,7 +79,7 @@ func await[M Message](p *page) M {
 
 func awaitThat[M Message](p *page, fits func(M) bool) M {
 	p.t.Helper()
-	timeout := time.AfterFunc(time.Minute, func() {
+	timeout := time.AfterFunc(patience, func() {
 		p.mu.Lock()
 		p.read = -1
 		p.cond.Broadcast()
@@ -98,7 +101,7 @@ func awaitThat[M Message](p *page, fits func(M) bool) M {
 		}
 		if p.read < 0 {
 			var none M
-			p.t.Fatalf("no message %q within a minute; all there were: %v", none.kind(), p.got)
+			p.t.Fatalf("no message %q within %s; all there were: %v", none.kind(), patience, p.got)
 		}
 		p.cond.Wait()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"slices"
+	"syscall/js"
 	"testing"
 	"time"
 
@@ -194,7 +195,7 @@ func TestLostDevice(t *testing.T) {
 // TestCrash works until the GPU process dies, which whoever runs it brings about
 // on the line it logs, and then opens the device again.
 func TestCrash(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // ends a test that hangs
 	defer cancel()
 	dev, err := wgpu.Open(ctx, "")
 	require.NoError(t, err)
@@ -220,8 +221,9 @@ func TestCrash(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// A training step replays about 600 dispatches; five hundred of them leave the
-// heap where it was.
+// A training step replays about 600 dispatches. A submission costs little more than
+// the three calls into JavaScript that a dispatch cannot do without, and five
+// hundred of them leave the heap where it was.
 func TestReplayIsCheap(t *testing.T) {
 	const dispatches, steps = 600, 500
 	ctx, dev := context.Background(), wgputest.Device(t)
@@ -233,14 +235,22 @@ func TestReplayIsCheap(t *testing.T) {
 			list[i] = d.dispatches(1)[0] // so that the pipeline changes every time
 		}
 	}
-	step := func() time.Duration {
+	nothing := js.Global().Get("Boolean").Call("bind", js.Null())
+	object := js.Global().Get("Object").New()
+	var submitting, calling []time.Duration
+	step := func() {
 		start := time.Now()
 		require.NoError(t, dev.Submit(list))
-		took := time.Since(start)
+		submitted := time.Now()
+		for range dispatches { // setPipeline, setBindGroup, dispatchWorkgroups
+			nothing.Invoke(object)
+			nothing.Invoke(object)
+			nothing.Invoke(uint32(1), uint32(1), uint32(1))
+		}
+		submitting, calling = append(submitting, submitted.Sub(start)), append(calling, time.Since(submitted))
 		r, err := dev.ReadLater(c.buffer, 0, 4)
 		require.NoError(t, err)
 		require.NoError(t, r.Wait(ctx, make([]byte, 4)))
-		return took
 	}
 	heap := func() int {
 		var m runtime.MemStats
@@ -254,17 +264,28 @@ func TestReplayIsCheap(t *testing.T) {
 	for range 20 {
 		step()
 	}
+	submitting, calling = slices.Grow(submitting[:0], steps), slices.Grow(calling[:0], steps)
 	before := heap()
-	took := make([]time.Duration, steps)
-	for i := range took {
-		took[i] = step()
+	for range steps {
+		step()
 	}
-	slices.Sort(took)
-	perStep := took[steps/2] // the median: the machine may have other things to do
 	after := heap()
-	t.Logf("%s a step of %d dispatches: %s each; live heap %d bytes before, %d after", perStep, dispatches,
-		perStep/dispatches, before, after)
-	assert.Less(t, perStep, 2*time.Millisecond)
+	submit, call := fastestQuarter(submitting), fastestQuarter(calling)
+	t.Logf("%s to submit %d dispatches, %s for as many times three calls: a ratio of %.2f; live heap %d bytes before, %d after",
+		submit, dispatches, call, float64(submit)/float64(call), before, after)
+	assert.Less(t, float64(submit)/float64(call), 4.0)
 	assert.LessOrEqual(t, after, before+8<<10, "a callback a step would leave ten times that")
 	require.EqualValues(t, (steps+20)*dispatches/2, c.read(t, dev))
+}
+
+// fastestQuarter is the mean of the fastest quarter: in the others the machine may
+// have had other things to do, and a browser's clock is too coarse for one alone.
+func fastestQuarter(took []time.Duration) time.Duration {
+	slices.Sort(took)
+	took = took[:len(took)/4]
+	var sum time.Duration
+	for _, d := range took {
+		sum += d
+	}
+	return sum / time.Duration(len(took))
 }
