@@ -1,5 +1,5 @@
 # make demo   fine-tunes a small model before your eyes
-# make test   everything the project holds itself to
+# make test   everything the project holds itself to, and its minutes by package
 # make web    the page as a static folder, web/dist, which dept serve has inside
 # All bring what a bare Debian or Ubuntu machine lacks.
 
@@ -14,7 +14,7 @@ demo:
 test: lint
 	@.ci/setup browser
 	go run ./web/build
-	go test -p 1 -timeout 20m ./...
+	go run ./internal/minutes go test -p 1 -timeout 20m ./...
 
 # Both targets build and vet; nothing is left unformatted.
 lint:
