@@ -1,5 +1,7 @@
 package shaders
 
+import "github.com/go-dept/dept/wgpu"
+
 // Attention is T5's attention: out = keep·softmax(q·kᵀ + bias)·v for each batch
 // row and head, without 1/√d. The scores are never stored.
 //
@@ -35,12 +37,56 @@ type Attention struct {
 	Dropout Dropout
 }
 
+// attentionPass goes over blocks of the lines of each of some heads: rows of
+// queries or of keys, or diagonals of the scores.
+type attentionPass struct {
+	Attention
+	entry        string
+	heads, lines int
+	wide, tiled  int // lines of a block in each of the kernels
+}
+
+var attentionTable = newTable("attention",
+	// Without workgroup memory; a block a thread.
+	variant[attentionPass]{name: "wide", needs: needs{on: wgpu.CPU}, fits: attentionPass.aligned, call: func(a attentionPass, t Target) Call {
+		return a.call("attention_wide", Constants("PARTS", a.HeadDim/16), t.grid1D(a.blocks(a.wide), 8))
+	}},
+	// A block a workgroup.
+	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 15 << 10}, call: func(a attentionPass, t Target) Call {
+		return a.call("attention", Constants("HEAD_DIM", a.HeadDim), t.grid1D(a.blocks(a.tiled), 1))
+	}},
+)
+
+// aligned reports whether a row of a head is one to four whole 4×4 matrices, and
+// begins at a multiple of four numbers.
+func (a attentionPass) aligned() bool {
+	return a.HeadDim <= 64 && a.HeadDim%16 == 0 && (a.QStride|a.QOffset|a.KVStride|a.KOffset|a.VOffset)%4 == 0
+}
+
+func (a attentionPass) blocks(lines int) int { return a.heads * ((a.lines + lines - 1) / lines) }
+
+func (a attentionPass) call(file, constants string, grid [3]uint32) Call {
+	span := 0
+	if a.Bias {
+		span = a.BiasSpan
+	}
+	return Call{
+		Spec: Spec{File: file, Entry: a.entry, Constants: constants, Step: a.entry != "delta"},
+		Params: params(file, a.Dropout.with(fields{
+			"batch": a.Batch, "heads": a.Heads, "queries": a.Queries, "keys": a.Keys,
+			"q_stride": a.QStride, "q_offset": a.QOffset, "kv_stride": a.KVStride, "k_offset": a.KOffset, "v_offset": a.VOffset,
+			"bias_span": span, "windowed": a.Windowed, "causal": a.Causal, "decode": a.Decode,
+		})),
+		Grid: grid,
+	}
+}
+
 // Forward computes out and the log-sum-exp of each row of scores.
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 out,
 // 6 stats [Batch, Heads, Queries, 2], of which it writes the first of each pair.
 func (a Attention) Forward(t Target) Call {
-	return a.call(t, "forward", a.Batch*a.Heads, a.Queries)
+	return attentionTable.call(attentionPass{a, "forward", a.Batch * a.Heads, a.Queries, 4, 64}, t)
 }
 
 // Delta writes Σ dout·out of each row and head into the second of each pair of
@@ -48,17 +94,14 @@ func (a Attention) Forward(t Target) Call {
 //
 // Bindings: 1 dout, 2 out, 3 stats.
 func (a Attention) Delta(t Target) Call {
-	c := a.call(t, "delta", 0, 0)
-	c.Spec.Step = false
-	c.Grid = t.grid1D(a.Batch*a.Heads*a.Queries, a.threads(t))
-	return c
+	return attentionTable.call(attentionPass{a, "delta", 1, a.Batch * a.Heads * a.Queries, 1, 256}, t)
 }
 
 // GradQ writes dq, the gradient of q, in the columns where q has its own.
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dq.
 func (a Attention) GradQ(t Target) Call {
-	return a.call(t, "grad_q", a.Batch*a.Heads, a.Queries)
+	return attentionTable.call(attentionPass{a, "grad_q", a.Batch * a.Heads, a.Queries, 4, 64}, t)
 }
 
 // GradKV writes the gradients of k and v in the columns where kv has its own;
@@ -66,54 +109,12 @@ func (a Attention) GradQ(t Target) Call {
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 seenBy, 5 dout, 6 stats, 7 dkv.
 func (a Attention) GradKV(t Target) Call {
-	return a.call(t, "grad_kv", a.Batch*a.Heads, a.Keys)
+	return attentionTable.call(attentionPass{a, "grad_kv", a.Batch * a.Heads, a.Keys, 4, 64}, t)
 }
 
 // GradBias adds the gradient of the bias to dbias [Heads, 2·BiasSpan-1].
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dbias.
 func (a Attention) GradBias(t Target) Call {
-	c := a.call(t, "grad_bias", 0, 0)
-	width := 2*a.BiasSpan - 1
-	if a.wide(t) {
-		c.Grid = t.grid1D(a.Heads*((width+3)/4), 8)
-	} else {
-		c.Grid = t.grid1D(a.Heads*((width+31)/32), 1)
-	}
-	return c
-}
-
-// wide tells whether the kernels without workgroup memory run.
-func (a Attention) wide(t Target) bool {
-	return t.CPU && a.HeadDim <= 64 && a.HeadDim%16 == 0 && (a.QStride|a.QOffset|a.KVStride|a.KOffset|a.VOffset)%4 == 0
-}
-
-// threads is the size of a workgroup.
-func (a Attention) threads(t Target) int {
-	if a.wide(t) {
-		return 8
-	}
-	return 256
-}
-
-// call is an entry point over blocks of rows of each of heads heads: eight
-// blocks of 4 rows a workgroup in the wide kernels, one of 64 in the others.
-func (a Attention) call(t Target, entry string, heads, rows int) Call {
-	spec := Spec{File: "attention", Entry: entry, Constants: Constants("HEAD_DIM", a.HeadDim), Step: true}
-	grid := t.grid1D(heads*((rows+63)/64), 1)
-	if a.wide(t) {
-		spec.File, spec.Constants = "attention_wide", Constants("PARTS", a.HeadDim/16)
-		grid = t.grid1D(heads*((rows+3)/4), 8)
-	}
-	span := 0
-	if a.Bias {
-		span = a.BiasSpan
-	}
-	site, threshold, scale := a.Dropout.params()
-	return Call{
-		Spec: spec,
-		Params: params(a.Batch, a.Heads, a.Queries, a.Keys, a.QStride, a.QOffset, a.KVStride, a.KOffset, a.VOffset,
-			span, a.Windowed, a.Causal, a.Decode, site, threshold, scale),
-		Grid: grid,
-	}
+	return attentionTable.call(attentionPass{a, "grad_bias", a.Heads, 2*a.BiasSpan - 1, 4, 32}, t)
 }

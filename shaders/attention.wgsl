@@ -50,19 +50,38 @@ struct Params {
   decode: u32,
   site: u32,
   threshold: u32,
-  scale: f32,
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
 @group(0) @binding(9) var<uniform> step: Step;
+// end shared
 
 // All entry points but delta.
 @group(0) @binding(1) var<storage, read> q: array<f32>;
@@ -86,6 +105,8 @@ struct Step {
 var<workgroup> stage: array<f32, 1632>;  // (ROWS + COLS)·STAGE_STRIDE, or 16·PANEL_STRIDE
 var<workgroup> tile: array<f32, 2112>;   // ROWS·TILE_STRIDE
 
+// shared: dropout
+// A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
   var h = v;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
@@ -93,11 +114,17 @@ fn mix(v: u32) -> u32 {
   return h ^ (h >> 16u);
 }
 
-// The dropout factor of a weight, as in dropout.wgsl.
+// The dropout factor of an element: a function of the step's key, the site and
+// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
+// everything, and keep_scale 1/(1-rate).
 fn keep(element: u32) -> f32 {
+  if (params.threshold == 0u) {
+    return 1.0;
+  }
   let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
-  return select(params.scale, 0.0, h < params.threshold);
+  return select(params.keep_scale, 0.0, h < params.threshold);
 }
+// end shared
 
 fn q_index(b: u32, h: u32, row: u32) -> u32 {
   return (b * params.queries + row) * params.q_stride + params.q_offset + h * HEAD_DIM;
@@ -333,9 +360,9 @@ fn sum_queries(acc: ptr<function, array<f32, MAX_SUMS>>, b: u32, h: u32, query: 
 }
 
 @compute @workgroup_size(256)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn forward(t: Thread) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
-  let unit = wid.y * grid.x + wid.x;
+  let unit = group_of(t);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -343,8 +370,8 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
   let b = head / params.heads;
   let h = head % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lid % 16u;
-  let row = first + lid / 16u * 4u;
+  let x = t.lane % 16u;
+  let row = first + t.lane / 16u * 4u;
 
   var sum = array<f32, MAX_SUMS>();
   var peak = array<f32, 4>(LOWEST, LOWEST, LOWEST, LOWEST);
@@ -352,7 +379,7 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
   let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
   let span = keys_of_tile(b, first);
   for (var key = span.x; key < span.y; key += COLS) {
-    var score = qk_tile(b, h, first, key, false, lid);
+    var score = qk_tile(b, h, first, key, false, t.lane);
     for (var e = 0u; e < 8u; e++) {
       let i = row + e / 2u;
       let j = key + x + e % 2u * 16u;
@@ -387,7 +414,7 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
       total[e / 2u] += weight;
       tile[(i - first) * TILE_STRIDE + j - key] = weight * keep((head * params.queries + i) * params.keys + j);
     }
-    sum_keys(&sum, b, h, key, true, lid);
+    sum_keys(&sum, b, h, key, true, t.lane);
   }
 
   workgroupBarrier();
@@ -418,8 +445,8 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 }
 
 @compute @workgroup_size(256)
-fn delta(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let unit = (wid.y * grid.x + wid.x) * 256u + lid;
+fn delta(t: Thread) {
+  let unit = group_of(t) * 256u + t.lane;
   if (unit >= params.batch * params.heads * params.queries) {
     return;
   }
@@ -445,30 +472,30 @@ fn weights(b: u32, h: u32, i: u32, j: u32, sees: bool, score: f32, slope: f32) -
 }
 
 @compute @workgroup_size(256)
-fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad_q(t: Thread) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
-  let unit = wid.y * grid.x + wid.x;
+  let unit = group_of(t);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
   let b = unit / blocks / params.heads;
   let h = unit / blocks % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lid % 16u;
-  let row = first + lid / 16u * 4u;
+  let x = t.lane % 16u;
+  let row = first + t.lane / 16u * 4u;
 
   var sum = array<f32, MAX_SUMS>();
   let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
   let span = keys_of_tile(b, first);
   for (var key = span.x; key < span.y; key += COLS) {
-    let score = qk_tile(b, h, first, key, false, lid);
-    let slope = dv_tile(b, h, first, key, false, lid);
+    let score = qk_tile(b, h, first, key, false, t.lane);
+    let slope = dv_tile(b, h, first, key, false, t.lane);
     for (var e = 0u; e < 8u; e++) {
       let i = row + e / 2u;
       let j = key + x + e % 2u * 16u;
       tile[(i - first) * TILE_STRIDE + j - key] = weights(b, h, i, j, inside(sees[e / 2u], j), score[e], slope[e]).y;
     }
-    sum_keys(&sum, b, h, key, false, lid);
+    sum_keys(&sum, b, h, key, false, t.lane);
   }
   for (var r = 0u; r < 4u; r++) {
     if (row + r < params.queries) {
@@ -482,25 +509,25 @@ fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
 }
 
 @compute @workgroup_size(256)
-fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad_kv(t: Thread) {
   let blocks = (params.keys + ROWS - 1u) / ROWS;
-  let unit = wid.y * grid.x + wid.x;
+  let unit = group_of(t);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
   let b = unit / blocks / params.heads;
   let h = unit / blocks % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lid % 16u;
-  let row = first + lid / 16u * 4u;
+  let x = t.lane % 16u;
+  let row = first + t.lane / 16u * 4u;
 
   var key_sum = array<f32, MAX_SUMS>();
   var value_sum = array<f32, MAX_SUMS>();
   let seen = array(queries_of(b, row), queries_of(b, row + 1u), queries_of(b, row + 2u), queries_of(b, row + 3u));
   let span = queries_of_tile(b, first);
   for (var query = span.x; query < span.y; query += COLS) {
-    let score = qk_tile(b, h, first, query, true, lid);
-    let slope = dv_tile(b, h, first, query, true, lid);
+    let score = qk_tile(b, h, first, query, true, t.lane);
+    let slope = dv_tile(b, h, first, query, true, t.lane);
     var ds: array<f32, 8>;
     for (var e = 0u; e < 8u; e++) {
       let j = row + e / 2u;
@@ -509,12 +536,12 @@ fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
       tile[(j - first) * TILE_STRIDE + i - query] = w.x;
       ds[e] = w.y;
     }
-    sum_queries(&value_sum, b, h, query, true, lid);
+    sum_queries(&value_sum, b, h, query, true, t.lane);
     workgroupBarrier();
     for (var e = 0u; e < 8u; e++) {
       tile[(row + e / 2u - first) * TILE_STRIDE + x + e % 2u * 16u] = ds[e];
     }
-    sum_queries(&key_sum, b, h, query, false, lid);
+    sum_queries(&key_sum, b, h, query, false, t.lane);
   }
   for (var r = 0u; r < 4u; r++) {
     if (row + r < params.keys) {
@@ -546,10 +573,10 @@ fn diagonals(acc: ptr<function, array<f32, 8>>, x: u32, y: u32) {
 // A workgroup sums 32 neighbouring distances over the batch: for 64 queries at
 // a time it needs the 95 keys that lie at one of them.
 @compute @workgroup_size(256)
-fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad_bias(t: Thread) {
   let width = 2u * params.bias_span - 1u;
   let blocks = (width + COLS - 1u) / COLS;
-  let unit = wid.y * grid.x + wid.x;
+  let unit = group_of(t);
   if (unit >= params.heads * blocks) {
     return;
   }
@@ -557,8 +584,8 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
   let first = unit % blocks * COLS;
   // Key minus query of the first of these distances.
   let offset = i32(first) - i32(params.bias_span - 1u);
-  let x = lid % 16u;
-  let y = lid / 16u;
+  let x = t.lane % 16u;
+  let y = t.lane / 16u;
   var sum = array<f32, 8>();
   // The queries that have a key at one of them.
   let start = u32(max(0, 1 - offset - i32(COLS)));
@@ -574,7 +601,7 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
       var slope = array<f32, 8>();
       for (var at = 0u; at < HEAD_DIM; at += STEP) {
         workgroupBarrier();
-        for (var e = lid; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
+        for (var e = t.lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
           let line = e / STEP;
           if (line < ROWS) {
             band[line * STAGE_STRIDE + e % STEP] = q_at(b, h, row + line, at + e % STEP);
@@ -587,7 +614,7 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
       }
       for (var at = 0u; at < HEAD_DIM; at += STEP) {
         workgroupBarrier();
-        for (var e = lid; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
+        for (var e = t.lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
           let line = e / STEP;
           if (line < ROWS) {
             band[line * STAGE_STRIDE + e % STEP] = dout_at(b, h, row + line, at + e % STEP);
@@ -610,11 +637,11 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
     band[(4u * y + e / 2u) * TILE_STRIDE + x + e % 2u * 16u] = sum[e];
   }
   workgroupBarrier();
-  if (lid < COLS && first + lid < width) {
+  if (t.lane < COLS && first + t.lane < width) {
     var whole = 0.0;
     for (var r = 0u; r < ROWS; r++) {
-      whole += band[r * TILE_STRIDE + lid];
+      whole += band[r * TILE_STRIDE + t.lane];
     }
-    grad[h * width + first + lid] += whole;
+    grad[h * width + first + t.lane] += whole;
   }
 }

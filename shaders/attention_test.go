@@ -346,7 +346,7 @@ func attentionCases(target Target) []kernelCase {
 	var cases []kernelCase
 	for _, target := range bothTargets(target) {
 		for i, r := range rows {
-			if r.a.HeadDim == 48 && !target.CPU {
+			if r.a.HeadDim == 48 && target.Type != wgpu.CPU {
 				continue // three parts of a row: of the wide kernels alone
 			}
 			t := target
@@ -359,7 +359,7 @@ func attentionCases(target Target) []kernelCase {
 			}
 			o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, r.window}
 			attended, lse := o.forward(wide(q), wide(kv), wide(bias))
-			name := fmt.Sprintf("attention/cpu=%v,%s", target.CPU, r.name)
+			name := fmt.Sprintf("attention/cpu=%v,%s", target.Type == wgpu.CPU, r.name)
 
 			// Forward writes the first of each pair of stats, delta the second.
 			pairs := func(x, y []float64) []float64 {
@@ -457,13 +457,13 @@ func BenchmarkAttention(b *testing.B) {
 		buffer(0, 32)
 		buffer(StepBinding, StepBytes/4)
 		require.NoError(b, dev.Write(buffers[StepBinding], 0, Step{Position: uint32(a.Keys - 1)}.Bytes()))
-		var window []byte
+		var window []uint32
 		length := a.Keys / shape[2]
 		for i := range rows {
 			first := i % a.Keys / length * length
-			window = append(window, params(first, first+length)...)
+			window = append(window, uint32(first), uint32(first+length))
 		}
-		require.NoError(b, dev.Write(buffers[4], 0, window))
+		require.NoError(b, dev.Write(buffers[4], 0, words(b, window)))
 		decode := a
 		decode.Queries, decode.Decode = 1, true
 		for _, k := range []struct {

@@ -29,19 +29,38 @@ struct Params {
   decode: u32,
   site: u32,
   threshold: u32,
-  scale: f32,
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
 @group(0) @binding(9) var<uniform> step: Step;
+// end shared
 
 // All entry points but delta.
 @group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
@@ -63,18 +82,20 @@ struct Step {
 @group(0) @binding(2) var<storage, read> delta_out: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> delta_stats: array<vec2<f32>>;
 
-fn mix(v: vec4<u32>) -> vec4<u32> {
+// shared: dropout4
+// The dropout factors of four elements: what `keep` of dropout.wgsl is for one.
+fn mix4(v: vec4<u32>) -> vec4<u32> {
   var h = v;
   h = (h ^ (h >> vec4(16u))) * 0x7feb352du;
   h = (h ^ (h >> vec4(15u))) * 0x846ca68bu;
   return h ^ (h >> vec4(16u));
 }
 
-// The dropout factors of four weights, as in dropout.wgsl.
-fn keep(element: vec4<u32>) -> vec4<f32> {
-  let h = mix(mix(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u));
-  return select(vec4(params.scale), vec4(0.0), h < vec4(params.threshold));
+fn keep4(element: vec4<u32>) -> vec4<f32> {
+  let h = mix4(mix4(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u));
+  return select(vec4(params.keep_scale), vec4(0.0), h < vec4(params.threshold));
 }
+// end shared
 
 // A head's part of a row: 64 numbers, those beyond the head size zero.
 struct Row {
@@ -279,9 +300,9 @@ fn bias_at(h: u32, position: u32, key: u32) -> f32 {
 }
 
 @compute @workgroup_size(8)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn forward(t: Thread) {
   let blocks = (params.queries + 3u) / 4u;
-  let unit = (wid.y * grid.x + wid.x) * LANES + lid;
+  let unit = group_of(t) * LANES + t.lane;
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -316,7 +337,7 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
     let weight = select(fall, vec4(1.0), rises);
     peak = max(peak, score);
     total = total * keep_sum + weight;
-    sum = blend_rows(keep_sum, sum, weight * keep(line + key), kv_row(v_index(b, h, key)));
+    sum = blend_rows(keep_sum, sum, weight * keep4(line + key), kv_row(v_index(b, h, key)));
   }
   // Of a row that sees nothing, all is zero.
   let empty = total == vec4(0.0);
@@ -343,8 +364,8 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 }
 
 @compute @workgroup_size(8)
-fn delta(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let unit = (wid.y * grid.x + wid.x) * LANES + lid;
+fn delta(t: Thread) {
+  let unit = group_of(t) * LANES + t.lane;
   if (unit >= params.batch * params.heads * params.queries) {
     return;
   }
@@ -369,9 +390,9 @@ fn stats_of(line: vec4<u32>) -> Stats {
 }
 
 @compute @workgroup_size(8)
-fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad_q(t: Thread) {
   let blocks = (params.queries + 3u) / 4u;
-  let unit = (wid.y * grid.x + wid.x) * LANES + lid;
+  let unit = group_of(t) * LANES + t.lane;
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -398,7 +419,7 @@ fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
     near = vec4(bias_at(h, place.x, key), near.xyz);
     let vector = kv_row(k_index(b, h, key));
     let weight = select(vec4(0.0), exp(dots(query, vector) + near - stat.log_sum), inside(sees, key));
-    let slope = keep(line + key) * dots(above, kv_row(v_index(b, h, key)));
+    let slope = keep4(line + key) * dots(above, kv_row(v_index(b, h, key)));
     sum = add_rows(sum, weight * (slope - stat.delta), vector);
   }
   for (var r = first; r < min(first + 4u, params.queries); r++) {
@@ -408,9 +429,9 @@ fn grad_q(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
 }
 
 @compute @workgroup_size(8)
-fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad_kv(t: Thread) {
   let blocks = (params.keys + 3u) / 4u;
-  let unit = (wid.y * grid.x + wid.x) * LANES + lid;
+  let unit = group_of(t) * LANES + t.lane;
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -438,7 +459,7 @@ fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
     let above = dout_row(out_index(b, h, i));
     let score = dots(keys, query) + near - stat.x;
     let weight = select(vec4(0.0), exp(score), inside(seen, i));
-    let kept = keep((head * params.queries + i) * params.keys + row);
+    let kept = keep4((head * params.queries + i) * params.keys + row);
     let slope = weight * (kept * dots(values, above) - stat.y);
     value_sum = add_rows(value_sum, weight * kept, above);
     key_sum = add_rows(key_sum, slope, query);
@@ -455,10 +476,10 @@ fn grad_kv(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 // queries at a time it forms the products with the seven keys that lie at one of
 // them.
 @compute @workgroup_size(8)
-fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad_bias(t: Thread) {
   let width = 2u * params.bias_span - 1u;
   let blocks = (width + 3u) / 4u;
-  let unit = (wid.y * grid.x + wid.x) * LANES + lid;
+  let unit = group_of(t) * LANES + t.lane;
   if (unit >= params.heads * blocks) {
     return;
   }
@@ -505,7 +526,7 @@ fn grad_bias(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
           bias[h * width + min(first + 2u, width - 1u)], bias[h * width + min(first + 3u, width - 1u)]);
         let seen = (key >= vec4(i32(sees.first.x))) & (key < vec4(i32(sees.end.x)));
         let weight = select(vec4(0.0), exp(score[0] + near - stats[line].x), seen);
-        sum += weight * (keep(line * params.keys + vec4<u32>(key)) * slope[0] - stats[line].y);
+        sum += weight * (keep4(line * params.keys + vec4<u32>(key)) * slope[0] - stats[line].y);
         sees = Windows(sees.first.yzwx, sees.end.yzwx);
         score = mat4x4(score[1], score[2], score[3], score[0]);
         slope = mat4x4(slope[1], slope[2], slope[3], slope[0]);

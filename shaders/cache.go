@@ -12,7 +12,7 @@ type CacheAppend struct {
 func (c CacheAppend) Call(t Target) Call {
 	return Call{
 		Spec:   Spec{File: "cache", Entry: "append", Step: true},
-		Params: params(c.Batch*c.Width, c.Width, c.Capacity),
+		Params: params("cache", fields{"n": c.Batch * c.Width, "width": c.Width, "capacity": c.Capacity}),
 		Grid:   t.grid1D(c.Batch*c.Width, 64),
 	}
 }
@@ -22,18 +22,19 @@ type GatherRows struct {
 	Rows, Width int // of out
 }
 
+var gatherTable = newTable("gather", rowCells(
+	func(g GatherRows) bool { return g.Width%4 == 0 },
+	func(g GatherRows, t Target, size int) Call {
+		n, width := g.Rows*g.Width/size, g.Width/size
+		return Call{
+			Spec:   Spec{File: "cache", Entry: "gather", Constants: cellType("u32", size)},
+			Params: params("cache", fields{"n": n, "width": width, "capacity": 0}),
+			Grid:   t.grid1D(n, 64),
+		}
+	})...)
+
 // Call makes the dispatch.
 //
 // Bindings: 1 src [any, Width], 2 index [Rows] unsigned integers,
 // 3 out [Rows, Width].
-func (g GatherRows) Call(t Target) Call {
-	entry, width := "gather", g.Width
-	if width%4 == 0 {
-		entry, width = "gather4", width/4
-	}
-	return Call{
-		Spec:   Spec{File: "cache", Entry: entry},
-		Params: params(g.Rows*width, width, 0),
-		Grid:   t.grid1D(g.Rows*width, 64),
-	}
-}
+func (g GatherRows) Call(t Target) Call { return gatherTable.call(g, t) }

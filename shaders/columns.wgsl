@@ -19,31 +19,47 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
 @group(0) @binding(1) var<storage, read> x: array<Cell>;  // grad_x: dy
 @group(0) @binding(2) var<storage, read> scale: array<Cell>;
 @group(0) @binding(3) var<storage, read> shift: array<Cell>;  // grad_x: prev
 @group(0) @binding(4) var<storage, read_write> out: array<Cell>;
 
-// A thread takes one column of eight rows.
-const BLOCK: u32 = 8u;
-
-struct Run {
+// shared: block
+// A thread takes one column of eight rows, counted in cells; neighbours take
+// neighbouring columns.
+struct Block {
   column: u32,
   row: u32,
-  end: u32,  // of its rows
+  end: u32,  // of its rows; none where there is no such column
 }
 
-fn run_of(wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> Run {
-  let chunks = (params.width + 63u) / 64u;
-  let unit = wid.y * grid.x + wid.x;
-  let column = (unit % chunks) * 64u + lid;
-  let row = unit / chunks * BLOCK;
-  return Run(column, row, select(row, min(row + BLOCK, params.rows), column < params.width));
+fn block_of(t: Thread, rows: u32, width: u32) -> Block {
+  let chunks = (width + 63u) / 64u;
+  let unit = group_of(t);
+  let column = (unit % chunks) * 64u + t.lane;
+  let row = unit / chunks * 8u;
+  return Block(column, row, select(row, min(row + 8u, rows), column < width));
 }
+// end shared
 
 @compute @workgroup_size(64)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = run_of(wid, grid, lid);
+fn forward(t: Thread) {
+  let at = block_of(t, params.rows, params.width);
   var factor = Cell(1.0);
   if (params.scaled != 0u) {
     factor = scale[at.column];
@@ -59,8 +75,8 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 }
 
 @compute @workgroup_size(64)
-fn grad_x(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = run_of(wid, grid, lid);
+fn grad_x(t: Thread) {
+  let at = block_of(t, params.rows, params.width);
   var factor = Cell(1.0);
   if (params.scaled != 0u) {
     factor = scale[at.column];
@@ -89,27 +105,27 @@ struct Share {
   first: u32,  // of its rows; past the last where there is no such column
 }
 
-fn share_of(wid: vec3<u32>, grid: vec3<u32>, lane: vec3<u32>) -> Share {
-  let column = (wid.y * grid.x + wid.x) * 16u + lane.x;
-  return Share(column, select(params.rows, lane.y, column < params.width));
+fn share_of(t: Thread) -> Share {
+  let column = group_of(t) * 16u + t.lane % 16u;
+  return Share(column, select(params.rows, t.lane / 16u, column < params.width));
 }
 
 // The sum of value over the threads of a column, in the first of them.
-fn over_column(value: Cell, lane: vec3<u32>) -> Cell {
-  partial[lane.y * 16u + lane.x] = value;
+fn over_column(value: Cell, lane: u32) -> Cell {
+  partial[lane] = value;
   workgroupBarrier();
   var sum = Cell();
-  if (lane.y == 0u) {
-    for (var i = lane.x; i < 256u; i += 16u) {
+  if (lane < 16u) {
+    for (var i = lane; i < 256u; i += 16u) {
       sum += partial[i];
     }
   }
   return sum;
 }
 
-@compute @workgroup_size(16, 16)
-fn grad_scale(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-  let at = share_of(wid, grid, lane);
+@compute @workgroup_size(256)
+fn grad_scale(t: Thread) {
+  let at = share_of(t);
   var sum = Cell();
   for (var begin = at.first; begin < params.rows; begin += 512u) {
     var part = Cell();
@@ -119,15 +135,15 @@ fn grad_scale(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
     }
     sum += part;
   }
-  sum = over_column(sum, lane);
-  if (lane.y == 0u && at.column < params.width) {
+  sum = over_column(sum, t.lane);
+  if (t.lane < 16u && at.column < params.width) {
     dscale[at.column] += sum;
   }
 }
 
-@compute @workgroup_size(16, 16)
-fn grad_shift(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-  let at = share_of(wid, grid, lane);
+@compute @workgroup_size(256)
+fn grad_shift(t: Thread) {
+  let at = share_of(t);
   var sum = Cell();
   for (var begin = at.first; begin < params.rows; begin += 512u) {
     var part = Cell();
@@ -136,8 +152,8 @@ fn grad_shift(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
     }
     sum += part;
   }
-  sum = over_column(sum, lane);
-  if (lane.y == 0u && at.column < params.width) {
+  sum = over_column(sum, t.lane);
+  if (t.lane < 16u && at.column < params.width) {
     dshift[at.column] += sum;
   }
 }

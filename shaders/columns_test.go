@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/wgpu"
 )
 
 // columnsOracle is x·scale + shift by column, and its gradients.
@@ -50,7 +52,7 @@ func columnsCases(target Target) []kernelCase {
 		y, dx, dscale, dshift := columnsOracle(c.Width, wide(x), factor, term, wide(dy))
 		for _, t := range bothTargets(target) {
 			row := func(op string, call Call, operands ...operand) {
-				name := fmt.Sprintf("columns/%s/%dx%d,scale=%v,shift=%v,cpu=%v", op, c.Rows, c.Width, c.Scale, c.Shift, t.CPU)
+				name := fmt.Sprintf("columns/%s/%dx%d,scale=%v,shift=%v,cpu=%v", op, c.Rows, c.Width, c.Scale, c.Shift, t.Type == wgpu.CPU)
 				cases = append(cases, kernelCase{name: name, call: call, operands: operands})
 			}
 			row("forward", c.Forward(t), in(x), in(scale), in(shift), out(y, 2))

@@ -7,12 +7,32 @@ type Concat struct {
 	Shared                      bool
 }
 
+type concatPass struct {
+	Concat
+	entry     string
+	positions int // of out
+	add       bool
+}
+
+var concatTable = newTable("concat", rowCells(
+	func(c concatPass) bool { return c.Width%4 == 0 },
+	func(c concatPass, t Target, size int) Call {
+		return Call{
+			Spec: Spec{File: "concat", Entry: c.entry, Constants: cellType("f32", size)},
+			Params: params("concat", fields{
+				"batch": c.Batch, "first": c.First, "second": c.Second, "width": c.Width / size,
+				"shared_first": c.Shared, "add": c.add,
+			}),
+			Grid: t.grid1D(c.positions*(c.Width/size), 64),
+		}
+	})...)
+
 // Forward joins the two.
 //
 // Bindings: 1 a [Batch, First, Width], or [First, Width] if Shared, 2 b [Batch,
 // Second, Width], 3 out.
 func (c Concat) Forward(t Target) Call {
-	return c.call(t, "forward", c.Batch*(c.First+c.Second), false)
+	return concatTable.call(concatPass{c, "forward", c.Batch * (c.First + c.Second), false}, t)
 }
 
 // GradFirst writes the gradient of a, or adds it if add is set; Shared, it is
@@ -24,21 +44,12 @@ func (c Concat) GradFirst(t Target, add bool) Call {
 	if c.Shared {
 		rows = 1
 	}
-	return c.call(t, "grad_first", rows*c.First, add)
+	return concatTable.call(concatPass{c, "grad_first", rows * c.First, add}, t)
 }
 
 // GradSecond writes the gradient of b, or adds it if add is set.
 //
 // Bindings: 1 dy [Batch, First+Second, Width], 2 db [Batch, Second, Width].
 func (c Concat) GradSecond(t Target, add bool) Call {
-	return c.call(t, "grad_second", c.Batch*c.Second, add)
-}
-
-func (c Concat) call(t Target, entry string, positions int, add bool) Call {
-	constants, size := cells(c.Width)
-	return Call{
-		Spec:   Spec{File: "concat", Entry: entry, Constants: constants},
-		Params: params(c.Batch, c.First, c.Second, c.Width/size, c.Shared, add),
-		Grid:   t.grid1D(positions*(c.Width/size), 64),
-	}
+	return concatTable.call(concatPass{c, "grad_second", c.Batch * c.Second, add}, t)
 }

@@ -20,6 +20,21 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
 // A thread takes one cell: of a batch row, counted within its positions.
 struct Place {
   row: u32,
@@ -27,8 +42,8 @@ struct Place {
   live: bool,
 }
 
-fn place_of(rows: u32, positions: u32, wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> Place {
-  let i = (wid.y * grid.x + wid.x) * 64u + lid;
+fn place_of(rows: u32, positions: u32, t: Thread) -> Place {
+  let i = group_of(t) * 64u + t.lane;
   let size = positions * params.width;
   return Place(i / size, i % size, i < rows * size);
 }
@@ -38,8 +53,8 @@ fn place_of(rows: u32, positions: u32, wid: vec3<u32>, grid: vec3<u32>, lid: u32
 @group(0) @binding(3) var<storage, read_write> out: array<Cell>;
 
 @compute @workgroup_size(64)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = place_of(params.batch, params.first + params.second, wid, grid, lid);
+fn forward(t: Thread) {
+  let at = place_of(params.batch, params.first + params.second, t);
   if (!at.live) {
     return;
   }
@@ -66,8 +81,8 @@ fn deliver(i: u32, value: Cell) {
 }
 
 @compute @workgroup_size(64)
-fn grad_first(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = place_of(select(params.batch, 1u, params.shared_first != 0u), params.first, wid, grid, lid);
+fn grad_first(t: Thread) {
+  let at = place_of(select(params.batch, 1u, params.shared_first != 0u), params.first, t);
   if (!at.live) {
     return;
   }
@@ -82,8 +97,8 @@ fn grad_first(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
 }
 
 @compute @workgroup_size(64)
-fn grad_second(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = place_of(params.batch, params.second, wid, grid, lid);
+fn grad_second(t: Thread) {
+  let at = place_of(params.batch, params.second, t);
   if (!at.live) {
     return;
   }

@@ -10,12 +10,28 @@ type CrossEntropy struct {
 	First int // the slice's first class
 }
 
+// crossEntropyRows are the passes whose threads share a row, and loss, where they
+// share all rows.
+type crossEntropyRows struct {
+	CrossEntropy
+	entry string
+	start bool
+}
+
+var crossEntropyTable = newTable("crossentropy", rowLanes(256, func(c crossEntropyRows, t Target, lanes int) Call {
+	rows, step := c.Rows, false
+	if c.entry == "loss" {
+		rows, step = 1, true
+	}
+	return c.call(c.entry, Constants("LANES", lanes), c.start, step, t.grid1D(rows, 1))
+})...)
+
 // Stats takes a slice into each row's running maximum, sum of exponentials and
 // logit of the label; start begins anew.
 //
 // Bindings: 1 logits [Rows, Vocab], 2 labels, 3 stats [Rows, 4].
 func (c CrossEntropy) Stats(t Target, start bool) Call {
-	return c.call("stats", c.lanes(t), start, false, t.grid1D(c.Rows, 1))
+	return crossEntropyTable.call(crossEntropyRows{c, "stats", start}, t)
 }
 
 // Loss writes the loss of each row, 0 for one left out, and adds the step's
@@ -23,7 +39,7 @@ func (c CrossEntropy) Stats(t Target, start bool) Call {
 //
 // Bindings: 1 labels, 2 stats, 3 nll [Rows], 4 total [1].
 func (c CrossEntropy) Loss(t Target) Call {
-	return c.call("loss", c.lanes(t), false, true, t.grid1D(1, 1))
+	return crossEntropyTable.call(crossEntropyRows{c, "loss", false}, t)
 }
 
 // Grad turns a slice of logits into the gradient of what Loss added to total.
@@ -38,22 +54,13 @@ func (c CrossEntropy) Grad(t Target) Call {
 //
 // Bindings: 1 logits [Rows, Vocab], 2 out [Rows] unsigned integers.
 func (c CrossEntropy) ArgMax(t Target) Call {
-	return c.call("arg_max", c.lanes(t), false, false, t.grid1D(c.Rows, 1))
-}
-
-// lanes is how many threads share a row: eight are one vector of a software
-// adapter, and cost no switch at a barrier.
-func (c CrossEntropy) lanes(t Target) string {
-	if t.CPU {
-		return Constants("LANES", 8)
-	}
-	return Constants("LANES", 256)
+	return crossEntropyTable.call(crossEntropyRows{c, "arg_max", false}, t)
 }
 
 func (c CrossEntropy) call(entry, constants string, start, step bool, grid [3]uint32) Call {
 	return Call{
 		Spec:   Spec{File: "crossentropy", Entry: entry, Constants: constants, Step: step},
-		Params: params(c.Rows, c.Vocab, c.First, start),
+		Params: params("crossentropy", fields{"rows": c.Rows, "vocab": c.Vocab, "first": c.First, "start": start}),
 		Grid:   grid,
 	}
 }

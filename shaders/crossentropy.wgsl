@@ -18,16 +18,35 @@ struct Params {
   start: u32,  // stats: 1 for the first slice
 }
 
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+@group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
 }
 
-@group(0) @binding(0) var<uniform> params: Params;
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
 @group(0) @binding(9) var<uniform> step: Step;
+// end shared
 
 const LOWEST = -3.4028234663852886e38;  // of the finite numbers
 
@@ -44,15 +63,15 @@ fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
 }
 
 @compute @workgroup_size(LANES)
-fn stats(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let row = wid.y * grid.x + wid.x;
+fn stats(t: Thread) {
+  let row = group_of(t);
   if (row >= params.rows) {
     return;
   }
   let begin = row * params.vocab;
   let end = begin + params.vocab;
   var most = LOWEST;
-  for (var i = begin + lane; i < end; i += LANES) {
+  for (var i = begin + t.lane; i < end; i += LANES) {
     most = max(most, logits[i]);
   }
   // Short sums of sums keep their digits.
@@ -60,19 +79,19 @@ fn stats(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: v
   for (var block = begin; block < end; block += 32u * LANES) {
     let stop = min(block + 32u * LANES, end);
     var part = 0.0;
-    for (var i = block + lane; i < stop; i += LANES) {
+    for (var i = block + t.lane; i < stop; i += LANES) {
       part += exp(logits[i] - most);
     }
     sum += part;
   }
-  sums[lane] = vec2(most, sum);
+  sums[t.lane] = vec2(most, sum);
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (lane < half) {
-      sums[lane] = merge(sums[lane], sums[lane + half]);
+    if (t.lane < half) {
+      sums[t.lane] = merge(sums[t.lane], sums[t.lane + half]);
     }
   }
-  if (lane == 0u) {
+  if (t.lane == 0u) {
     var s = vec4(sums[0], 0.0, 0.0);
     if (params.start == 0u) {
       let old = stats_out[row];
@@ -95,9 +114,9 @@ var<workgroup> losses: array<f32, LANES>;
 
 // One workgroup goes over all rows, so that their sum has one order.
 @compute @workgroup_size(LANES)
-fn loss(@builtin(local_invocation_index) lane: u32) {
+fn loss(t: Thread) {
   var sum = 0.0;
-  for (var row = lane; row < params.rows; row += LANES) {
+  for (var row = t.lane; row < params.rows; row += LANES) {
     var l = 0.0;
     if (loss_labels[row] >= 0) {
       let s = loss_stats[row];
@@ -106,14 +125,14 @@ fn loss(@builtin(local_invocation_index) lane: u32) {
     nll[row] = l;
     sum += l;
   }
-  losses[lane] = sum;
+  losses[t.lane] = sum;
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (lane < half) {
-      losses[lane] += losses[lane + half];
+    if (t.lane < half) {
+      losses[t.lane] += losses[t.lane + half];
     }
   }
-  if (lane == 0u) {
+  if (t.lane == 0u) {
     total[0] += step.loss_scale * losses[0];
   }
 }
@@ -122,9 +141,9 @@ fn loss(@builtin(local_invocation_index) lane: u32) {
 @group(0) @binding(3) var<storage, read> grad_stats: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn grad(t: Thread) {
   let chunks = (params.vocab + 255u) / 256u;
-  let unit = wid.y * grid.x + wid.x;
+  let unit = group_of(t);
   let row = unit / chunks;
   if (row >= params.rows) {
     return;
@@ -133,7 +152,7 @@ fn grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: ve
   let s = grad_stats[row];
   let begin = unit % chunks * 256u;
   let end = min(begin + 256u, params.vocab);
-  for (var column = begin + lid; column < end; column += 64u) {
+  for (var column = begin + t.lane; column < end; column += 64u) {
     let i = row * params.vocab + column;
     var d = 0.0;
     if (label >= 0) {
@@ -152,33 +171,33 @@ var<workgroup> ids: array<u32, LANES>;
 // The class of each row's largest logit, the lowest of equals. A NaN is never
 // the largest; a row of nothing else gives 0.
 @compute @workgroup_size(LANES)
-fn arg_max(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let row = wid.y * grid.x + wid.x;
+fn arg_max(t: Thread) {
+  let row = group_of(t);
   if (row >= params.rows) {
     return;
   }
   var value = LOWEST;
   var id = 0u;
-  for (var i = lane; i < params.vocab; i += LANES) {
+  for (var i = t.lane; i < params.vocab; i += LANES) {
     let v = logits[row * params.vocab + i];
     if (v > value) {
       value = v;
       id = i;
     }
   }
-  values[lane] = value;
-  ids[lane] = id;
+  values[t.lane] = value;
+  ids[t.lane] = id;
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (lane < half) {
-      let v = values[lane + half];
-      if (v > values[lane] || (v == values[lane] && ids[lane + half] < ids[lane])) {
-        values[lane] = v;
-        ids[lane] = ids[lane + half];
+    if (t.lane < half) {
+      let v = values[t.lane + half];
+      if (v > values[t.lane] || (v == values[t.lane] && ids[t.lane + half] < ids[t.lane])) {
+        values[t.lane] = v;
+        ids[t.lane] = ids[t.lane + half];
       }
     }
   }
-  if (lane == 0u) {
+  if (t.lane == 0u) {
     best[row] = ids[0];
   }
 }

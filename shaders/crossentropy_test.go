@@ -86,7 +86,7 @@ func crossEntropyCases(target Target) []kernelCase {
 		}
 		for _, t := range bothTargets(target) {
 			row := func(op string, call Call, operands ...operand) {
-				name := fmt.Sprintf("crossentropy/%s/%dx%d,first=%d,spread=%v,cpu=%v", op, c.rows, c.vocab, c.first, c.spread, t.CPU)
+				name := fmt.Sprintf("crossentropy/%s/%dx%d,first=%d,spread=%v,cpu=%v", op, c.rows, c.vocab, c.first, c.spread, t.Type == wgpu.CPU)
 				cases = append(cases, kernelCase{name: name, call: call, step: s, operands: operands})
 			}
 			one := CrossEntropy{Rows: c.rows, Vocab: c.first}
@@ -113,7 +113,7 @@ func crossEntropyCases(target Target) []kernelCase {
 	for i, x := range [][]float32{{nan, nan, nan}, {1, 3, 3}, {nan, 2, nan}, {-inf, -inf, -inf}, {-inf, -1e38, -1e38}, {0, inf, inf}} {
 		for _, t := range bothTargets(target) {
 			cases = append(cases, kernelCase{
-				name:     fmt.Sprintf("crossentropy/arg_max/special=%d,cpu=%v", i, t.CPU),
+				name:     fmt.Sprintf("crossentropy/arg_max/special=%d,cpu=%v", i, t.Type == wgpu.CPU),
 				call:     CrossEntropy{Rows: 1, Vocab: len(x)}.ArgMax(t),
 				operands: []operand{in(x), {data: []uint32{9}, want: []float64{[]float64{0, 1, 1, 0, 1, 1}[i]}}},
 			})
@@ -146,7 +146,7 @@ func TestLossOfBadLogits(t *testing.T) {
 			r.dispatch(t, c.Loss(target), Step{LossScale: 1}, labels, stats, nll, total)
 			for _, b := range []*wgpu.Buffer{nll, total} {
 				loss := r.floats(t, b, 1)[0]
-				require.False(t, math.Abs(float64(loss)) <= math.MaxFloat32, "a logit of %v gave loss %v (cpu=%v)", bad, loss, target.CPU)
+				require.False(t, math.Abs(float64(loss)) <= math.MaxFloat32, "a logit of %v gave loss %v (cpu=%v)", bad, loss, target.Type == wgpu.CPU)
 			}
 		}
 	}

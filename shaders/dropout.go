@@ -4,10 +4,9 @@ package shaders
 //
 // Bindings: 1 x [n], 2 out [n].
 func (d Dropout) Apply(t Target, n int) Call {
-	site, threshold, scale := d.params()
 	return Call{
 		Spec:   Spec{File: "dropout", Entry: "dropout", Step: true},
-		Params: params(n, site, threshold, scale),
+		Params: params("dropout", d.with(fields{"n": n})),
 		Grid:   t.grid1D(n, 64),
 	}
 }

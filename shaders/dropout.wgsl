@@ -4,23 +4,43 @@
 struct Params {
   n: u32,
   site: u32,
-  threshold: u32,  // rate·2^32; 0 keeps everything
-  scale: f32,      // 1/(1-rate)
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  threshold: u32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
+@group(0) @binding(9) var<uniform> step: Step;
+// end shared
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;
-@group(0) @binding(9) var<uniform> step: Step;
 
+// shared: dropout
 // A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
   var h = v;
@@ -29,19 +49,21 @@ fn mix(v: u32) -> u32 {
   return h ^ (h >> 16u);
 }
 
-// The factor of an element: a function of the step's key, the site and the
-// element's index alone.
+// The dropout factor of an element: a function of the step's key, the site and
+// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
+// everything, and keep_scale 1/(1-rate).
 fn keep(element: u32) -> f32 {
   if (params.threshold == 0u) {
     return 1.0;
   }
   let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
-  return select(params.scale, 0.0, h < params.threshold);
+  return select(params.keep_scale, 0.0, h < params.threshold);
 }
+// end shared
 
 @compute @workgroup_size(64)
-fn dropout(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = (wid.y * grid.x + wid.x) * 64u + lid;
+fn dropout(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (i < params.n) {
     out[i] = keep(i) * x[i];
   }

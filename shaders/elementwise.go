@@ -50,7 +50,7 @@ func (f Fill) Call(t Target) Call { return elementwise(t, "fill", f.N, f.Value) 
 func elementwise(t Target, entry string, n int, value float32) Call {
 	return Call{
 		Spec:   Spec{File: "elementwise", Entry: entry},
-		Params: params(n, value),
+		Params: params("elementwise", fields{"n": n, "value": value}),
 		Grid:   t.grid1D((n+3)/4, 64),
 	}
 }

@@ -7,25 +7,36 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;
 
-fn index(wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> u32 {
-  return (wid.y * grid.x + wid.x) * 64u + lid;
-}
-
 @compute @workgroup_size(64)
-fn add(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn add(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
     out[i] = a[i] + params.value * b[i];
   }
 }
 
 @compute @workgroup_size(64)
-fn divide(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn divide(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
     out[i] = a[i] / b[i];
   }
@@ -33,8 +44,8 @@ fn divide(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
 
 // The gradient of divide's a, from that of its result at binding 1.
 @compute @workgroup_size(64)
-fn divide_grad_a(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn divide_grad_a(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
     out[i] += a[i] / b[i];
   }
@@ -43,8 +54,8 @@ fn divide_grad_a(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups)
 @group(0) @binding(2) var<storage, read_write> sum: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn add_to(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn add_to(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
     sum[i] += params.value * a[i];
   }
@@ -53,8 +64,8 @@ fn add_to(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
 @group(0) @binding(1) var<storage, read_write> filled: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn fill(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn fill(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
     filled[i] = vec4(params.value);
   }

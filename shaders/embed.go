@@ -49,11 +49,12 @@ func (e Embed) GradTable(t Target, runs int) Call {
 }
 
 func (e Embed) call(t Target, entry, constants string, lines, runs int, add bool) Call {
-	site, threshold, keep := e.Dropout.params()
 	return Call{
 		Spec: Spec{File: "embed", Entry: entry, Constants: constants, Step: true},
-		Params: params(e.Batch, e.Length, e.Prompt, e.Width, e.Shift, e.PerToken, e.ShiftScale, add, runs,
-			site, threshold, keep),
+		Params: params("embed", e.Dropout.with(fields{
+			"batch": e.Batch, "length": e.Length, "prompt": e.Prompt, "width": e.Width,
+			"shifted": e.Shift, "per_token": e.PerToken, "scale": e.ShiftScale, "add": add, "runs": runs,
+		})),
 		Grid: t.grid1D(lines*((e.Width+63)/64), 1),
 	}
 }

@@ -9,8 +9,6 @@
 // The gradients of P, of the shift and of the table gather what they sum; nothing
 // is scattered.
 
-override STORAGE: u32 = 0u;  // of the table: 0 float32, 1 float16, 2 bfloat16
-
 struct Params {
   batch: u32,
   length: u32,      // text positions of a row
@@ -22,21 +20,42 @@ struct Params {
   add: u32,         // grad_shift: 1 adds to what is there
   runs: u32,        // grad_table: how many runs
   site: u32,
-  threshold: u32,   // rate·2^32; 0 keeps everything
-  keep: f32,        // 1/(1-rate)
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  threshold: u32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(9) var<uniform> step: Step;
 
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
+@group(0) @binding(9) var<uniform> step: Step;
+// end shared
+
+// shared: dropout
+// A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
   var h = v;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
@@ -44,14 +63,17 @@ fn mix(v: u32) -> u32 {
   return h ^ (h >> 16u);
 }
 
-// The dropout factor of an element, as in dropout.wgsl.
+// The dropout factor of an element: a function of the step's key, the site and
+// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
+// everything, and keep_scale 1/(1-rate).
 fn keep(element: u32) -> f32 {
   if (params.threshold == 0u) {
     return 1.0;
   }
   let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
-  return select(params.keep, 0.0, h < params.threshold);
+  return select(params.keep_scale, 0.0, h < params.threshold);
 }
+// end shared
 
 // A thread works on one column of one line: a position, or a run.
 struct Cell {
@@ -59,10 +81,10 @@ struct Cell {
   column: u32,
 }
 
-fn cell(wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> Cell {
+fn cell(t: Thread) -> Cell {
   let chunks = (params.width + 63u) / 64u;
-  let unit = wid.y * grid.x + wid.x;
-  return Cell(unit / chunks, (unit % chunks) * 64u + lid);
+  let unit = group_of(t);
+  return Cell(unit / chunks, (unit % chunks) * 64u + t.lane);
 }
 
 // The index in out of text or prompt position p of batch row b.
@@ -70,30 +92,43 @@ fn element(b: u32, p: u32, column: u32) -> u32 {
   return (b * (params.prompt + params.length) + p) * params.width + column;
 }
 
+// shared: storage
+// How weights lie in memory. Two halves share a word, the lower index below, and a
+// row may begin in the middle of one.
+override STORAGE: u32 = 0u;  // 0: float32, 1: float16, 2: bfloat16
+
+// The word in which number i lies.
+fn word_of(i: u32) -> u32 {
+  return select(i / 2u, i, STORAGE == 0u);
+}
+
+// Number i, out of that word.
+fn stored(word: u32, i: u32) -> f32 {
+  if (STORAGE == 0u) {
+    return bitcast<f32>(word);
+  }
+  if (STORAGE == 1u) {
+    return unpack2x16float(word)[i & 1u];
+  }
+  return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));
+}
+// end shared
+
 @group(0) @binding(1) var<storage, read> ids: array<u32>;
 @group(0) @binding(2) var<storage, read> table: array<u32>;
 @group(0) @binding(3) var<storage, read> prompts: array<f32>;
 @group(0) @binding(4) var<storage, read> shift: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 
-// Number i of the table. Two halves share a word, the lower index below, and a
-// row may begin in the middle of one.
 fn weight(i: u32) -> f32 {
-  if (STORAGE == 0u) {
-    return bitcast<f32>(table[i]);
-  }
-  let pair = table[i / 2u];
-  if (STORAGE == 1u) {
-    return unpack2x16float(pair)[i % 2u];
-  }
-  return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, i % 2u == 1u));
+  return stored(table[word_of(i)], i);
 }
 
 // A thread fills one column of one position for the whole batch, which shares
 // the prompt and, unless it is per token, the shift.
 @compute @workgroup_size(64)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = cell(wid, grid, lid);
+fn forward(t: Thread) {
+  let at = cell(t);
   if (at.line >= params.prompt + params.length || at.column >= params.width) {
     return;
   }
@@ -105,13 +140,13 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
     }
     return;
   }
-  let t = at.line - params.prompt;
+  let place = at.line - params.prompt;
   var moved = 0.0;
   if (params.shifted != 0u && params.per_token == 0u) {
-    moved = params.scale * shift[t * params.width + at.column];
+    moved = params.scale * shift[place * params.width + at.column];
   }
   for (var row = 0u; row < params.batch; row++) {
-    let token = row * params.length + t;
+    let token = row * params.length + place;
     if (params.shifted != 0u && params.per_token != 0u) {
       moved = params.scale * shift[token * params.width + at.column];
     }
@@ -134,8 +169,8 @@ fn over_batch(p: u32, column: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn grad_prompt(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = cell(wid, grid, lid);
+fn grad_prompt(t: Thread) {
+  let at = cell(t);
   if (at.line < params.prompt && at.column < params.width) {
     grad[at.line * params.width + at.column] += over_batch(at.line, at.column);
   }
@@ -146,8 +181,8 @@ fn put(i: u32, value: f32) {
 }
 
 @compute @workgroup_size(64)
-fn grad_shift(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = cell(wid, grid, lid);
+fn grad_shift(t: Thread) {
+  let at = cell(t);
   if (at.line >= params.length || at.column >= params.width) {
     return;
   }
@@ -166,8 +201,8 @@ fn grad_shift(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gr
 @group(0) @binding(4) var<storage, read_write> dtable: array<f32>;
 
 @compute @workgroup_size(64)
-fn grad_table(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let at = cell(wid, grid, lid);
+fn grad_table(t: Thread) {
+  let at = cell(t);
   if (at.line >= params.runs || at.column >= params.width) {
     return;
   }

@@ -56,10 +56,9 @@ func (g GatedGrad) Call(t Target) Call {
 
 // end gives each thread some of the n numbers.
 func end(t Target, entry string, n, each int, d Dropout) Call {
-	site, threshold, scale := d.params()
 	return Call{
 		Spec:   Spec{File: "ends", Entry: entry, Step: entry != "relu_grad"},
-		Params: params(n, site, threshold, scale),
+		Params: params("ends", d.with(fields{"n": n})),
 		Grid:   t.grid1D((n+each-1)/each, 64),
 	}
 }

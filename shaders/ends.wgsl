@@ -20,21 +20,42 @@
 struct Params {
   n: u32,          // numbers in out
   site: u32,
-  threshold: u32,  // rate·2^32; 0 keeps everything
-  scale: f32,      // 1/(1-rate)
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  threshold: u32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(9) var<uniform> step: Step;
 
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
+@group(0) @binding(9) var<uniform> step: Step;
+// end shared
+
+// shared: dropout
+// A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
   var h = v;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
@@ -42,58 +63,73 @@ fn mix(v: u32) -> u32 {
   return h ^ (h >> 16u);
 }
 
-// The dropout factor of an element, as in dropout.wgsl.
+// The dropout factor of an element: a function of the step's key, the site and
+// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
+// everything, and keep_scale 1/(1-rate).
 fn keep(element: u32) -> f32 {
   if (params.threshold == 0u) {
     return 1.0;
   }
   let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
-  return select(params.scale, 0.0, h < params.threshold);
+  return select(params.keep_scale, 0.0, h < params.threshold);
 }
+// end shared
 
-fn index(wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> u32 {
-  return (wid.y * grid.x + wid.x) * 64u + lid;
-}
-
+// shared: ends
+// The ends of a product, on neighbours z of its row. `at` is the index in out of
+// the first number that comes out.
 fn keep_four(at: u32) -> vec4<f32> {
   return vec4(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
+}
+
+fn relu_end(z: vec4<f32>, at: u32) -> vec4<f32> {
+  return keep_four(at) * max(z, vec4(0.0));
+}
+
+fn residual_end(z: vec4<f32>, residual: vec4<f32>, at: u32) -> vec4<f32> {
+  return residual + keep_four(at) * z;
 }
 
 // 0.5·x·(1 + tanh(u)) = x / (1 + exp(-2u)), u = √(2/π)·(x + 0.044715·x³). The
 // clamp keeps exp finite.
 fn gelu(x: vec2<f32>) -> vec2<f32> {
-  let u = clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), vec2<f32>(-40.0), vec2<f32>(40.0));
+  let u = clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), vec2(-40.0), vec2(40.0));
   return x / (1.0 + exp(-2.0 * u));
 }
+
+fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
+  return vec2(keep(at), keep(at + 1u)) * gelu(z.xz) * z.yw;
+}
+// end shared
 
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> residual: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read_write> end: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read_write> gated_end: array<vec2<f32>>;
+@group(0) @binding(3) var<storage, read_write> halved: array<vec2<f32>>;
 
 @compute @workgroup_size(64)
-fn relu(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn relu(t: Thread) {
   _ = &residual;  // all ends bind alike
-  let i = index(wid, grid, lid);
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
-    end[i] = keep_four(4u * i) * max(z[i], vec4(0.0));
+    end[i] = relu_end(z[i], 4u * i);
   }
 }
 
 @compute @workgroup_size(64)
-fn add_residual(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn add_residual(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
-    end[i] = residual[i] + keep_four(4u * i) * z[i];
+    end[i] = residual_end(z[i], residual[i], 4u * i);
   }
 }
 
 @compute @workgroup_size(64)
-fn gated(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn gated(t: Thread) {
   _ = &residual;
-  let i = index(wid, grid, lid);
+  let i = group_of(t) * 64u + t.lane;
   if (2u * i < params.n) {
-    gated_end[i] = vec2(keep(2u * i), keep(2u * i + 1u)) * gelu(z[i].xz) * z[i].yw;
+    halved[i] = gated_end(z[i], 2u * i);
   }
 }
 
@@ -102,10 +138,10 @@ fn gated(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: v
 @group(0) @binding(3) var<storage, read_write> dz: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn relu_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn relu_grad(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (4u * i < params.n) {
-    dz[i] = select(vec4(0.0), params.scale * dout[i], out[i] > vec4(0.0));
+    dz[i] = select(vec4(0.0), params.keep_scale * dout[i], out[i] > vec4(0.0));
   }
 }
 
@@ -114,8 +150,8 @@ fn relu_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
 @group(0) @binding(3) var<storage, read_write> dpre: array<vec4<f32>>;  // (dg, dl, dg, dl)
 
 @compute @workgroup_size(64)
-fn gated_grad(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = index(wid, grid, lid);
+fn gated_grad(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (2u * i >= params.n) {
     return;
   }

@@ -1,5 +1,7 @@
 package shaders
 
+import "github.com/go-dept/dept/wgpu"
+
 // Layout says how the operands of a matrix product lie in memory.
 type Layout uint8
 
@@ -47,48 +49,53 @@ type MatMul struct {
 // measured on lavapipe, more rows are faster in tiles.
 const fewRows = 4
 
+func (m MatMul) few() bool { return m.M <= fewRows && m.Layout != TN }
+
+var matmulTable = newTable("matmul",
+	variant[MatMul]{name: "few-vector", needs: needs{on: wgpu.CPU}, fits: MatMul.few, call: fewLanes(8)},
+	variant[MatMul]{name: "few", needs: needs{workgroupStorage: 32 * 256}, fits: MatMul.few, call: fewLanes(32)},
+	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: func(m MatMul, _ Target) Call {
+		across := m.across()
+		return m.call("tile", 8, across, [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1})
+	}},
+	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: func(m MatMul, _ Target) Call {
+		return m.call("block", 8, 0, [3]uint32{over(m.N, 64), over(m.M, 64), 1})
+	}},
+)
+
+func fewLanes(lanes int) func(MatMul, Target) Call {
+	return func(m MatMul, _ Target) Call {
+		return m.call("few", lanes, 0, [3]uint32{over(m.N, 16), over(m.M, 4), 1})
+	}
+}
+
 // Call computes the product.
 //
 // Bindings: 1 A, 2 B, 3 out [M,N], or [M,N/2] with EndGated; 4 residual [M,N]
 // with EndResidual, pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus
 // [M,N] with Plus, its columns interleaved like C's with EndGated, else any
 // buffer; Step with every end but EndPlain, whatever the dropout rate.
-func (m MatMul) Call(t Target) Call {
+func (m MatMul) Call(t Target) Call { return matmulTable.call(m, t) }
+
+// call is a dispatch of one of the kernels; lanes are the threads of `few`, across
+// the tiles of `tile` that lie side by side.
+func (m MatMul) call(kernel string, lanes, across int, grid [3]uint32) Call {
 	end := m.End.String()
 	if m.End == EndGated && m.KeepPre {
 		end = "gated_pre"
 	}
-	constants := []any{"LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B), "ALIGNED", m.aligned()}
-	across := 0
-	var kernel string
-	var grid [3]uint32
-	switch {
-	case m.M <= fewRows && m.Layout != TN:
-		kernel = "few"
-		lanes := 32
-		if t.CPU {
-			lanes = 8
-		}
-		constants = append(constants, "LANES", lanes)
-		grid = [3]uint32{over(m.N, 16), over(m.M, 4), 1}
-	case t.CPU:
-		kernel = "tile"
-		across = m.across()
-		grid = [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1}
-	default:
-		kernel = "block"
-		grid = [3]uint32{over(m.N, 64), over(m.M, 64), 1}
-	}
-	site, threshold, keep := m.Dropout.params()
 	return Call{
 		Spec: Spec{
 			File:      "matmul",
 			Entry:     kernel + "_" + end,
-			Constants: Constants(constants...),
+			Constants: Constants("LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B), "ALIGNED", m.aligned(), "LANES", lanes),
 			Step:      m.End != EndPlain,
 		},
-		Params: params(m.M, m.N, m.K, orOne(m.Scale), m.Accumulate, m.Plus, across, site, threshold, keep),
-		Grid:   grid,
+		Params: params("matmul", m.Dropout.with(fields{
+			"m": m.M, "n": m.N, "k": m.K, "scale": orOne(m.Scale),
+			"accumulate": m.Accumulate, "add_plus": m.Plus, "across": across,
+		})),
+		Grid: grid,
 	}
 }
 
@@ -101,7 +108,7 @@ func (m MatMul) Naive(Target) Call {
 			Entry:     "naive",
 			Constants: Constants("LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B)),
 		},
-		Params: params(m.M, m.N, m.K, orOne(m.Scale)),
+		Params: params("matmul_naive", fields{"m": m.M, "n": m.N, "k": m.K, "scale": orOne(m.Scale)}),
 		Grid:   [3]uint32{over(m.N, 8), over(m.M, 8), 1},
 	}
 }

@@ -20,7 +20,6 @@
 //          and split k.
 
 override LAYOUT: u32 = 0u;      // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: A [k,m], B [k,n]
-override STORAGE: u32 = 0u;     // of B; 0: float32, 1: float16, 2: bfloat16
 override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
 override LANES: u32 = 8u;       // threads in a workgroup of `few`
 
@@ -33,31 +32,67 @@ struct Params {
   add_plus: u32,    // 0: C = scale·A·B
   across: u32,      // tile: how many of a workgroup's 8 threads lie side by side
   site: u32,
-  threshold: u32,   // rate·2^32; 0 keeps everything
-  keep_scale: f32,  // 1/(1-rate)
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  threshold: u32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
+@group(0) @binding(9) var<uniform> step: Step;
+// end shared
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec2<u32>>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 @group(0) @binding(4) var<storage, read> residual: array<f32>;
 @group(0) @binding(4) var<storage, read_write> pre: array<f32>;
 @group(0) @binding(5) var<storage, read> plus: array<f32>;
-@group(0) @binding(9) var<uniform> step: Step;
 
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
+// shared: storage
+// How weights lie in memory. Two halves share a word, the lower index below, and a
+// row may begin in the middle of one.
+override STORAGE: u32 = 0u;  // 0: float32, 1: float16, 2: bfloat16
+
+// The word in which number i lies.
+fn word_of(i: u32) -> u32 {
+  return select(i / 2u, i, STORAGE == 0u);
 }
+
+// Number i, out of that word.
+fn stored(word: u32, i: u32) -> f32 {
+  if (STORAGE == 0u) {
+    return bitcast<f32>(word);
+  }
+  if (STORAGE == 1u) {
+    return unpack2x16float(word)[i & 1u];
+  }
+  return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));
+}
+// end shared
 
 // What a thread computes: `blocks` blocks of C, `wide` of them side by side, from
 // row `top` and column `left`. Column i of a block is its row i.
@@ -87,14 +122,8 @@ fn b_at(k: u32, col: u32) -> f32 {
   if (LAYOUT == 0u) {
     i = j * params.k + q;
   }
-  if (STORAGE == 0u) {
-    return bitcast<f32>(b[i >> 1u][i & 1u]);
-  }
-  let word = b[i >> 2u][(i >> 1u) & 1u];
-  if (STORAGE == 1u) {
-    return unpack2x16float(word)[i & 1u];
-  }
-  return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));
+  let word = word_of(i);
+  return stored(b[word >> 1u][word & 1u], i);
 }
 
 // Four numbers of B from index i, a multiple of 4.
@@ -307,6 +336,7 @@ fn row_at(at: u32, q: mat4x4<f32>, r: u32) -> vec4<f32> {
   return v + vec4<f32>(plus[at], plus[at + 1u], plus[at + 2u], plus[at + 3u]);
 }
 
+// shared: dropout
 // A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
   var h = v;
@@ -315,7 +345,9 @@ fn mix(v: u32) -> u32 {
   return h ^ (h >> 16u);
 }
 
-// The dropout factor of an element of out, as in dropout.wgsl.
+// The dropout factor of an element: a function of the step's key, the site and
+// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
+// everything, and keep_scale 1/(1-rate).
 fn keep(element: u32) -> f32 {
   if (params.threshold == 0u) {
     return 1.0;
@@ -323,17 +355,34 @@ fn keep(element: u32) -> f32 {
   let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
   return select(params.keep_scale, 0.0, h < params.threshold);
 }
+// end shared
+
+// shared: ends
+// The ends of a product, on neighbours z of its row. `at` is the index in out of
+// the first number that comes out.
+fn keep_four(at: u32) -> vec4<f32> {
+  return vec4(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
+}
+
+fn relu_end(z: vec4<f32>, at: u32) -> vec4<f32> {
+  return keep_four(at) * max(z, vec4(0.0));
+}
+
+fn residual_end(z: vec4<f32>, residual: vec4<f32>, at: u32) -> vec4<f32> {
+  return residual + keep_four(at) * z;
+}
 
 // 0.5·x·(1 + tanh(u)) = x / (1 + exp(-2u)), u = √(2/π)·(x + 0.044715·x³). The
 // clamp keeps exp finite.
 fn gelu(x: vec2<f32>) -> vec2<f32> {
-  let u = clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), vec2<f32>(-40.0), vec2<f32>(40.0));
+  let u = clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), vec2(-40.0), vec2(40.0));
   return x / (1.0 + exp(-2.0 * u));
 }
 
-fn keep_four(at: u32) -> vec4<f32> {
-  return vec4<f32>(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
+fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
+  return vec2(keep(at), keep(at + 1u)) * gelu(z.xz) * z.yw;
 }
+// end shared
 
 // Where row r of block i lies in C, and how many of its four columns are inside.
 fn index_of(i: u32, r: u32) -> u32 {
@@ -382,7 +431,7 @@ fn relu() {
     let q = nth(i);
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
-      put(at, inside(i, r), keep_four(at) * max(row_at(at, q, r), vec4<f32>()));
+      put(at, inside(i, r), relu_end(row_at(at, q, r), at));
     }
   }
 }
@@ -393,7 +442,7 @@ fn add_residual() {
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
       let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
-      put(at, inside(i, r), old + keep_four(at) * row_at(at, q, r));
+      put(at, inside(i, r), residual_end(row_at(at, q, r), old, at));
     }
   }
 }
@@ -403,10 +452,8 @@ fn gated() {
     let q = nth(i);
     for (var r = 0u; r < 4u; r++) {
       let at = index_of(i, r);
-      let v = row_at(at, q, r);
       let half = at / 2u;
-      let y = vec2<f32>(keep(half), keep(half + 1u)) * gelu(v.xz) * v.yw;
-      put(half, inside(i, r) / 2u, vec4<f32>(y, 0.0, 0.0));
+      put(half, inside(i, r) / 2u, vec4<f32>(gated_end(row_at(at, q, r), half), 0.0, 0.0));
     }
   }
 }

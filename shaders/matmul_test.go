@@ -120,21 +120,21 @@ func matmulCases(target Target) []kernelCase {
 		// threads only.
 		for i, m := range operands {
 			cases = append(cases, sized(m, 36, 148, 52).row(t, 1), sized(m, 33, 131, 51).row(t, 1))
-			if t.CPU || i%3 == 0 {
+			if t.Type == wgpu.CPU || i%3 == 0 {
 				cases = append(cases, sized(m, 3, 148, 532).row(t, 1e-3), sized(m, 2, 35, 301).row(t, 1))
 			}
 		}
 		for i, m := range ends {
 			m.Dropout = Dropout{Rate: 0.3, Site: uint32(i)}
 			cases = append(cases, sized(m, 36, 148, 64).row(t, 0.2))
-			if t.CPU || i == 0 {
+			if t.Type == wgpu.CPU || i == 0 {
 				cases = append(cases, sized(m, 4, 34, 128).row(t, 0.2), sized(m, 1, 2, 4).row(t, 1))
 			}
 			m.Dropout.Rate = 0
 			cases = append(cases, sized(m, 17, 30, 64).row(t, 1))
 			m.Plus, m.Dropout.Rate = true, 0.3
 			cases = append(cases, sized(m, 35, 38, 20).row(t, 0.5))
-			if t.CPU {
+			if t.Type == wgpu.CPU {
 				cases = append(cases, sized(m, 3, 22, 20).row(t, 0.5))
 			}
 		}

@@ -12,19 +12,48 @@ type Pack struct {
 	Fill        float32
 }
 
+type packPass struct {
+	Pack
+	entry   string
+	columns int // of out
+	part    int
+	add     bool
+}
+
+// A thread takes one column of eight rows.
+var packTable = newTable("pack", rowCells(
+	func(p packPass) bool { return !p.Interleaved && wholeFours(p.Widths...) },
+	func(p packPass, t Target, size int) Call {
+		has := 0
+		for i, given := range p.Has {
+			if given {
+				has |= 1 << i
+			}
+		}
+		return Call{
+			Spec: Spec{File: "pack", Entry: p.entry, Constants: cellType("f32", size)},
+			Params: params("pack", fields{
+				"rows": p.Rows, "parts": len(p.Widths),
+				"a": p.width(0) / size, "b": p.width(1) / size, "c": p.width(2) / size,
+				"has": has, "interleaved": p.Interleaved, "fill": p.Fill, "part": p.part, "add": p.add,
+			}),
+			Grid: t.grid1D((p.Rows+7)/8*((p.columns/size+63)/64), 1),
+		}
+	})...)
+
 // Forward packs the parts.
 //
 // Bindings: 1, 2, 3 the parts [Rows, Widths[i]], any buffer in place of an absent
 // one, 4 out [Rows, ΣWidths].
 func (p Pack) Forward(t Target) Call {
-	return p.call(t, "forward", p.Widths[0]+p.width(1)+p.width(2), 0, false)
+	return packTable.call(packPass{p, "forward", p.Widths[0] + p.width(1) + p.width(2), 0, false}, t)
 }
 
 // Part takes the columns of part i out of a packed matrix; add adds them to out.
 //
 // Bindings: 1 packed [Rows, ΣWidths], 2 out [Rows, Widths[i]].
 func (p Pack) Part(t Target, i int, add bool) Call {
-	return p.call(t, "part", p.Widths[i], i, add)
+	return packTable.call(packPass{p, "part", p.Widths[i], i, add}, t)
 }
 
 func (p Pack) width(i int) int {
@@ -32,25 +61,4 @@ func (p Pack) width(i int) int {
 		return p.Widths[i]
 	}
 	return 0
-}
-
-// call gives each thread one column of eight rows; columns are those of out.
-func (p Pack) call(t Target, entry string, columns, part int, add bool) Call {
-	constants, size := "", 1
-	if !p.Interleaved {
-		constants, size = cells(p.Widths...)
-	}
-	has := 0
-	for i, given := range p.Has {
-		if given {
-			has |= 1 << i
-		}
-	}
-	columns /= size
-	return Call{
-		Spec: Spec{File: "pack", Entry: entry, Constants: constants},
-		Params: params(p.Rows, len(p.Widths), p.width(0)/size, p.width(1)/size, p.width(2)/size,
-			has, p.Interleaved, p.Fill, part, add),
-		Grid: t.grid1D((p.Rows+7)/8*((columns+63)/64), 1),
-	}
 }

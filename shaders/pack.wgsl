@@ -24,22 +24,38 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// A thread takes one column of eight rows.
-const BLOCK: u32 = 8u;
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
 
-struct Run {
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: block
+// A thread takes one column of eight rows, counted in cells; neighbours take
+// neighbouring columns.
+struct Block {
   column: u32,
   row: u32,
-  end: u32,  // of its rows
+  end: u32,  // of its rows; none where there is no such column
 }
 
-fn run_of(width: u32, wid: vec3<u32>, grid: vec3<u32>, lid: u32) -> Run {
+fn block_of(t: Thread, rows: u32, width: u32) -> Block {
   let chunks = (width + 63u) / 64u;
-  let unit = wid.y * grid.x + wid.x;
-  let column = (unit % chunks) * 64u + lid;
-  let row = unit / chunks * BLOCK;
-  return Run(column, row, select(row, min(row + BLOCK, params.rows), column < width));
+  let unit = group_of(t);
+  let column = (unit % chunks) * 64u + t.lane;
+  let row = unit / chunks * 8u;
+  return Block(column, row, select(row, min(row + 8u, rows), column < width));
 }
+// end shared
 
 // A column of the packed matrix: which part's, and which of its columns.
 fn part_of(column: u32) -> vec2<u32> {
@@ -60,7 +76,7 @@ fn part_of(column: u32) -> vec2<u32> {
 @group(0) @binding(3) var<storage, read> c: array<Cell>;
 @group(0) @binding(4) var<storage, read_write> out: array<Cell>;
 
-fn at(part: u32, row: u32, column: u32) -> Cell {
+fn number(part: u32, row: u32, column: u32) -> Cell {
   if ((params.has >> part & 1u) == 0u) {
     return Cell(params.fill);
   }
@@ -72,12 +88,12 @@ fn at(part: u32, row: u32, column: u32) -> Cell {
 }
 
 @compute @workgroup_size(64)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn forward(t: Thread) {
   let width = params.a + params.b + params.c;
-  let run = run_of(width, wid, grid, lid);
-  let source = part_of(run.column);
-  for (var row = run.row; row < run.end; row++) {
-    out[row * width + run.column] = at(source.x, row, source.y);
+  let at = block_of(t, params.rows, width);
+  let source = part_of(at.column);
+  for (var row = at.row; row < at.end; row++) {
+    out[row * width + at.column] = number(source.x, row, source.y);
   }
 }
 
@@ -85,19 +101,19 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 @group(0) @binding(2) var<storage, read_write> taken: array<Cell>;
 
 @compute @workgroup_size(64)
-fn part(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
+fn part(t: Thread) {
   let widths = array<u32, 3>(params.a, params.b, params.c);
   let width = widths[params.part];
-  let run = run_of(width, wid, grid, lid);
-  var column = run.column;
+  let at = block_of(t, params.rows, width);
+  var column = at.column;
   if (params.interleaved != 0u) {
-    column = run.column * params.parts + params.part;
+    column = at.column * params.parts + params.part;
   } else if (params.part > 0u) {
     column += params.a + select(0u, params.b, params.part == 2u);
   }
-  for (var row = run.row; row < run.end; row++) {
+  for (var row = at.row; row < at.end; row++) {
     var v = packed[row * (params.a + params.b + params.c) + column];
-    let i = row * width + run.column;
+    let i = row * width + at.column;
     if (params.add != 0u) {
       v += taken[i];
     }

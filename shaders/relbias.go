@@ -30,7 +30,7 @@ func (r RelativeBias) Gather(t Target) Call {
 func (r RelativeBias) call(entry string, grid [3]uint32) Call {
 	return Call{
 		Spec:   Spec{File: "relbias", Entry: entry},
-		Params: params(r.Heads, r.Buckets, 2*r.Span-1),
+		Params: params("relbias", fields{"heads": r.Heads, "buckets": r.Buckets, "width": 2*r.Span - 1}),
 		Grid:   grid,
 	}
 }

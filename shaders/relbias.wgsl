@@ -12,21 +12,36 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
 @group(0) @binding(1) var<storage, read> x: array<f32>;  // table, or dbias
 @group(0) @binding(2) var<storage, read> index: array<u32>;
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)
-fn expand(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = (wid.y * grid.x + wid.x) * 64u + lid;
+fn expand(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (i < params.heads * params.width) {
     out[i] = x[index[i % params.width] * params.heads + i / params.width];
   }
 }
 
 @compute @workgroup_size(64)
-fn gather(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lid: u32) {
-  let i = (wid.y * grid.x + wid.x) * 64u + lid;
+fn gather(t: Thread) {
+  let i = group_of(t) * 64u + t.lane;
   if (i < params.buckets * params.heads) {
     let first = i % params.heads * params.width;
     var sum = 0.0;

@@ -7,38 +7,42 @@ type RMSNorm struct {
 	Dropout     Dropout // an element is named by its index in [Rows, Width]
 }
 
-// Forward normalises rows and keeps what the backward pass needs of them.
+// rmsnormRows are the passes that give each row to a workgroup.
+type rmsnormRows struct {
+	RMSNorm
+	entry string
+	prev  bool
+}
+
+var rmsnormTable = newTable("rmsnorm", rowLanes(64, func(n rmsnormRows, t Target, lanes int) Call {
+	return n.call(n.entry, Constants("LANES", lanes), n.prev, t.grid1D(n.Rows, 1))
+})...)
+
+// Forward normalizes rows and keeps what the backward pass needs of them.
 //
 // Bindings: 1 x [Rows, Width], 2 w [Width], 3 out [Rows, Width], 4 rstd [Rows],
 // the 1/√(mean(x²)+Eps) of each row.
-func (n RMSNorm) Forward(t Target) Call { return n.perRow(t, "forward", false) }
+func (n RMSNorm) Forward(t Target) Call {
+	return rmsnormTable.call(rmsnormRows{n, "forward", false}, t)
+}
 
 // GradX is the gradient of x, added to prev if prev is set.
 //
 // Bindings: 1 x, 2 w, 3 rstd, 4 dout [Rows, Width], 5 prev [Rows, Width] (any
 // buffer if prev is not set), 6 dx [Rows, Width].
-func (n RMSNorm) GradX(t Target, prev bool) Call { return n.perRow(t, "grad_x", prev) }
+func (n RMSNorm) GradX(t Target, prev bool) Call {
+	return rmsnormTable.call(rmsnormRows{n, "grad_x", prev}, t)
+}
 
 // GradW adds the gradient of w to dw.
 //
 // Bindings: 1 x, 2 rstd, 3 dout, 4 dw [Width].
 func (n RMSNorm) GradW(t Target) Call { return n.call("grad_w", "", false, t.grid1D(n.Width, 16)) }
 
-// perRow gives each row to a workgroup: eight threads are one vector of a
-// software adapter, and cost no switch at a barrier.
-func (n RMSNorm) perRow(t Target, entry string, prev bool) Call {
-	lanes := 64
-	if t.CPU {
-		lanes = 8
-	}
-	return n.call(entry, Constants("LANES", lanes), prev, t.grid1D(n.Rows, 1))
-}
-
 func (n RMSNorm) call(entry, constants string, prev bool, grid [3]uint32) Call {
-	site, threshold, scale := n.Dropout.params()
 	return Call{
 		Spec:   Spec{File: "rmsnorm", Entry: entry, Constants: constants, Step: true},
-		Params: params(n.Rows, n.Width, n.Eps, prev, site, threshold, scale),
+		Params: params("rmsnorm", n.Dropout.with(fields{"rows": n.Rows, "width": n.Width, "eps": n.Eps, "prev": prev})),
 		Grid:   grid,
 	}
 }

@@ -15,23 +15,44 @@ struct Params {
   eps: f32,
   prev: u32,  // grad_x: 1 adds to the gradient at binding 5
   site: u32,
-  threshold: u32,  // rate·2^32; 0 keeps everything
-  scale: f32,      // 1/(1-rate)
-}
-
-struct Step {
-  key: vec2<u32>,
-  position: u32,
-  slot: u32,
-  loss_scale: f32,
-  clip: f32,
+  threshold: u32,
+  keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
+
+// shared: step
+// What changes from one step to the next: Step in shaders.go.
+struct Step {
+  key: vec2<u32>,   // dropout's
+  position: u32,    // decoding: tokens already in the cache
+  slot: u32,        // of the ring of records
+  loss_scale: f32,
+  clip: f32,        // largest norm of all gradients; 0 does not clip
+}
+
 @group(0) @binding(9) var<uniform> step: Step;
+// end shared
 
 var<workgroup> partial: array<f32, 256>;
 
+// shared: dropout
+// A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
   var h = v;
   h = (h ^ (h >> 16u)) * 0x7feb352du;
@@ -39,14 +60,17 @@ fn mix(v: u32) -> u32 {
   return h ^ (h >> 16u);
 }
 
-// The dropout factor of an element, as in dropout.wgsl.
+// The dropout factor of an element: a function of the step's key, the site and
+// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
+// everything, and keep_scale 1/(1-rate).
 fn keep(element: u32) -> f32 {
   if (params.threshold == 0u) {
     return 1.0;
   }
   let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
-  return select(params.scale, 0.0, h < params.threshold);
+  return select(params.keep_scale, 0.0, h < params.threshold);
 }
+// end shared
 
 // The sum of value over the lanes of a row, the same in each of them.
 fn over_lanes(value: f32, lane: u32) -> f32 {
@@ -65,22 +89,22 @@ fn over_lanes(value: f32, lane: u32) -> f32 {
 @group(0) @binding(4) var<storage, read_write> rstd_out: array<f32>;
 
 @compute @workgroup_size(LANES)
-fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let row = wid.y * grid.x + wid.x;
+fn forward(t: Thread) {
+  let row = group_of(t);
   if (row >= params.rows) {
     return;
   }
   let begin = row * params.width;
   let end = begin + params.width;
   var squares = 0.0;
-  for (var i = begin + lane; i < end; i += LANES) {
+  for (var i = begin + t.lane; i < end; i += LANES) {
     squares += x[i] * x[i];
   }
-  let rstd = inverseSqrt(over_lanes(squares, lane) / f32(params.width) + params.eps);
-  for (var i = begin + lane; i < end; i += LANES) {
+  let rstd = inverseSqrt(over_lanes(squares, t.lane) / f32(params.width) + params.eps);
+  for (var i = begin + t.lane; i < end; i += LANES) {
     out[i] = keep(i) * (x[i] * rstd * w[i - begin]);
   }
-  if (lane == 0u) {
+  if (t.lane == 0u) {
     rstd_out[row] = rstd;
   }
 }
@@ -91,20 +115,20 @@ fn forward(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid:
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;
 
 @compute @workgroup_size(LANES)
-fn grad_x(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let row = wid.y * grid.x + wid.x;
+fn grad_x(t: Thread) {
+  let row = group_of(t);
   if (row >= params.rows) {
     return;
   }
   let begin = row * params.width;
   let end = begin + params.width;
   var dot = 0.0;
-  for (var i = begin + lane; i < end; i += LANES) {
+  for (var i = begin + t.lane; i < end; i += LANES) {
     dot += keep(i) * dout[i] * w[i - begin] * x[i];
   }
   let rstd = rstd_in[row];
-  let slope = over_lanes(dot, lane) / f32(params.width) * rstd * rstd;
-  for (var i = begin + lane; i < end; i += LANES) {
+  let slope = over_lanes(dot, t.lane) / f32(params.width) * rstd * rstd;
+  for (var i = begin + t.lane; i < end; i += LANES) {
     var d = rstd * (keep(i) * dout[i] * w[i - begin] - slope * x[i]);
     if (params.prev != 0u) {
       d += prev[i];
@@ -119,20 +143,20 @@ fn grad_x(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: 
 
 // A workgroup sums 16 columns over all rows, each of its 16 threads a column
 // every 16th row.
-@compute @workgroup_size(16, 16)
-fn grad_w(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_id) lane: vec3<u32>) {
-  let column = (wid.y * grid.x + wid.x) * 16u + lane.x;
+@compute @workgroup_size(256)
+fn grad_w(t: Thread) {
+  let column = group_of(t) * 16u + t.lane % 16u;
   let live = column < params.width;
   var sum = 0.0;
-  for (var row = select(params.rows, lane.y, live); row < params.rows; row += 16u) {
+  for (var row = select(params.rows, t.lane / 16u, live); row < params.rows; row += 16u) {
     let i = row * params.width + column;
     sum += keep(i) * dout_w[i] * (x[i] * rstd[row]);
   }
-  partial[lane.y * 16u + lane.x] = sum;
+  partial[t.lane] = sum;
   workgroupBarrier();
-  if (live && lane.y == 0u) {
+  if (live && t.lane < 16u) {
     sum = 0.0;
-    for (var i = lane.x; i < 256u; i += 16u) {
+    for (var i = t.lane; i < 256u; i += 16u) {
       sum += partial[i];
     }
     dw[column] += sum;

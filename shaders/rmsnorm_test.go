@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/wgpu"
 )
 
 // rmsnormOracle is RMSNorm in plain Go; keep is the dropout factor of each
@@ -81,7 +83,7 @@ func added(before []float32, g []float64) []float64 {
 // dimension, so that larger grids spread over two.
 func bothTargets(t Target) []Target {
 	cpu, gpu := t, t
-	cpu.CPU, gpu.CPU = true, false
+	cpu.Type, gpu.Type = wgpu.CPU, wgpu.DiscreteGPU
 	gpu.Groups = fewGroups
 	return []Target{cpu, gpu}
 }
@@ -109,7 +111,7 @@ func rmsnormCases(target Target) []kernelCase {
 		dx, dw := o.backward(wide(x), wide(w), wide(dout))
 		for _, t := range bothTargets(target) {
 			row := func(op string, call Call, operands ...operand) {
-				name := fmt.Sprintf("rmsnorm/%s/%dx%d,norm=%v,rate=%v,cpu=%v", op, c.rows, c.width, c.norm, c.rate, t.CPU)
+				name := fmt.Sprintf("rmsnorm/%s/%dx%d,norm=%v,rate=%v,cpu=%v", op, c.rows, c.width, c.norm, c.rate, t.Type == wgpu.CPU)
 				cases = append(cases, kernelCase{name: name, call: call, step: s, operands: operands})
 			}
 			row("forward", n.Forward(t), in(x), in(w), out(y, c.width), out(rstd, c.width))

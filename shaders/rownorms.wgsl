@@ -5,8 +5,7 @@
 // The threads of a workgroup share the columns of four rows: a number of A serves
 // all four.
 
-override STORAGE: u32 = 0u;  // of W; 0: float32, 1: float16, 2: bfloat16
-override LANES: u32 = 64u;   // threads that share four rows
+override LANES: u32 = 64u;  // threads that share four rows
 
 struct Params {
   rows: u32,
@@ -18,29 +17,57 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+
+// shared: thread
+// Where a thread stands.
+struct Thread {
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) grid: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+}
+
+// The number of a thread's workgroup in a grid that spreads over two dimensions
+// where one does not reach.
+fn group_of(t: Thread) -> u32 {
+  return t.group.y * t.grid.x + t.group.x;
+}
+// end shared
 @group(0) @binding(1) var<storage, read> w: array<u32>;
 @group(0) @binding(2) var<storage, read> a: array<f32>;
 @group(0) @binding(3) var<storage, read> b: array<f32>;
 @group(0) @binding(4) var<storage, read_write> out: array<f32>;
 
-// Number i of W. Two halves share a word, the lower index below, and a row may
-// begin in the middle of one.
-fn weight(i: u32) -> f32 {
+// shared: storage
+// How weights lie in memory. Two halves share a word, the lower index below, and a
+// row may begin in the middle of one.
+override STORAGE: u32 = 0u;  // 0: float32, 1: float16, 2: bfloat16
+
+// The word in which number i lies.
+fn word_of(i: u32) -> u32 {
+  return select(i / 2u, i, STORAGE == 0u);
+}
+
+// Number i, out of that word.
+fn stored(word: u32, i: u32) -> f32 {
   if (STORAGE == 0u) {
-    return bitcast<f32>(w[i]);
+    return bitcast<f32>(word);
   }
-  let pair = w[i / 2u];
   if (STORAGE == 1u) {
-    return unpack2x16float(pair)[i % 2u];
+    return unpack2x16float(word)[i & 1u];
   }
-  return bitcast<f32>(select(pair << 16u, pair & 0xffff0000u, i % 2u == 1u));
+  return bitcast<f32>(select(word << 16u, word & 0xffff0000u, (i & 1u) == 1u));
+}
+// end shared
+
+fn weight(i: u32) -> f32 {
+  return stored(w[word_of(i)], i);
 }
 
 var<workgroup> partial: array<vec4<f32>, LANES>;
 
 @compute @workgroup_size(LANES)
-fn row_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) grid: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
-  let first = (wid.y * grid.x + wid.x) * 4u;
+fn row_norms(t: Thread) {
+  let first = group_of(t) * 4u;
   if (first >= params.rows) {
     return;
   }
@@ -49,7 +76,7 @@ fn row_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
   let in_w = (params.first + params.step * row) * params.width;
   let in_b = row * params.rank;
   var sum = vec4<f32>();
-  for (var c = lane; c < params.width; c += LANES) {
+  for (var c = t.lane; c < params.width; c += LANES) {
     var change = vec4<f32>();
     for (var k = 0u; k < params.rank; k++) {
       change += a[k * params.width + c] * vec4(b[in_b.x + k], b[in_b.y + k], b[in_b.z + k], b[in_b.w + k]);
@@ -57,13 +84,13 @@ fn row_norms(@builtin(workgroup_id) wid: vec3<u32>, @builtin(num_workgroups) gri
     let v = vec4(weight(in_w.x + c), weight(in_w.y + c), weight(in_w.z + c), weight(in_w.w + c)) + params.scale * change;
     sum += v * v;
   }
-  partial[lane] = sum;
+  partial[t.lane] = sum;
   workgroupBarrier();
-  if (lane < 4u && first + lane < params.rows) {
+  if (t.lane < 4u && first + t.lane < params.rows) {
     var squares = 0.0;
     for (var i = 0u; i < LANES; i++) {
-      squares += partial[i][lane];
+      squares += partial[i][t.lane];
     }
-    out[first + lane] = sqrt(squares);
+    out[first + t.lane] = sqrt(squares);
   }
 }

@@ -3,6 +3,8 @@ package shaders
 import (
 	"fmt"
 	"math"
+
+	"github.com/go-dept/dept/wgpu"
 )
 
 func rowNormsCases(target Target) []kernelCase {
@@ -29,7 +31,7 @@ func rowNormsCases(target Target) []kernelCase {
 		}
 		for _, t := range bothTargets(target) {
 			cases = append(cases, kernelCase{
-				name: fmt.Sprintf("row_norms/%dx%d,rank=%d,rows %d+%d·o,%v,cpu=%v", n.Rows, n.Width, n.Rank, n.First, n.Step, n.W, t.CPU),
+				name: fmt.Sprintf("row_norms/%dx%d,rank=%d,rows %d+%d·o,%v,cpu=%v", n.Rows, n.Width, n.Rank, n.First, n.Step, n.W, t.Type == wgpu.CPU),
 				call: n.Call(t), operands: []operand{in(words), in(a), in(b), out(want, n.Width)},
 			})
 		}

@@ -7,6 +7,9 @@
 // default;` stands for. Sizes travel in a uniform, so one pipeline serves all
 // shapes.
 //
+// Parts that several kernels have in common lie in shared/; go generate writes them
+// into the kernels, between marks, and a test holds the kernels to them.
+//
 // Bindings, in every kernel, all in @group(0):
 //
 //	@binding(0)    uniform: the kernel's own Params
@@ -26,6 +29,8 @@ import (
 
 	"github.com/go-dept/dept/wgpu"
 )
+
+//go:generate go run ./splice
 
 //go:embed *.wgsl
 var files embed.FS
@@ -58,25 +63,28 @@ func Constants(pairs ...any) string {
 
 // Call is one dispatch of a kernel, short of its buffers.
 type Call struct {
-	Spec   Spec
-	Params []byte // the Params uniform
-	Grid   [3]uint32
+	Spec    Spec
+	Params  []byte // the Params uniform
+	Grid    [3]uint32
+	Variant string // of the operation's, where there are several: "matmul/tile"
 }
 
-// Target is what the choice of a tile may depend on: the adapter, never a
-// timing, or resuming would not be exact.
+// Target is what the choice of a kernel may depend on: the adapter, never a timing,
+// or resuming would not be exact.
 type Target struct {
-	CPU              bool // a software adapter: no barriers, wide register tiles
-	Invocations      int  // most threads in a workgroup
-	WorkgroupStorage int  // bytes
-	Groups           int  // most workgroups in one dimension of a grid
+	Type             wgpu.AdapterType
+	Features         wgpu.Features
+	Invocations      int // most threads in a workgroup
+	WorkgroupStorage int // bytes
+	Groups           int // most workgroups in one dimension of a grid
 }
 
 // TargetOf describes a device.
 func TargetOf(d *wgpu.Device) Target {
 	l := d.Limits()
 	return Target{
-		CPU:              d.Info().Type == wgpu.CPU,
+		Type:             d.Info().Type,
+		Features:         d.Features(),
 		Invocations:      l.Invocations,
 		WorkgroupStorage: l.WorkgroupStorage,
 		Groups:           l.WorkgroupsPerDimension,
@@ -209,8 +217,13 @@ const StepBytes = 32
 
 // Bytes lays the step out as the kernels declare it.
 func (s Step) Bytes() []byte {
-	b := params(s.Key[0], s.Key[1], s.Position, s.Slot, s.LossScale, s.Clip)
-	return append(b, make([]byte, StepBytes-len(b))...)
+	b := make([]byte, 0, StepBytes)
+	for _, word := range [...]uint32{
+		s.Key[0], s.Key[1], s.Position, s.Slot, math.Float32bits(s.LossScale), math.Float32bits(s.Clip),
+	} {
+		b = binary.LittleEndian.AppendUint32(b, word)
+	}
+	return b[:StepBytes]
 }
 
 // Key hashes seed, step and micro-batch into a dropout key (splitmix64).
@@ -223,30 +236,6 @@ func Key(seed uint64, step, micro int) [2]uint32 {
 	}
 	z := mix(mix(mix(seed)^uint64(step)) ^ uint64(micro))
 	return [2]uint32{uint32(z), uint32(z >> 32)}
-}
-
-// params packs uint32, int, bool and float32 values in order, four bytes each.
-func params(values ...any) []byte {
-	b := make([]byte, 0, 4*len(values))
-	for _, v := range values {
-		var bits uint32
-		switch v := v.(type) {
-		case uint32:
-			bits = v
-		case int:
-			bits = uint32(v)
-		case bool:
-			if v {
-				bits = 1
-			}
-		case float32:
-			bits = math.Float32bits(v)
-		default:
-			panic(fmt.Sprintf("shaders: a %T in a kernel's parameters", v))
-		}
-		b = binary.LittleEndian.AppendUint32(b, bits)
-	}
-	return b
 }
 
 // grid1D spreads n threads over groups of size threads, in two dimensions when

@@ -51,7 +51,9 @@ type kernelCase struct {
 
 // TestOperations runs every row of the table against its float64 oracle: each
 // row twice, the second time with the rows in another order, so that what a
-// former kernel left in a buffer would show. The tolerance is on the normalised
+// former kernel left in a buffer would show. Every variant of every operation that
+// the device can run has rows, those included that it would not choose. The
+// tolerance is on the normalised
 // mean square error: float32 rounding of inputs the oracle shares leaves 1e-14 a
 // term; 1e-11, and 1e-10 for sums over 10,000 terms, leaves room for the order
 // of a sum and nothing for a wrong constant.
@@ -68,6 +70,19 @@ func TestOperations(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(len(cases)) {
 			require.Equal(t, first[i], r.check(t, cases[i]), "%s: a second run gave other bits", cases[i].name)
+		}
+	})
+	t.Run("every variant", func(t *testing.T) {
+		ran := map[string]bool{}
+		for _, c := range cases {
+			ran[c.call.Variant] = true
+		}
+		for _, v := range known {
+			if TargetOf(r.dev).can(v.needs) {
+				assert.True(t, ran[v.name], "no row of the table runs %s", v.name)
+			} else {
+				t.Logf("this device cannot run %s, which needs %+v", v.name, v.needs)
+			}
 		}
 	})
 	t.Logf("%d rows, %d pipelines", len(cases), r.pool.Len())
@@ -161,7 +176,7 @@ func nmse(got, want []float64) float64 {
 	return num / den
 }
 
-func words(t *testing.T, data any) []byte {
+func words(t testing.TB, data any) []byte {
 	var b []byte
 	switch data := data.(type) {
 	case []float32:
