@@ -1,9 +1,10 @@
 # make demo   fine-tunes a small model before your eyes
 # make test   everything the project holds itself to, and its minutes by package
+# make check-long   what takes too long for every make test, in parts
 # make web    the page as a static folder, web/dist, which dept serve has inside
 # All bring what a bare Debian or Ubuntu machine lacks.
 
-.PHONY: demo test lint build web
+.PHONY: demo test check-long lint build web
 
 demo:
 	@.ci/setup
@@ -15,6 +16,11 @@ test: lint
 	@.ci/setup browser
 	go run ./web/build
 	go run ./internal/minutes go test -p 1 -timeout 20m ./...
+
+# PART=fuzz or PART=old-new is that part alone; FUZZ, OLD and PAIRS are passed on.
+check-long:
+	@.ci/setup
+	@FUZZ="$(FUZZ)" OLD="$(OLD)" PAIRS="$(PAIRS)" scripts/check-long $(PART)
 
 # Both targets build and vet; nothing is left unformatted.
 lint:
