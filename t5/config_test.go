@@ -175,3 +175,24 @@ func TestTensorsList(t *testing.T) {
 		assert.NotContains(t, spec.Name, "lm_head")
 	}
 }
+
+// FuzzParseConfig: any bytes are refused with an error or make a config that is
+// written and read again unchanged.
+func FuzzParseConfig(f *testing.F) {
+	f.Add([]byte(`{` + sizes + `,"pad_token_id":7,"mine":[1.50,{"a":null}]}`))
+	f.Add([]byte(`{` + sizes + `,"dense_act_fn":"gelu_new","is_gated_act":true,"num_decoder_layers":null}`))
+	f.Add([]byte(`{"d_model":1e3,"D_MODEL":-1,"dropout_rate":NaN}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseConfig(data)
+		if err != nil {
+			return
+		}
+		written, err := json.Marshal(c)
+		require.NoError(t, err)
+		again, err := ParseConfig(written)
+		require.NoError(t, err, "%s", written)
+		rewritten, err := json.Marshal(again)
+		require.NoError(t, err)
+		require.JSONEq(t, string(written), string(rewritten))
+	})
+}
