@@ -22,18 +22,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -47,8 +48,8 @@ fn group_of(t: Thread) -> u32 {
 // A thread updates four numbers. The last ones may reach past n: buffers are
 // whole multiples of 16 bytes.
 @compute @workgroup_size(64)
-fn adamw(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn adamw(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (4u * i >= params.n) {
     return;
   }

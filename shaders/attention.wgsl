@@ -55,18 +55,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -360,9 +361,9 @@ fn sum_queries(acc: ptr<function, array<f32, MAX_SUMS>>, b: u32, h: u32, query: 
 }
 
 @compute @workgroup_size(256)
-fn forward(t: Thread) {
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
-  let unit = group_of(t);
+  let unit = number_of(group);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -370,8 +371,8 @@ fn forward(t: Thread) {
   let b = head / params.heads;
   let h = head % params.heads;
   let first = unit % blocks * ROWS;
-  let x = t.lane % 16u;
-  let row = first + t.lane / 16u * 4u;
+  let x = lane % 16u;
+  let row = first + lane / 16u * 4u;
 
   var sum = array<f32, MAX_SUMS>();
   var peak = array<f32, 4>(LOWEST, LOWEST, LOWEST, LOWEST);
@@ -379,7 +380,7 @@ fn forward(t: Thread) {
   let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
   let span = keys_of_tile(b, first);
   for (var key = span.x; key < span.y; key += COLS) {
-    var score = qk_tile(b, h, first, key, false, t.lane);
+    var score = qk_tile(b, h, first, key, false, lane);
     for (var e = 0u; e < 8u; e++) {
       let i = row + e / 2u;
       let j = key + x + e % 2u * 16u;
@@ -414,7 +415,7 @@ fn forward(t: Thread) {
       total[e / 2u] += weight;
       tile[(i - first) * TILE_STRIDE + j - key] = weight * keep((head * params.queries + i) * params.keys + j);
     }
-    sum_keys(&sum, b, h, key, true, t.lane);
+    sum_keys(&sum, b, h, key, true, lane);
   }
 
   workgroupBarrier();
@@ -445,8 +446,8 @@ fn forward(t: Thread) {
 }
 
 @compute @workgroup_size(256)
-fn delta(t: Thread) {
-  let unit = group_of(t) * 256u + t.lane;
+fn delta(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let unit = number_of(group) * 256u + lane;
   if (unit >= params.batch * params.heads * params.queries) {
     return;
   }
@@ -472,30 +473,30 @@ fn weights(b: u32, h: u32, i: u32, j: u32, sees: bool, score: f32, slope: f32) -
 }
 
 @compute @workgroup_size(256)
-fn grad_q(t: Thread) {
+fn grad_q(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
-  let unit = group_of(t);
+  let unit = number_of(group);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
   let b = unit / blocks / params.heads;
   let h = unit / blocks % params.heads;
   let first = unit % blocks * ROWS;
-  let x = t.lane % 16u;
-  let row = first + t.lane / 16u * 4u;
+  let x = lane % 16u;
+  let row = first + lane / 16u * 4u;
 
   var sum = array<f32, MAX_SUMS>();
   let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
   let span = keys_of_tile(b, first);
   for (var key = span.x; key < span.y; key += COLS) {
-    let score = qk_tile(b, h, first, key, false, t.lane);
-    let slope = dv_tile(b, h, first, key, false, t.lane);
+    let score = qk_tile(b, h, first, key, false, lane);
+    let slope = dv_tile(b, h, first, key, false, lane);
     for (var e = 0u; e < 8u; e++) {
       let i = row + e / 2u;
       let j = key + x + e % 2u * 16u;
       tile[(i - first) * TILE_STRIDE + j - key] = weights(b, h, i, j, inside(sees[e / 2u], j), score[e], slope[e]).y;
     }
-    sum_keys(&sum, b, h, key, false, t.lane);
+    sum_keys(&sum, b, h, key, false, lane);
   }
   for (var r = 0u; r < 4u; r++) {
     if (row + r < params.queries) {
@@ -509,25 +510,25 @@ fn grad_q(t: Thread) {
 }
 
 @compute @workgroup_size(256)
-fn grad_kv(t: Thread) {
+fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.keys + ROWS - 1u) / ROWS;
-  let unit = group_of(t);
+  let unit = number_of(group);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
   let b = unit / blocks / params.heads;
   let h = unit / blocks % params.heads;
   let first = unit % blocks * ROWS;
-  let x = t.lane % 16u;
-  let row = first + t.lane / 16u * 4u;
+  let x = lane % 16u;
+  let row = first + lane / 16u * 4u;
 
   var key_sum = array<f32, MAX_SUMS>();
   var value_sum = array<f32, MAX_SUMS>();
   let seen = array(queries_of(b, row), queries_of(b, row + 1u), queries_of(b, row + 2u), queries_of(b, row + 3u));
   let span = queries_of_tile(b, first);
   for (var query = span.x; query < span.y; query += COLS) {
-    let score = qk_tile(b, h, first, query, true, t.lane);
-    let slope = dv_tile(b, h, first, query, true, t.lane);
+    let score = qk_tile(b, h, first, query, true, lane);
+    let slope = dv_tile(b, h, first, query, true, lane);
     var ds: array<f32, 8>;
     for (var e = 0u; e < 8u; e++) {
       let j = row + e / 2u;
@@ -536,12 +537,12 @@ fn grad_kv(t: Thread) {
       tile[(j - first) * TILE_STRIDE + i - query] = w.x;
       ds[e] = w.y;
     }
-    sum_queries(&value_sum, b, h, query, true, t.lane);
+    sum_queries(&value_sum, b, h, query, true, lane);
     workgroupBarrier();
     for (var e = 0u; e < 8u; e++) {
       tile[(row + e / 2u - first) * TILE_STRIDE + x + e % 2u * 16u] = ds[e];
     }
-    sum_queries(&key_sum, b, h, query, false, t.lane);
+    sum_queries(&key_sum, b, h, query, false, lane);
   }
   for (var r = 0u; r < 4u; r++) {
     if (row + r < params.keys) {
@@ -570,13 +571,13 @@ fn diagonals(acc: ptr<function, array<f32, 8>>, x: u32, y: u32) {
   }
 }
 
-// A workgroup sums 32 neighbouring distances over the batch: for 64 queries at
+// A workgroup sums 32 neighboring distances over the batch: for 64 queries at
 // a time it needs the 95 keys that lie at one of them.
 @compute @workgroup_size(256)
-fn grad_bias(t: Thread) {
+fn grad_bias(group: Group, @builtin(local_invocation_index) lane: u32) {
   let width = 2u * params.bias_span - 1u;
   let blocks = (width + COLS - 1u) / COLS;
-  let unit = group_of(t);
+  let unit = number_of(group);
   if (unit >= params.heads * blocks) {
     return;
   }
@@ -584,8 +585,8 @@ fn grad_bias(t: Thread) {
   let first = unit % blocks * COLS;
   // Key minus query of the first of these distances.
   let offset = i32(first) - i32(params.bias_span - 1u);
-  let x = t.lane % 16u;
-  let y = t.lane / 16u;
+  let x = lane % 16u;
+  let y = lane / 16u;
   var sum = array<f32, 8>();
   // The queries that have a key at one of them.
   let start = u32(max(0, 1 - offset - i32(COLS)));
@@ -601,7 +602,7 @@ fn grad_bias(t: Thread) {
       var slope = array<f32, 8>();
       for (var at = 0u; at < HEAD_DIM; at += STEP) {
         workgroupBarrier();
-        for (var e = t.lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
+        for (var e = lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
           let line = e / STEP;
           if (line < ROWS) {
             band[line * STAGE_STRIDE + e % STEP] = q_at(b, h, row + line, at + e % STEP);
@@ -614,7 +615,7 @@ fn grad_bias(t: Thread) {
       }
       for (var at = 0u; at < HEAD_DIM; at += STEP) {
         workgroupBarrier();
-        for (var e = t.lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
+        for (var e = lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
           let line = e / STEP;
           if (line < ROWS) {
             band[line * STAGE_STRIDE + e % STEP] = dout_at(b, h, row + line, at + e % STEP);
@@ -637,11 +638,11 @@ fn grad_bias(t: Thread) {
     band[(4u * y + e / 2u) * TILE_STRIDE + x + e % 2u * 16u] = sum[e];
   }
   workgroupBarrier();
-  if (t.lane < COLS && first + t.lane < width) {
+  if (lane < COLS && first + lane < width) {
     var whole = 0.0;
     for (var r = 0u; r < ROWS; r++) {
-      whole += band[r * TILE_STRIDE + t.lane];
+      whole += band[r * TILE_STRIDE + lane];
     }
-    grad[h * width + first + t.lane] += whole;
+    grad[h * width + first + lane] += whole;
   }
 }

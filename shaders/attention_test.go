@@ -253,96 +253,116 @@ func ahead(a Attention) (window, seenBy []uint32) {
 	return window, seenBy
 }
 
-func attentionCases(target Target) []kernelCase {
-	type row struct {
-		name     string
-		a        Attention
-		scale    float64
-		position int
-		shift    float32 // of the scores: up in even heads, down in odd ones
+// attentionRow is an attention of which the table holds all passes.
+type attentionRow struct {
+	name     string
+	a        Attention
+	scale    float64 // of the operands
+	position int
+	shift    float32 // of the scores: up in even heads, down in odd ones
 
-		window, seenBy []uint32
+	window, seenBy []uint32
+}
+
+type attentionRows []attentionRow
+
+func (rows *attentionRows) add(a Attention, scale float64, position int, name string) *attentionRow {
+	name = fmt.Sprintf("%s,b=%d,h=%d,q=%d,k=%d,d=%d", name, a.Batch, a.Heads, a.Queries, a.Keys, a.HeadDim)
+	r := attentionRow{name: name, a: a, scale: scale, position: position, window: []uint32{7, 3}} // one that must not be read
+	r.seenBy = r.window
+	if a.Windowed {
+		r.window, r.seenBy = prefixes(a)
 	}
-	var rows []row
-	add := func(a Attention, scale float64, position int, name string) {
-		name = fmt.Sprintf("%s,b=%d,h=%d,q=%d,k=%d,d=%d", name, a.Batch, a.Heads, a.Queries, a.Keys, a.HeadDim)
-		r := row{name: name, a: a, scale: scale, position: position, window: []uint32{7, 3}} // one that must not be read
-		r.seenBy = r.window
-		if a.Windowed {
-			r.window, r.seenBy = prefixes(a)
-		}
-		rows = append(rows, r)
-	}
-	pack := func(a Attention, name string, queryEnds, keyEnds []int) {
-		a.Windowed = true
-		add(a, 0.5, 0, name)
-		rows[len(rows)-1].window, rows[len(rows)-1].seenBy = passages(a, queryEnds, keyEnds)
-	}
+	*rows = append(*rows, r)
+	return &(*rows)[len(*rows)-1]
+}
+
+// pack adds a row whose sequences hold several passages.
+func (rows *attentionRows) pack(a Attention, name string, queryEnds, keyEnds []int) {
+	a.Windowed = true
+	r := rows.add(a, 0.5, 0, name)
+	r.window, r.seenBy = passages(a, queryEnds, keyEnds)
+}
+
+// ordinary adds what models do, with heads of several sizes.
+func (rows *attentionRows) ordinary() {
 	for _, headDim := range []int{64, 16, 10, 5} {
 		for _, length := range []int{1, 17, 33, 65} {
 			a := packed(2, 3, length, headDim)
 			a.Bias, a.BiasSpan, a.Windowed = true, length+2, true
-			add(a, 0.5, 0, "encoder")
+			rows.add(a, 0.5, 0, "encoder")
 		}
 		a := packed(2, 2, 33, headDim)
 		a.Bias, a.BiasSpan, a.Causal, a.Dropout = true, 33, true, Dropout{Rate: 0.1, Site: 5}
-		add(a, 0.5, 0, "causal,dropout")
+		rows.add(a, 0.5, 0, "causal,dropout")
 		a = cross(3, 2, 7, 33, headDim)
 		a.Windowed, a.Dropout = true, Dropout{Rate: 0.3, Site: 6}
-		add(a, 0.5, 0, "cross,dropout")
+		rows.add(a, 0.5, 0, "cross,dropout")
 		for _, position := range []int{0, 6, 18} {
 			a = cross(2, 3, 1, 19, headDim)
 			a.Bias, a.BiasSpan, a.Decode = true, 19, true
-			add(a, 0.5, position, fmt.Sprintf("decode at %d", position))
+			rows.add(a, 0.5, position, fmt.Sprintf("decode at %d", position))
 		}
 	}
-	// Passages within a tile, over its edge, over several; then padding. One head
-	// size for each kernel.
+}
+
+// inPassages adds passages within a tile, over its edge, over several; then
+// padding. One head size for each kernel.
+func (rows *attentionRows) inPassages() {
 	for _, headDim := range []int{64, 5} {
 		ends := []int{2, 40, 70, 137, 150}
 		a := packed(3, 2, 157, headDim)
 		a.Bias, a.BiasSpan = true, 158
-		pack(a, "passages", ends, ends)
+		rows.pack(a, "passages", ends, ends)
 		a.Causal, a.Dropout = true, Dropout{Rate: 0.1, Site: 8}
-		pack(a, "causal passages,dropout", ends, ends)
+		rows.pack(a, "causal passages,dropout", ends, ends)
 		a = cross(3, 2, 70, 163, headDim)
-		pack(a, "cross passages", []int{3, 9, 31, 66, 67}, ends)
+		rows.pack(a, "cross passages", []int{3, 9, 31, 66, 67}, ends)
 		a.Bias, a.BiasSpan, a.Dropout = true, 163, Dropout{Rate: 0.3, Site: 9}
-		pack(a, "cross passages,bias,dropout", []int{30, 66, 67}, []int{2, 100, 150})
+		rows.pack(a, "cross passages,bias,dropout", []int{30, 66, 67}, []int{2, 100, 150})
 	}
+}
+
+// special adds sizes, windows and strides at which kernels could break.
+func (rows *attentionRows) special() {
 	a := packed(2, 2, 9, 48)
 	a.Bias, a.BiasSpan, a.Dropout = true, 9, Dropout{Rate: 0.2, Site: 7}
-	add(a, 0.5, 0, "dropout")
+	rows.add(a, 0.5, 0, "dropout")
 	a = packed(1, 2, 168, 64)
 	a.Bias, a.BiasSpan, a.Windowed = true, 168, true
-	add(a, 0.3, 0, "long")
+	rows.add(a, 0.3, 0, "long")
 	a = packed(2, 2, 40, 64)
 	a.Bias, a.BiasSpan, a.Causal, a.Windowed = true, 64, true, true
-	add(a, 0.5, 0, "large scores")
-	rows[len(rows)-1].shift = 512
+	rows.add(a, 0.5, 0, "large scores").shift = 512
 	a = packed(2, 2, 101, 64)
 	a.Bias, a.BiasSpan, a.Windowed = true, 101, true
-	add(a, 0.5, 0, "sliding")
-	rows[len(rows)-1].window, rows[len(rows)-1].seenBy = sliding(a)
+	r := rows.add(a, 0.5, 0, "sliding")
+	r.window, r.seenBy = sliding(a)
 	a = cross(2, 2, 70, 101, 64)
 	a.Bias, a.BiasSpan, a.Windowed = true, 107, true
-	add(a, 0.5, 0, "ahead")
-	rows[len(rows)-1].window, rows[len(rows)-1].seenBy = ahead(a)
+	r = rows.add(a, 0.5, 0, "ahead")
+	r.window, r.seenBy = ahead(a)
 	a = cross(3, 2, 1, 19, 64)
-	pack(a, "one query", []int{1}, []int{13})
+	rows.pack(a, "one query", []int{1}, []int{13})
 	a = cross(2, 3, 3, 65, 64)
 	a.QStride, a.QOffset, a.KVStride, a.KOffset, a.VOffset = 3*64+8, 4, 2*3*64+24, 200, 4
-	add(a, 0.5, 0, "strides")
+	rows.add(a, 0.5, 0, "strides")
 	a.QStride, a.QOffset = 3*64+3, 1
-	add(a, 0.5, 0, "odd strides")
+	rows.add(a, 0.5, 0, "odd strides")
 	a = cross(1, 2, 21, 6, 64)
-	add(a, 0.5, 0, "few keys")
+	rows.add(a, 0.5, 0, "few keys")
 	a = cross(1, 1, 2, 9, 130)
-	add(a, 0.3, 0, "large head")
+	rows.add(a, 0.3, 0, "large head")
 	a = cross(2, 2, 3, 9, 16)
 	a.Decode = true
-	add(a, 1, 6, "decode three")
+	rows.add(a, 1, 6, "decode three")
+}
 
+func attentionCases(target Target) []kernelCase {
+	var rows attentionRows
+	rows.ordinary()
+	rows.inPassages()
+	rows.special()
 	var cases []kernelCase
 	for _, target := range bothTargets(target) {
 		for i, r := range rows {
@@ -353,53 +373,59 @@ func attentionCases(target Target) []kernelCase {
 			if i%2 == 1 {
 				t.Groups = 5 // so that grids need two dimensions
 			}
-			q, kv, bias, dout := attentionData(r.a, r.scale)
-			for i := range bias {
-				bias[i] += r.shift * float32(1-2*(i/(2*r.a.BiasSpan-1)%2))
-			}
-			o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, r.window}
-			attended, lse := o.forward(wide(q), wide(kv), wide(bias))
-			name := fmt.Sprintf("attention/cpu=%v,%s", target.Type == wgpu.CPU, r.name)
-
-			// Forward writes the first of each pair of stats, delta the second.
-			pairs := func(x, y []float64) []float64 {
-				s := make([]float64, 0, 2*len(lse))
-				for i := range lse {
-					s = append(s, x[i], y[i])
-				}
-				return s
-			}
-			garbage := wide(normals(5, len(lse), 1))
-			delta := o.delta(wide(dout), wide(narrow(attended)))
-			stats := narrow(pairs(lse, delta))
-			before := [3][]float32{normals(6, len(q), 1), normals(7, len(kv), 1), normals(8, len(bias), 1)}
-			dq, dkv, dbias := wide(before[0]), wide(before[1]), wide(before[2])
-			o.backward(wide(q), wide(kv), wide(bias), wide(dout), wide(narrow(lse)), wide(narrow(delta)), dq, dkv, dbias)
-			backward := func(entry string, call Call, window []uint32, i int, want []float64, terms int) {
-				cases = append(cases, kernelCase{
-					name: name + "/" + entry, call: call, step: o.step,
-					operands: []operand{in(q), in(kv), in(bias), in(window), in(dout), in(stats), inout(before[i], want, terms)},
-				})
-			}
-			cases = append(cases, kernelCase{
-				name: name + "/forward", call: r.a.Forward(t), step: o.step,
-				operands: []operand{in(q), in(kv), in(bias), in(r.window), out(attended, r.a.Keys),
-					inout(narrow(pairs(garbage, garbage)), pairs(lse, garbage), r.a.Keys)},
-			})
-			if r.a.Decode {
-				continue // has no gradient
-			}
-			cases = append(cases, kernelCase{
-				name: name + "/delta", call: r.a.Delta(t),
-				operands: []operand{in(dout), in(narrow(attended)),
-					inout(narrow(pairs(garbage, garbage)), pairs(garbage, delta), r.a.HeadDim)},
-			})
-			backward("grad_q", r.a.GradQ(t), r.window, 0, dq, r.a.Keys)
-			backward("grad_kv", r.a.GradKV(t), r.seenBy, 1, dkv, r.a.Queries)
-			if r.a.Bias {
-				backward("grad_bias", r.a.GradBias(t), r.window, 2, dbias, r.a.Batch*r.a.Queries)
-			}
+			cases = append(cases, r.cases(t)...)
 		}
+	}
+	return cases
+}
+
+// cases are the passes of the row, on one target.
+func (r attentionRow) cases(t Target) []kernelCase {
+	q, kv, bias, dout := attentionData(r.a, r.scale)
+	for i := range bias {
+		bias[i] += r.shift * float32(1-2*(i/(2*r.a.BiasSpan-1)%2))
+	}
+	o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, r.window}
+	attended, lse := o.forward(wide(q), wide(kv), wide(bias))
+	name := fmt.Sprintf("attention/cpu=%v,%s", t.Type == wgpu.CPU, r.name)
+
+	// Forward writes the first of each pair of stats, delta the second.
+	pairs := func(x, y []float64) []float64 {
+		s := make([]float64, 0, 2*len(lse))
+		for i := range lse {
+			s = append(s, x[i], y[i])
+		}
+		return s
+	}
+	garbage := wide(normals(5, len(lse), 1))
+	cases := []kernelCase{{
+		name: name + "/forward", call: r.a.Forward(t), step: o.step,
+		operands: []operand{in(q), in(kv), in(bias), in(r.window), out(attended, r.a.Keys),
+			inout(narrow(pairs(garbage, garbage)), pairs(lse, garbage), r.a.Keys)},
+	}}
+	if r.a.Decode {
+		return cases // has no gradient
+	}
+	delta := o.delta(wide(dout), wide(narrow(attended)))
+	stats := narrow(pairs(lse, delta))
+	before := [3][]float32{normals(6, len(q), 1), normals(7, len(kv), 1), normals(8, len(bias), 1)}
+	dq, dkv, dbias := wide(before[0]), wide(before[1]), wide(before[2])
+	o.backward(wide(q), wide(kv), wide(bias), wide(dout), wide(narrow(lse)), wide(narrow(delta)), dq, dkv, dbias)
+	backward := func(entry string, call Call, window []uint32, i int, want []float64, terms int) {
+		cases = append(cases, kernelCase{
+			name: name + "/" + entry, call: call, step: o.step,
+			operands: []operand{in(q), in(kv), in(bias), in(window), in(dout), in(stats), inout(before[i], want, terms)},
+		})
+	}
+	cases = append(cases, kernelCase{
+		name: name + "/delta", call: r.a.Delta(t),
+		operands: []operand{in(dout), in(narrow(attended)),
+			inout(narrow(pairs(garbage, garbage)), pairs(garbage, delta), r.a.HeadDim)},
+	})
+	backward("grad_q", r.a.GradQ(t), r.window, 0, dq, r.a.Keys)
+	backward("grad_kv", r.a.GradKV(t), r.seenBy, 1, dkv, r.a.Queries)
+	if r.a.Bias {
+		backward("grad_bias", r.a.GradBias(t), r.window, 2, dbias, r.a.Batch*r.a.Queries)
 	}
 	return cases
 }

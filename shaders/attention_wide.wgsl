@@ -34,18 +34,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -231,7 +232,7 @@ fn out_index(b: u32, h: u32, row: u32) -> u32 {
   return ((b * params.queries + row) * params.heads + h) * PARTS * 4u;
 }
 
-// Four neighbouring rows, of which those after the last are the last again.
+// Four neighboring rows, of which those after the last are the last again.
 fn four(first: u32, count: u32) -> vec4<u32> {
   return min(vec4(first) + vec4(0u, 1u, 2u, 3u), vec4(count - 1u));
 }
@@ -300,9 +301,9 @@ fn bias_at(h: u32, position: u32, key: u32) -> f32 {
 }
 
 @compute @workgroup_size(8)
-fn forward(t: Thread) {
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + 3u) / 4u;
-  let unit = group_of(t) * LANES + t.lane;
+  let unit = number_of(group) * LANES + lane;
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -364,8 +365,8 @@ fn forward(t: Thread) {
 }
 
 @compute @workgroup_size(8)
-fn delta(t: Thread) {
-  let unit = group_of(t) * LANES + t.lane;
+fn delta(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let unit = number_of(group) * LANES + lane;
   if (unit >= params.batch * params.heads * params.queries) {
     return;
   }
@@ -390,9 +391,9 @@ fn stats_of(line: vec4<u32>) -> Stats {
 }
 
 @compute @workgroup_size(8)
-fn grad_q(t: Thread) {
+fn grad_q(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + 3u) / 4u;
-  let unit = group_of(t) * LANES + t.lane;
+  let unit = number_of(group) * LANES + lane;
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -429,9 +430,9 @@ fn grad_q(t: Thread) {
 }
 
 @compute @workgroup_size(8)
-fn grad_kv(t: Thread) {
+fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.keys + 3u) / 4u;
-  let unit = group_of(t) * LANES + t.lane;
+  let unit = number_of(group) * LANES + lane;
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
@@ -472,14 +473,14 @@ fn grad_kv(t: Thread) {
   }
 }
 
-// One invocation sums four neighbouring distances over the batch: for four
+// One invocation sums four neighboring distances over the batch: for four
 // queries at a time it forms the products with the seven keys that lie at one of
 // them.
 @compute @workgroup_size(8)
-fn grad_bias(t: Thread) {
+fn grad_bias(group: Group, @builtin(local_invocation_index) lane: u32) {
   let width = 2u * params.bias_span - 1u;
   let blocks = (width + 3u) / 4u;
-  let unit = group_of(t) * LANES + t.lane;
+  let unit = number_of(group) * LANES + lane;
   if (unit >= params.heads * blocks) {
     return;
   }

@@ -15,18 +15,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -47,8 +48,8 @@ struct Step {
 @group(0) @binding(2) var<storage, read_write> cache: array<f32>;
 
 @compute @workgroup_size(64)
-fn append(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn append(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (i < params.n && step.position < params.capacity) {
     cache[(i / params.width * params.capacity + step.position) * params.width + i % params.width] = rows[i];
   }
@@ -59,8 +60,8 @@ fn append(t: Thread) {
 @group(0) @binding(3) var<storage, read_write> out: array<Cell>;
 
 @compute @workgroup_size(64)
-fn gather(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn gather(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (i < params.n) {
     out[i] = src[index[i / params.width] * params.width + i % params.width];
   }

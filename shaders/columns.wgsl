@@ -19,18 +19,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -40,26 +41,26 @@ fn group_of(t: Thread) -> u32 {
 @group(0) @binding(4) var<storage, read_write> out: array<Cell>;
 
 // shared: block
-// A thread takes one column of eight rows, counted in cells; neighbours take
-// neighbouring columns.
+// A thread takes one column of eight rows, counted in cells; neighbors take
+// neighboring columns.
 struct Block {
   column: u32,
   row: u32,
   end: u32,  // of its rows; none where there is no such column
 }
 
-fn block_of(t: Thread, rows: u32, width: u32) -> Block {
+fn block_of(group: Group, lane: u32, rows: u32, width: u32) -> Block {
   let chunks = (width + 63u) / 64u;
-  let unit = group_of(t);
-  let column = (unit % chunks) * 64u + t.lane;
+  let unit = number_of(group);
+  let column = (unit % chunks) * 64u + lane;
   let row = unit / chunks * 8u;
   return Block(column, row, select(row, min(row + 8u, rows), column < width));
 }
 // end shared
 
 @compute @workgroup_size(64)
-fn forward(t: Thread) {
-  let at = block_of(t, params.rows, params.width);
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = block_of(group, lane, params.rows, params.width);
   var factor = Cell(1.0);
   if (params.scaled != 0u) {
     factor = scale[at.column];
@@ -75,8 +76,8 @@ fn forward(t: Thread) {
 }
 
 @compute @workgroup_size(64)
-fn grad_x(t: Thread) {
-  let at = block_of(t, params.rows, params.width);
+fn grad_x(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = block_of(group, lane, params.rows, params.width);
   var factor = Cell(1.0);
   if (params.scaled != 0u) {
     factor = scale[at.column];
@@ -105,9 +106,9 @@ struct Share {
   first: u32,  // of its rows; past the last where there is no such column
 }
 
-fn share_of(t: Thread) -> Share {
-  let column = group_of(t) * 16u + t.lane % 16u;
-  return Share(column, select(params.rows, t.lane / 16u, column < params.width));
+fn share_of(group: Group, lane: u32) -> Share {
+  let column = number_of(group) * 16u + lane % 16u;
+  return Share(column, select(params.rows, lane / 16u, column < params.width));
 }
 
 // The sum of value over the threads of a column, in the first of them.
@@ -124,8 +125,8 @@ fn over_column(value: Cell, lane: u32) -> Cell {
 }
 
 @compute @workgroup_size(256)
-fn grad_scale(t: Thread) {
-  let at = share_of(t);
+fn grad_scale(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = share_of(group, lane);
   var sum = Cell();
   for (var begin = at.first; begin < params.rows; begin += 512u) {
     var part = Cell();
@@ -135,15 +136,15 @@ fn grad_scale(t: Thread) {
     }
     sum += part;
   }
-  sum = over_column(sum, t.lane);
-  if (t.lane < 16u && at.column < params.width) {
+  sum = over_column(sum, lane);
+  if (lane < 16u && at.column < params.width) {
     dscale[at.column] += sum;
   }
 }
 
 @compute @workgroup_size(256)
-fn grad_shift(t: Thread) {
-  let at = share_of(t);
+fn grad_shift(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = share_of(group, lane);
   var sum = Cell();
   for (var begin = at.first; begin < params.rows; begin += 512u) {
     var part = Cell();
@@ -152,8 +153,8 @@ fn grad_shift(t: Thread) {
     }
     sum += part;
   }
-  sum = over_column(sum, t.lane);
-  if (t.lane < 16u && at.column < params.width) {
+  sum = over_column(sum, lane);
+  if (lane < 16u && at.column < params.width) {
     dshift[at.column] += sum;
   }
 }

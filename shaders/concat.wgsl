@@ -20,18 +20,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -42,8 +43,8 @@ struct Place {
   live: bool,
 }
 
-fn place_of(rows: u32, positions: u32, t: Thread) -> Place {
-  let i = group_of(t) * 64u + t.lane;
+fn place_of(group: Group, lane: u32, rows: u32, positions: u32) -> Place {
+  let i = number_of(group) * 64u + lane;
   let size = positions * params.width;
   return Place(i / size, i % size, i < rows * size);
 }
@@ -53,8 +54,8 @@ fn place_of(rows: u32, positions: u32, t: Thread) -> Place {
 @group(0) @binding(3) var<storage, read_write> out: array<Cell>;
 
 @compute @workgroup_size(64)
-fn forward(t: Thread) {
-  let at = place_of(params.batch, params.first + params.second, t);
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = place_of(group, lane, params.batch, params.first + params.second);
   if (!at.live) {
     return;
   }
@@ -81,8 +82,8 @@ fn deliver(i: u32, value: Cell) {
 }
 
 @compute @workgroup_size(64)
-fn grad_first(t: Thread) {
-  let at = place_of(select(params.batch, 1u, params.shared_first != 0u), params.first, t);
+fn grad_first(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = place_of(group, lane, select(params.batch, 1u, params.shared_first != 0u), params.first);
   if (!at.live) {
     return;
   }
@@ -97,8 +98,8 @@ fn grad_first(t: Thread) {
 }
 
 @compute @workgroup_size(64)
-fn grad_second(t: Thread) {
-  let at = place_of(params.batch, params.second, t);
+fn grad_second(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = place_of(group, lane, params.batch, params.second);
   if (!at.live) {
     return;
   }

@@ -2,7 +2,7 @@
 //
 //   nll = log Σ exp(x) - x[label]      dx = loss_scale·(exp(x)/Σ exp(x) - onehot(label))
 //
-// Rows labelled below 0 are left out: loss 0, gradient 0. The logits may come in
+// Rows labeled below 0 are left out: loss 0, gradient 0. The logits may come in
 // slices of the vocabulary, one after the other in the same memory: stats takes
 // in a slice, loss ends the forward pass, and grad turns a slice, computed again,
 // into its gradient.
@@ -20,18 +20,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -63,15 +64,15 @@ fn merge(a: vec2<f32>, b: vec2<f32>) -> vec2<f32> {
 }
 
 @compute @workgroup_size(LANES)
-fn stats(t: Thread) {
-  let row = group_of(t);
+fn stats(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let row = number_of(group);
   if (row >= params.rows) {
     return;
   }
   let begin = row * params.vocab;
   let end = begin + params.vocab;
   var most = LOWEST;
-  for (var i = begin + t.lane; i < end; i += LANES) {
+  for (var i = begin + lane; i < end; i += LANES) {
     most = max(most, logits[i]);
   }
   // Short sums of sums keep their digits.
@@ -79,19 +80,19 @@ fn stats(t: Thread) {
   for (var block = begin; block < end; block += 32u * LANES) {
     let stop = min(block + 32u * LANES, end);
     var part = 0.0;
-    for (var i = block + t.lane; i < stop; i += LANES) {
+    for (var i = block + lane; i < stop; i += LANES) {
       part += exp(logits[i] - most);
     }
     sum += part;
   }
-  sums[t.lane] = vec2(most, sum);
+  sums[lane] = vec2(most, sum);
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (t.lane < half) {
-      sums[t.lane] = merge(sums[t.lane], sums[t.lane + half]);
+    if (lane < half) {
+      sums[lane] = merge(sums[lane], sums[lane + half]);
     }
   }
-  if (t.lane == 0u) {
+  if (lane == 0u) {
     var s = vec4(sums[0], 0.0, 0.0);
     if (params.start == 0u) {
       let old = stats_out[row];
@@ -114,9 +115,9 @@ var<workgroup> losses: array<f32, LANES>;
 
 // One workgroup goes over all rows, so that their sum has one order.
 @compute @workgroup_size(LANES)
-fn loss(t: Thread) {
+fn loss(@builtin(local_invocation_index) lane: u32) {
   var sum = 0.0;
-  for (var row = t.lane; row < params.rows; row += LANES) {
+  for (var row = lane; row < params.rows; row += LANES) {
     var l = 0.0;
     if (loss_labels[row] >= 0) {
       let s = loss_stats[row];
@@ -125,14 +126,14 @@ fn loss(t: Thread) {
     nll[row] = l;
     sum += l;
   }
-  losses[t.lane] = sum;
+  losses[lane] = sum;
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (t.lane < half) {
-      losses[t.lane] += losses[t.lane + half];
+    if (lane < half) {
+      losses[lane] += losses[lane + half];
     }
   }
-  if (t.lane == 0u) {
+  if (lane == 0u) {
     total[0] += step.loss_scale * losses[0];
   }
 }
@@ -141,9 +142,9 @@ fn loss(t: Thread) {
 @group(0) @binding(3) var<storage, read> grad_stats: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn grad(t: Thread) {
+fn grad(group: Group, @builtin(local_invocation_index) lane: u32) {
   let chunks = (params.vocab + 255u) / 256u;
-  let unit = group_of(t);
+  let unit = number_of(group);
   let row = unit / chunks;
   if (row >= params.rows) {
     return;
@@ -152,7 +153,7 @@ fn grad(t: Thread) {
   let s = grad_stats[row];
   let begin = unit % chunks * 256u;
   let end = min(begin + 256u, params.vocab);
-  for (var column = begin + t.lane; column < end; column += 64u) {
+  for (var column = begin + lane; column < end; column += 64u) {
     let i = row * params.vocab + column;
     var d = 0.0;
     if (label >= 0) {
@@ -171,33 +172,33 @@ var<workgroup> ids: array<u32, LANES>;
 // The class of each row's largest logit, the lowest of equals. A NaN is never
 // the largest; a row of nothing else gives 0.
 @compute @workgroup_size(LANES)
-fn arg_max(t: Thread) {
-  let row = group_of(t);
+fn arg_max(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let row = number_of(group);
   if (row >= params.rows) {
     return;
   }
   var value = LOWEST;
   var id = 0u;
-  for (var i = t.lane; i < params.vocab; i += LANES) {
+  for (var i = lane; i < params.vocab; i += LANES) {
     let v = logits[row * params.vocab + i];
     if (v > value) {
       value = v;
       id = i;
     }
   }
-  values[t.lane] = value;
-  ids[t.lane] = id;
+  values[lane] = value;
+  ids[lane] = id;
   for (var half = LANES / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
-    if (t.lane < half) {
-      let v = values[t.lane + half];
-      if (v > values[t.lane] || (v == values[t.lane] && ids[t.lane + half] < ids[t.lane])) {
-        values[t.lane] = v;
-        ids[t.lane] = ids[t.lane + half];
+    if (lane < half) {
+      let v = values[lane + half];
+      if (v > values[lane] || (v == values[lane] && ids[lane + half] < ids[lane])) {
+        values[lane] = v;
+        ids[lane] = ids[lane + half];
       }
     }
   }
-  if (t.lane == 0u) {
+  if (lane == 0u) {
     best[row] = ids[0];
   }
 }

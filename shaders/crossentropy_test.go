@@ -109,6 +109,12 @@ func crossEntropyCases(target Target) []kernelCase {
 			}
 		}
 	}
+	return append(cases, argMaxCases(target)...)
+}
+
+// argMaxCases are rows with equals and with what is not a finite number.
+func argMaxCases(target Target) []kernelCase {
+	var cases []kernelCase
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for i, x := range [][]float32{{nan, nan, nan}, {1, 3, 3}, {nan, 2, nan}, {-inf, -inf, -inf}, {-inf, -1e38, -1e38}, {0, inf, inf}} {
 		for _, t := range bothTargets(target) {

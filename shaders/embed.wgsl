@@ -26,18 +26,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -81,10 +82,10 @@ struct Cell {
   column: u32,
 }
 
-fn cell(t: Thread) -> Cell {
+fn cell(group: Group, lane: u32) -> Cell {
   let chunks = (params.width + 63u) / 64u;
-  let unit = group_of(t);
-  return Cell(unit / chunks, (unit % chunks) * 64u + t.lane);
+  let unit = number_of(group);
+  return Cell(unit / chunks, (unit % chunks) * 64u + lane);
 }
 
 // The index in out of text or prompt position p of batch row b.
@@ -127,8 +128,8 @@ fn weight(i: u32) -> f32 {
 // A thread fills one column of one position for the whole batch, which shares
 // the prompt and, unless it is per token, the shift.
 @compute @workgroup_size(64)
-fn forward(t: Thread) {
-  let at = cell(t);
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = cell(group, lane);
   if (at.line >= params.prompt + params.length || at.column >= params.width) {
     return;
   }
@@ -169,8 +170,8 @@ fn over_batch(p: u32, column: u32) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn grad_prompt(t: Thread) {
-  let at = cell(t);
+fn grad_prompt(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = cell(group, lane);
   if (at.line < params.prompt && at.column < params.width) {
     grad[at.line * params.width + at.column] += over_batch(at.line, at.column);
   }
@@ -181,8 +182,8 @@ fn put(i: u32, value: f32) {
 }
 
 @compute @workgroup_size(64)
-fn grad_shift(t: Thread) {
-  let at = cell(t);
+fn grad_shift(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = cell(group, lane);
   if (at.line >= params.length || at.column >= params.width) {
     return;
   }
@@ -201,8 +202,8 @@ fn grad_shift(t: Thread) {
 @group(0) @binding(4) var<storage, read_write> dtable: array<f32>;
 
 @compute @workgroup_size(64)
-fn grad_table(t: Thread) {
-  let at = cell(t);
+fn grad_table(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let at = cell(group, lane);
   if (at.line >= params.runs || at.column >= params.width) {
     return;
   }

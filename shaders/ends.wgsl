@@ -26,18 +26,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -76,7 +77,7 @@ fn keep(element: u32) -> f32 {
 // end shared
 
 // shared: ends
-// The ends of a product, on neighbours z of its row. `at` is the index in out of
+// The ends of a product, on neighbors z of its row. `at` is the index in out of
 // the first number that comes out.
 fn keep_four(at: u32) -> vec4<f32> {
   return vec4(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
@@ -108,26 +109,26 @@ fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
 @group(0) @binding(3) var<storage, read_write> halved: array<vec2<f32>>;
 
 @compute @workgroup_size(64)
-fn relu(t: Thread) {
+fn relu(group: Group, @builtin(local_invocation_index) lane: u32) {
   _ = &residual;  // all ends bind alike
-  let i = group_of(t) * 64u + t.lane;
+  let i = number_of(group) * 64u + lane;
   if (4u * i < params.n) {
     end[i] = relu_end(z[i], 4u * i);
   }
 }
 
 @compute @workgroup_size(64)
-fn add_residual(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn add_residual(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (4u * i < params.n) {
     end[i] = residual_end(z[i], residual[i], 4u * i);
   }
 }
 
 @compute @workgroup_size(64)
-fn gated(t: Thread) {
+fn gated(group: Group, @builtin(local_invocation_index) lane: u32) {
   _ = &residual;
-  let i = group_of(t) * 64u + t.lane;
+  let i = number_of(group) * 64u + lane;
   if (2u * i < params.n) {
     halved[i] = gated_end(z[i], 2u * i);
   }
@@ -138,8 +139,8 @@ fn gated(t: Thread) {
 @group(0) @binding(3) var<storage, read_write> dz: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
-fn relu_grad(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn relu_grad(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (4u * i < params.n) {
     dz[i] = select(vec4(0.0), params.keep_scale * dout[i], out[i] > vec4(0.0));
   }
@@ -150,8 +151,8 @@ fn relu_grad(t: Thread) {
 @group(0) @binding(3) var<storage, read_write> dpre: array<vec4<f32>>;  // (dg, dl, dg, dl)
 
 @compute @workgroup_size(64)
-fn gated_grad(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn gated_grad(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (2u * i >= params.n) {
     return;
   }

@@ -46,6 +46,11 @@ func endsCases(target Target) []kernelCase {
 			})
 		}
 	}
+	return append(cases, gatedCases(target)...)
+}
+
+func gatedCases(target Target) []kernelCase {
+	var cases []kernelCase
 	for _, c := range []struct {
 		rows, width int
 		spread      float64 // of g and l

@@ -113,7 +113,7 @@ func (m MatMul) Naive(Target) Call {
 	}
 }
 
-// aligned reports whether four neighbours along a row of A or B, as they lie in
+// aligned reports whether four neighbors along a row of A or B, as they lie in
 // memory, are one load.
 func (m MatMul) aligned() bool {
 	switch m.Layout {

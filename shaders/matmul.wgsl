@@ -38,20 +38,10 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
 struct Thread {
   @builtin(workgroup_id) group: vec3<u32>,
-  @builtin(num_workgroups) grid: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 }
-
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
-}
-// end shared
 
 // shared: step
 // What changes from one step to the next: Step in shaders.go.
@@ -223,7 +213,7 @@ fn tile(t: Thread) {
 }
 
 // 64 rows of A and 64 columns of B at 32 values of k. A lies in blocks; B lies
-// row after row, so that neighbouring threads read neighbouring words.
+// row after row, so that neighboring threads read neighboring words.
 var<workgroup> a_part: array<array<mat4x4<f32>, 8>, 16>;
 var<workgroup> b_part: array<array<vec4<f32>, 16>, 32>;
 
@@ -234,7 +224,7 @@ fn block(t: Thread) {
   let x = t.lane % 16u;
   top = row + 4u * y;
   left = col + 4u * x;
-  // One half of the threads loads A, the other B, a 4×4 block each: neighbours
+  // One half of the threads loads A, the other B, a 4×4 block each: neighbors
   // load what lies side by side in memory, eight blocks along k or sixteen across.
   let along_k = vec2<u32>(t.lane % 8u, t.lane / 8u % 16u);
   let across = vec2<u32>(t.lane / 16u % 8u, t.lane % 16u);
@@ -358,7 +348,7 @@ fn keep(element: u32) -> f32 {
 // end shared
 
 // shared: ends
-// The ends of a product, on neighbours z of its row. `at` is the index in out of
+// The ends of a product, on neighbors z of its row. `at` is the index in out of
 // the first number that comes out.
 fn keep_four(at: u32) -> vec4<f32> {
   return vec4(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));

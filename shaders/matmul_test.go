@@ -149,7 +149,7 @@ func matmulCases(target Target) []kernelCase {
 			MatMul{Plus: true, M: 33, N: 31, K: 8, Scale: 0.25}.row(t, 1),
 			MatMul{Plus: true, Layout: TN, M: 5, N: 7, K: 33, Accumulate: true}.row(t, 1))
 	}
-	for _, m := range operands {
+	for _, m := range []MatMul{{Layout: NT, B: F16}, {Layout: NN, B: BF16}, {Layout: TN}} {
 		m = sized(m, 13, 9, 21)
 		naive := m.row(target, 1)
 		naive.name = strings.Replace(naive.name, naive.call.Spec.Entry, "naive", 1)

@@ -12,18 +12,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -60,8 +61,8 @@ fn over_workgroup(value: f32, lane: u32) -> f32 {
 // A workgroup sums 65,536 squares, each thread 16 times 16 of them: short sums
 // of sums keep their digits.
 @compute @workgroup_size(256)
-fn sum_squares(t: Thread) {
-  let block = group_of(t);
+fn sum_squares(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let block = number_of(group);
   if (block * 65536u >= params.n) {
     return;
   }
@@ -69,15 +70,15 @@ fn sum_squares(t: Thread) {
   for (var i = 0u; i < 16u; i++) {
     var part = 0.0;
     for (var j = 0u; j < 16u; j++) {
-      let at = block * 65536u + (i * 16u + j) * 256u + t.lane;
+      let at = block * 65536u + (i * 16u + j) * 256u + lane;
       if (at < params.n) {
         part += squared[at] * squared[at];
       }
     }
     sum += part;
   }
-  sum = over_workgroup(sum, t.lane);
-  if (t.lane == 0u) {
+  sum = over_workgroup(sum, lane);
+  if (lane == 0u) {
     partials[params.slot + block] = sum;
   }
 }
@@ -93,13 +94,13 @@ fn finite(x: f32) -> bool {
 }
 
 @compute @workgroup_size(256)
-fn clip_norm(t: Thread) {
+fn clip_norm(@builtin(local_invocation_index) lane: u32) {
   var sum = 0.0;
-  for (var i = t.lane; i < params.n; i += 256u) {
+  for (var i = lane; i < params.n; i += 256u) {
     sum += squares[i];
   }
-  sum = over_workgroup(sum, t.lane);
-  if (t.lane == 0u) {
+  sum = over_workgroup(sum, lane);
+  if (lane == 0u) {
     let norm = sqrt(sum);
     let loss = total[0];
     var ok = 0.0;

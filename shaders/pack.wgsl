@@ -24,34 +24,35 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
 // shared: block
-// A thread takes one column of eight rows, counted in cells; neighbours take
-// neighbouring columns.
+// A thread takes one column of eight rows, counted in cells; neighbors take
+// neighboring columns.
 struct Block {
   column: u32,
   row: u32,
   end: u32,  // of its rows; none where there is no such column
 }
 
-fn block_of(t: Thread, rows: u32, width: u32) -> Block {
+fn block_of(group: Group, lane: u32, rows: u32, width: u32) -> Block {
   let chunks = (width + 63u) / 64u;
-  let unit = group_of(t);
-  let column = (unit % chunks) * 64u + t.lane;
+  let unit = number_of(group);
+  let column = (unit % chunks) * 64u + lane;
   let row = unit / chunks * 8u;
   return Block(column, row, select(row, min(row + 8u, rows), column < width));
 }
@@ -77,7 +78,7 @@ fn part_of(column: u32) -> vec2<u32> {
 @group(0) @binding(4) var<storage, read_write> out: array<Cell>;
 
 fn number(part: u32, row: u32, column: u32) -> Cell {
-  if ((params.has >> part & 1u) == 0u) {
+  if (((params.has >> part) & 1u) == 0u) {
     return Cell(params.fill);
   }
   switch (part) {
@@ -88,9 +89,9 @@ fn number(part: u32, row: u32, column: u32) -> Cell {
 }
 
 @compute @workgroup_size(64)
-fn forward(t: Thread) {
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let width = params.a + params.b + params.c;
-  let at = block_of(t, params.rows, width);
+  let at = block_of(group, lane, params.rows, width);
   let source = part_of(at.column);
   for (var row = at.row; row < at.end; row++) {
     out[row * width + at.column] = number(source.x, row, source.y);
@@ -101,10 +102,10 @@ fn forward(t: Thread) {
 @group(0) @binding(2) var<storage, read_write> taken: array<Cell>;
 
 @compute @workgroup_size(64)
-fn part(t: Thread) {
+fn part(group: Group, @builtin(local_invocation_index) lane: u32) {
   let widths = array<u32, 3>(params.a, params.b, params.c);
   let width = widths[params.part];
-  let at = block_of(t, params.rows, width);
+  let at = block_of(group, lane, params.rows, width);
   var column = at.column;
   if (params.interleaved != 0u) {
     column = at.column * params.parts + params.part;

@@ -13,18 +13,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 @group(0) @binding(1) var<storage, read> x: array<f32>;  // table, or dbias
@@ -32,16 +33,16 @@ fn group_of(t: Thread) -> u32 {
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;
 
 @compute @workgroup_size(64)
-fn expand(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn expand(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (i < params.heads * params.width) {
     out[i] = x[index[i % params.width] * params.heads + i / params.width];
   }
 }
 
 @compute @workgroup_size(64)
-fn gather(t: Thread) {
-  let i = group_of(t) * 64u + t.lane;
+fn gather(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let i = number_of(group) * 64u + lane;
   if (i < params.buckets * params.heads) {
     let first = i % params.heads * params.width;
     var sum = 0.0;

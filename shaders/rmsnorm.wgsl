@@ -21,18 +21,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 
@@ -89,22 +90,22 @@ fn over_lanes(value: f32, lane: u32) -> f32 {
 @group(0) @binding(4) var<storage, read_write> rstd_out: array<f32>;
 
 @compute @workgroup_size(LANES)
-fn forward(t: Thread) {
-  let row = group_of(t);
+fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let row = number_of(group);
   if (row >= params.rows) {
     return;
   }
   let begin = row * params.width;
   let end = begin + params.width;
   var squares = 0.0;
-  for (var i = begin + t.lane; i < end; i += LANES) {
+  for (var i = begin + lane; i < end; i += LANES) {
     squares += x[i] * x[i];
   }
-  let rstd = inverseSqrt(over_lanes(squares, t.lane) / f32(params.width) + params.eps);
-  for (var i = begin + t.lane; i < end; i += LANES) {
+  let rstd = inverseSqrt(over_lanes(squares, lane) / f32(params.width) + params.eps);
+  for (var i = begin + lane; i < end; i += LANES) {
     out[i] = keep(i) * (x[i] * rstd * w[i - begin]);
   }
-  if (t.lane == 0u) {
+  if (lane == 0u) {
     rstd_out[row] = rstd;
   }
 }
@@ -115,20 +116,20 @@ fn forward(t: Thread) {
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;
 
 @compute @workgroup_size(LANES)
-fn grad_x(t: Thread) {
-  let row = group_of(t);
+fn grad_x(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let row = number_of(group);
   if (row >= params.rows) {
     return;
   }
   let begin = row * params.width;
   let end = begin + params.width;
   var dot = 0.0;
-  for (var i = begin + t.lane; i < end; i += LANES) {
+  for (var i = begin + lane; i < end; i += LANES) {
     dot += keep(i) * dout[i] * w[i - begin] * x[i];
   }
   let rstd = rstd_in[row];
-  let slope = over_lanes(dot, t.lane) / f32(params.width) * rstd * rstd;
-  for (var i = begin + t.lane; i < end; i += LANES) {
+  let slope = over_lanes(dot, lane) / f32(params.width) * rstd * rstd;
+  for (var i = begin + lane; i < end; i += LANES) {
     var d = rstd * (keep(i) * dout[i] * w[i - begin] - slope * x[i]);
     if (params.prev != 0u) {
       d += prev[i];
@@ -144,19 +145,19 @@ fn grad_x(t: Thread) {
 // A workgroup sums 16 columns over all rows, each of its 16 threads a column
 // every 16th row.
 @compute @workgroup_size(256)
-fn grad_w(t: Thread) {
-  let column = group_of(t) * 16u + t.lane % 16u;
+fn grad_w(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let column = number_of(group) * 16u + lane % 16u;
   let live = column < params.width;
   var sum = 0.0;
-  for (var row = select(params.rows, t.lane / 16u, live); row < params.rows; row += 16u) {
+  for (var row = select(params.rows, lane / 16u, live); row < params.rows; row += 16u) {
     let i = row * params.width + column;
     sum += keep(i) * dout_w[i] * (x[i] * rstd[row]);
   }
-  partial[t.lane] = sum;
+  partial[lane] = sum;
   workgroupBarrier();
-  if (live && t.lane < 16u) {
+  if (live && lane < 16u) {
     sum = 0.0;
-    for (var i = t.lane; i < 256u; i += 16u) {
+    for (var i = lane; i < 256u; i += 16u) {
       sum += partial[i];
     }
     dw[column] += sum;

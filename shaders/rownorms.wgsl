@@ -18,18 +18,19 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 
-// shared: thread
-// Where a thread stands.
-struct Thread {
-  @builtin(workgroup_id) group: vec3<u32>,
+// shared: group
+// The place of a workgroup in the grid. Threads have their own index apart: in one
+// struct with it, compilers would take all of it for different in each thread, and
+// allow no barrier where it decides.
+struct Group {
+  @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) grid: vec3<u32>,
-  @builtin(local_invocation_index) lane: u32,
 }
 
-// The number of a thread's workgroup in a grid that spreads over two dimensions
-// where one does not reach.
-fn group_of(t: Thread) -> u32 {
-  return t.group.y * t.grid.x + t.group.x;
+// The number of a workgroup in a grid that spreads over two dimensions where one
+// does not reach.
+fn number_of(group: Group) -> u32 {
+  return group.id.y * group.grid.x + group.id.x;
 }
 // end shared
 @group(0) @binding(1) var<storage, read> w: array<u32>;
@@ -66,8 +67,8 @@ fn weight(i: u32) -> f32 {
 var<workgroup> partial: array<vec4<f32>, LANES>;
 
 @compute @workgroup_size(LANES)
-fn row_norms(t: Thread) {
-  let first = group_of(t) * 4u;
+fn row_norms(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let first = number_of(group) * 4u;
   if (first >= params.rows) {
     return;
   }
@@ -76,7 +77,7 @@ fn row_norms(t: Thread) {
   let in_w = (params.first + params.step * row) * params.width;
   let in_b = row * params.rank;
   var sum = vec4<f32>();
-  for (var c = t.lane; c < params.width; c += LANES) {
+  for (var c = lane; c < params.width; c += LANES) {
     var change = vec4<f32>();
     for (var k = 0u; k < params.rank; k++) {
       change += a[k * params.width + c] * vec4(b[in_b.x + k], b[in_b.y + k], b[in_b.z + k], b[in_b.w + k]);
@@ -84,13 +85,13 @@ fn row_norms(t: Thread) {
     let v = vec4(weight(in_w.x + c), weight(in_w.y + c), weight(in_w.z + c), weight(in_w.w + c)) + params.scale * change;
     sum += v * v;
   }
-  partial[t.lane] = sum;
+  partial[lane] = sum;
   workgroupBarrier();
-  if (t.lane < 4u && first + t.lane < params.rows) {
+  if (lane < 4u && first + lane < params.rows) {
     var squares = 0.0;
     for (var i = 0u; i < LANES; i++) {
-      squares += partial[i][t.lane];
+      squares += partial[i][lane];
     }
-    out[first + t.lane] = sqrt(squares);
+    out[first + lane] = sqrt(squares);
   }
 }

@@ -1,5 +1,5 @@
 // Package shaders holds the WGSL compute kernels, one file for each operation,
-// and knows for each how it is specialised, parametrised and spread over a grid.
+// and knows for each how it is specialized, parametrized and spread over a grid.
 //
 // A file is valid WGSL as it lies on disk. What varies is an override or a type's
 // alias with a default; Source turns `override NAME: T = default;` into a constant,
@@ -96,7 +96,7 @@ var (
 	aliasLine    = regexp.MustCompile(`(?m)^alias (\w+) = ([^;]+);`)
 )
 
-// Source is the specialised text of a kernel file. It fails if a constant is
+// Source is the specialized text of a kernel file. It fails if a constant is
 // neither an override nor an alias of the file.
 func Source(s Spec) (string, error) {
 	text, err := files.ReadFile(s.File + ".wgsl")
@@ -191,7 +191,7 @@ func (s Storage) String() string { return [...]string{"float32", "float16", "bfl
 // everything as it is.
 type Dropout struct {
 	Rate float32
-	Site uint32 // tells the places of a model apart
+	Site uint32 // distinguishes the places of a model
 }
 
 // params gives site, threshold and scale as the kernels read them.

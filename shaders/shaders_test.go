@@ -53,7 +53,7 @@ type kernelCase struct {
 // row twice, the second time with the rows in another order, so that what a
 // former kernel left in a buffer would show. Every variant of every operation that
 // the device can run has rows, those included that it would not choose. The
-// tolerance is on the normalised
+// tolerance is on the normalized
 // mean square error: float32 rounding of inputs the oracle shares leaves 1e-14 a
 // term; 1e-11, and 1e-10 for sums over 10,000 terms, leaves room for the order
 // of a sum and nothing for a wrong constant.

@@ -151,7 +151,6 @@ func openDevice(ctx context.Context, name string) (*Device, error) {
 	return &Device{drv: newDevice(dev), info: info, features: jsFeatures(dev), limits: Limits{
 		BufferSize:             int64(limits.Get("maxBufferSize").Float()),
 		StorageBinding:         int64(limits.Get("maxStorageBufferBindingSize").Float()),
-		StorageBuffers:         limits.Get("maxStorageBuffersPerShaderStage").Int(),
 		WorkgroupStorage:       limits.Get("maxComputeWorkgroupStorageSize").Int(),
 		Invocations:            limits.Get("maxComputeInvocationsPerWorkgroup").Int(),
 		WorkgroupsPerDimension: limits.Get("maxComputeWorkgroupsPerDimension").Int(),
@@ -259,7 +258,7 @@ func settle(promise js.Value) <-chan outcome {
 	return settled
 }
 
-// rejection is reason, with a lost device told apart: what is under way when it
+// rejection is reason, or a lost device's error: what is under way when it
 // goes is aborted.
 func rejection(v js.Value) error {
 	if v.Type() == js.TypeObject && v.Get("name").Type() == js.TypeString && v.Get("name").String() == "AbortError" {
@@ -321,7 +320,7 @@ func (d *jsDevice) popScope() js.Value {
 
 // check collects what has gone wrong since the last time. Waiting calls end
 // with it, and err is how they ended so far. Of several errors the first is
-// told, since an invalid object makes everything that uses it invalid.
+// reported, since an invalid object makes everything that uses it invalid.
 func (d *jsDevice) check(ctx context.Context, err error) error {
 	if d.lost != nil {
 		return d.lost

@@ -135,7 +135,6 @@ func openDevice(_ context.Context, name string) (*Device, error) {
 		limits: Limits{
 			BufferSize:             int64(min(limits.MaxBufferSize, 1<<62)),
 			StorageBinding:         int64(min(limits.MaxStorageBufferBindingSize, 1<<62)),
-			StorageBuffers:         int(limits.MaxStorageBuffersPerShaderStage),
 			WorkgroupStorage:       int(limits.MaxComputeWorkgroupStorageSize),
 			Invocations:            int(limits.MaxComputeInvocationsPerWorkgroup),
 			WorkgroupsPerDimension: int(limits.MaxComputeWorkgroupsPerDimension),

@@ -6,7 +6,7 @@
 //
 // Everything that may wait takes a context. Errors are values that name the
 // operation and the label of the object; a missing adapter, a limit that is too
-// small and a lost device can be told apart with errors.Is and errors.As.
+// small and a lost device are recognized with errors.Is and errors.As.
 package wgpu
 
 import (
@@ -47,12 +47,11 @@ func (a AdapterInfo) String() string {
 
 // Limits are the device limits that programs here run into, in bytes or counts.
 type Limits struct {
-	BufferSize             int64 `json:"max_buffer_size"`
-	StorageBinding         int64 `json:"max_storage_binding"`
-	StorageBuffers         int   `json:"max_storage_buffers"`
-	WorkgroupStorage       int   `json:"max_workgroup_storage"`
-	Invocations            int   `json:"max_invocations"`
-	WorkgroupsPerDimension int   `json:"max_workgroups_per_dimension"`
+	BufferSize             int64
+	StorageBinding         int64
+	WorkgroupStorage       int
+	Invocations            int // threads of a workgroup
+	WorkgroupsPerDimension int
 }
 
 // ErrNoAdapter is returned when the machine offers no WebGPU adapter.

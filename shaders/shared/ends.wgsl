@@ -1,4 +1,4 @@
-// The ends of a product, on neighbours z of its row. `at` is the index in out of
+// The ends of a product, on neighbors z of its row. `at` is the index in out of
 // the first number that comes out.
 fn keep_four(at: u32) -> vec4<f32> {
   return vec4(keep(at), keep(at + 1u), keep(at + 2u), keep(at + 3u));
