@@ -6,6 +6,8 @@ import (
 	"maps"
 	"math"
 	"os"
+
+	"github.com/go-dept/dept/nn"
 )
 
 // Config is the config.json of a T5 checkpoint. The names in the file are Hugging Face's, and so is
@@ -256,57 +258,7 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// TensorSpec is a tensor that a checkpoint must have.
-type TensorSpec struct {
-	Name  string
-	Shape []int
-}
-
 // Tensors lists what a checkpoint of this Config holds, under Hugging Face's names: the embedding,
 // the encoder, the decoder, and the output table where it is not the embedding. A matrix is
 // [outputs, inputs], an embedding [entries, width].
-func (c *Config) Tensors() []TensorSpec {
-	var list []TensorSpec
-	add := func(name string, shape ...int) {
-		list = append(list, TensorSpec{name + ".weight", shape})
-	}
-	inner := c.NumHeads * c.DKV
-	attention := func(layer, name string, withBias bool) {
-		for _, projection := range []string{"q", "k", "v"} {
-			add(layer+name+"."+projection, inner, c.DModel)
-		}
-		add(layer+name+".o", c.DModel, inner)
-		if withBias {
-			add(layer+name+".relative_attention_bias", c.RelativeAttentionNumBuckets, c.NumHeads)
-		}
-		add(layer+"layer_norm", c.DModel)
-	}
-	feedForward := func(layer string) {
-		if c.Gated() {
-			add(layer+"DenseReluDense.wi_0", c.DFF, c.DModel)
-			add(layer+"DenseReluDense.wi_1", c.DFF, c.DModel)
-		} else {
-			add(layer+"DenseReluDense.wi", c.DFF, c.DModel)
-		}
-		add(layer+"DenseReluDense.wo", c.DModel, c.DFF)
-		add(layer+"layer_norm", c.DModel)
-	}
-	add("shared", c.VocabSize, c.DModel)
-	for i := range c.NumLayers {
-		block := fmt.Sprintf("encoder.block.%d.", i)
-		attention(block+"layer.0.", "SelfAttention", i == 0)
-		feedForward(block + "layer.1.")
-	}
-	add("encoder.final_layer_norm", c.DModel)
-	for i := range c.NumDecoderLayers {
-		block := fmt.Sprintf("decoder.block.%d.", i)
-		attention(block+"layer.0.", "SelfAttention", i == 0)
-		attention(block+"layer.1.", "EncDecAttention", false)
-		feedForward(block + "layer.2.")
-	}
-	add("decoder.final_layer_norm", c.DModel)
-	if !c.TieWordEmbeddings {
-		add("lm_head", c.VocabSize, c.DModel)
-	}
-	return list
-}
+func (c *Config) Tensors() []nn.Tensor { return c.Describe().Tensors() }

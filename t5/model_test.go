@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/tensor"
@@ -51,16 +52,16 @@ func store(t *testing.T, c *Config, pick func(i int) safetensors.DType) *Checkpo
 }
 
 // states are the encoder's on some ids.
-func states(t *testing.T, m *Model, e *tensor.Engine) []float32 {
+func states(t *testing.T, m *nn.Model, e *tensor.Engine) []float32 {
 	ctx := context.Background()
 	ids := []uint32{3, 1, 4, 1, 5}
-	a, err := e.NewArray("ids", shaders.F32, 1, len(ids))
+	a, err := e.NewInts("ids", 1, len(ids))
 	require.NoError(t, err)
 	defer a.Release()
-	require.NoError(t, a.WriteUints(ids))
+	require.NoError(t, a.Write(ids))
 	g := e.NewGraph()
-	p := m.NewPass(g, 0)
-	y := g.Keep(p.Encode(g.Embed("embed", g.Use(a), tensor.EmbedOptions{Table: p.Table()}), 1, Spans{}))
+	p := m.NewPass(g, nn.Hooks{})
+	y := g.Keep(p.Encode(nn.Tokens{IDs: a}, nn.Spans{}))
 	require.NoError(t, p.Err())
 	program, err := g.Compile(ctx)
 	require.NoError(t, err)
@@ -75,7 +76,7 @@ func states(t *testing.T, m *Model, e *tensor.Engine) []float32 {
 // However a checkpoint is stored, and whether its bytes pass to the device as
 // they lie or are converted, the model is the same. An odd width leaves half-
 // precision rows that are no whole words.
-func TestLoadModelInAnyStorage(t *testing.T) {
+func TestLoadInAnyStorage(t *testing.T) {
 	e, err := tensor.NewEngine(wgputest.Device(t))
 	require.NoError(t, err)
 	t.Cleanup(e.Release)
@@ -98,7 +99,7 @@ func TestLoadModelInAnyStorage(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s of width %d", stored.name, width), func(t *testing.T) {
 				ck := store(t, c, stored.pick)
-				m, err := LoadModel(context.Background(), e, ck, false)
+				m, err := Load(context.Background(), e, ck, false)
 				require.NoError(t, err)
 				defer m.Release()
 				got := states(t, m, e)

@@ -2,8 +2,8 @@ package tensor
 
 import (
 	"context"
-	"fmt"
 	"math"
+	"slices"
 
 	"github.com/go-dept/dept/shaders"
 )
@@ -21,17 +21,29 @@ type AdamW struct {
 	program *Program
 	params  []Param
 	m, v    []*Array
+	groups  []string
+	rates   *Array // [groups]
 	records *Array // ring of (loss, gradient norm, applied, clip factor)
 	factor  *Array
 	squares *Array // sums of squares, some for each parameter in order
-	rates   *Array // of each group
 }
 
-// Param is an array to train and the group whose rate it follows.
+// Param is an array to train and the named group whose rate it follows.
 type Param struct {
 	*Array
-	Group int     // an index of the rates
+	Group string
 	Scale float64 // of the group's rate; 0 means 1
+}
+
+// Groups names the groups of parameters in order of their first ones.
+func Groups(params []Param) []string {
+	var groups []string
+	for _, p := range params {
+		if !slices.Contains(groups, p.Group) {
+			groups = append(groups, p.Group)
+		}
+	}
+	return groups
 }
 
 // Hyperparameters of AdamW as the DePT authors run it.
@@ -46,7 +58,7 @@ const RingSlots = 8
 
 // NewAdamW makes the optimiser of arrays that are Trainable.
 func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
-	o := &AdamW{e: e, params: params}
+	o := &AdamW{e: e, params: params, groups: Groups(params)}
 	var err error
 	array := func(name string, shape ...int) *Array {
 		if err != nil {
@@ -59,15 +71,14 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	o.Total = array("loss", 1)
 	o.records = array("records", RingSlots, 4)
 	o.factor = array("clip", 2)
-	slots, groups := 0, 1
+	o.rates = array("rates", max(1, len(o.groups)))
+	slots := 0
 	for _, p := range params {
-		groups = max(groups, p.Group+1)
 		slots += shaders.SumSquares{N: p.Len()}.Slots()
 		o.m = append(o.m, array(p.Name+".m", p.Shape...))
 		o.v = append(o.v, array(p.Name+".v", p.Shape...))
 	}
 	o.squares = array("squares", max(1, slots))
-	o.rates = array("rates", groups)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +92,7 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	}
 	g.run("clip", shaders.ClipNorm{Slots: slots}.Call(e.target), g.Use(o.squares), g.Use(o.Total), g.Use(o.records), g.Use(o.factor))
 	for i, p := range params {
-		g.run(p.Name+".adamw", shaders.AdamW{N: p.Len(), Group: p.Group, Scale: p.Scale, Beta1: Beta1, Beta2: Beta2, Eps: Eps}.Call(e.target),
+		g.run(p.Name+".adamw", shaders.AdamW{N: p.Len(), Group: slices.Index(o.groups, p.Group), Scale: p.Scale, Beta1: Beta1, Beta2: Beta2, Eps: Eps}.Call(e.target),
 			g.Use(p.Array), g.Use(p.Grad), g.Use(o.m[i]), g.Use(o.v[i]), g.Use(o.factor), g.Use(o.rates))
 	}
 	if o.program, err = g.Compile(ctx); err != nil {
@@ -90,13 +101,15 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	return o, nil
 }
 
-// SetRates sets the rate of each group for updates submitted later, with Adam's
-// corrections of bias: lr·√(1-Beta2^t)/(1-Beta1^t) at update t.
-func (o *AdamW) SetRates(rates []float32) error {
-	if len(rates) < o.rates.Len() {
-		return fmt.Errorf("update: %d rates for %d groups of parameters", len(rates), o.rates.Len())
+// SetRates gives the rate of each group to the updates submitted from now on;
+// correction is AdamW's for its moments' start at zero. A group without a rate
+// stays as it is.
+func (o *AdamW) SetRates(rates map[string]float64, correction float64) error {
+	x := make([]float32, o.rates.Len())
+	for i, group := range o.groups {
+		x[i] = float32(rates[group] * correction)
 	}
-	return o.rates.WriteFloats(rates[:o.rates.Len()])
+	return o.rates.WriteFloats(x)
 }
 
 // Program is the update, to run after the gradients.

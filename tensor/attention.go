@@ -7,21 +7,19 @@ import "github.com/go-dept/dept/shaders"
 // for distance d = key position − query position. The bucket of each distance
 // comes from the host, since logarithms differ between adapters in the last
 // bits: index is r.BucketIndex() on the device.
-func (g *Graph) RelativeBias(name string, table *Value, index *Value, r shaders.RelativeBias) *Value {
+func (g *Graph) RelativeBias(name string, table *Value, index *Ints, r shaders.RelativeBias) *Value {
 	width := 2*r.Span - 1
-	if len(table.Shape) != 2 || table.Shape[0] != r.Buckets || table.Shape[1] != r.Heads || product(index.Shape) != width {
+	if len(table.Shape) != 2 || table.Shape[0] != r.Buckets || table.Shape[1] != r.Heads || index.Len() != width {
 		g.fail("relative bias "+name, "the table is %v and the index %v; want [%d %d] and [%d]", table.Shape, index.Shape, r.Buckets, r.Heads, width)
 		return table
 	}
 	y := g.result(name, table.needs, r.Heads, width)
 	g.run(name, r.Expand(g.e.target), table, index, y)
-	if table.needs {
-		g.tape = append(g.tape, func() {
-			if y.grad != nil {
-				g.run(table.name+".weight_grad", r.Gather(g.e.target), y.grad, index, g.Use(table.array.Grad))
-			}
+	g.rule(y, func(dy *Value) {
+		g.deliver(table, adds, func(into, _ *Value) {
+			g.run(table.name+".weight_grad", r.Gather(g.e.target), dy, index, into)
 		})
-	}
+	})
 	return y
 }
 
@@ -32,8 +30,8 @@ type AttentionOptions struct {
 	QOffset               int    // column of the queries in q's rows
 	KOffset, VOffset      int    // columns of keys and values in kv's rows
 	Bias                  *Value // [heads, 2·span-1], or nil
-	Window                *Value // [batch·queries, 2] first and end of the keys each query may see, or nil for all
-	SeenBy                *Value // [batch·keys, 2] first and end of the queries that may see each key, for kv's gradient
+	Window                *Ints  // [batch·queries, 2] first and end of the keys each query may see, or nil for all
+	SeenBy                *Ints  // [batch·keys, 2] first and end of the queries that may see each key, for kv's gradient
 	Causal                bool
 	Decode                bool // queries stand at the step's position of a cache
 	Dropout               shaders.Dropout
@@ -51,6 +49,12 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 			q.Shape, kv.Shape, o.Batch, o.Queries, o.Batch, o.Keys, o.Heads, o.HeadDim)
 		return q
 	}
+	if apart := func(i, j int) bool { return i+inner <= j || j+inner <= i }; kv.needs && !apart(o.KOffset, o.VOffset) ||
+		q == kv && q.needs && !(apart(o.QOffset, o.KOffset) && apart(o.QOffset, o.VOffset)) {
+		g.fail("attention "+name, "queries, keys and values at columns %d, %d and %d of %v and %v overlap, so that their gradients would",
+			o.QOffset, o.KOffset, o.VOffset, q.Shape, kv.Shape)
+		return q
+	}
 	a := shaders.Attention{
 		Batch: o.Batch, Heads: o.Heads, Queries: o.Queries, Keys: o.Keys, HeadDim: o.HeadDim,
 		QStride: q.Width(), QOffset: o.QOffset,
@@ -58,10 +62,10 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 		Bias: o.Bias != nil, Windowed: o.Window != nil, Causal: o.Causal, Decode: o.Decode, Dropout: o.Dropout,
 	}
 	for _, w := range []struct {
-		runs *Value
+		runs *Ints
 		rows int
 	}{{o.Window, o.Batch * o.Queries}, {o.SeenBy, o.Batch * o.Keys}} {
-		if w.runs != nil && product(w.runs.Shape) != 2*w.rows {
+		if w.runs != nil && w.runs.Len() != 2*w.rows {
 			g.fail("attention "+name, "a window %v for %d rows; want [%d 2]", w.runs.Shape, w.rows, w.rows)
 			return q
 		}
@@ -77,45 +81,45 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 			return q
 		}
 	}
-	biasNeeds := o.Bias != nil && o.Bias.needs
-	y := g.result(name, q.needs || kv.needs || biasNeeds, o.Batch*o.Queries, inner)
+	y := g.result(name, q.needs || kv.needs || needed(o.Bias), o.Batch*o.Queries, inner)
 	stats := g.result(name+".stats", false, o.Batch, o.Heads, o.Queries, 2)
-	t := g.e.target
-	g.run(name, a.Forward(t), q, kv, o.Bias, o.Window, y, stats)
-	if !y.needs {
-		return y
-	}
-	g.tape = append(g.tape, func() {
-		if y.grad == nil {
-			return
-		}
-		g.run(name+".delta", a.Delta(t), y.grad, y, stats)
-		if biasNeeds {
-			if o.Bias.grad == nil {
-				o.Bias.grad = g.result(o.Bias.name+".grad", false, o.Bias.Shape...)
-				g.run(o.Bias.name+".grad.zero", shaders.Fill{N: product(o.Bias.Shape)}.Call(t), o.Bias.grad)
-			}
-			g.run(o.Bias.name+".grad", a.GradBias(t), q, kv, o.Bias, o.Window, y.grad, stats, o.Bias.grad)
-		}
-		// A packed q, k, v has one gradient, of which each kernel writes its
-		// columns. Queries and keys are each attended to once.
-		var dq, dkv *Value
-		if q.needs {
-			dq = g.result(name+".q_grad", false, q.Shape...)
-			g.run(name+".q_grad", a.GradQ(t), q, kv, o.Bias, o.Window, y.grad, stats, dq)
-		}
-		if kv.needs {
-			if dkv = dq; kv != q {
-				dkv = g.result(name+".kv_grad", false, kv.Shape...)
-			}
-			g.run(name+".kv_grad", a.GradKV(t), q, kv, o.Bias, o.SeenBy, y.grad, stats, dkv)
-		}
-		if dq != nil {
-			g.addGrad(q, dq)
-		}
-		if dkv != nil && kv != q {
-			g.addGrad(kv, dkv)
-		}
-	})
+	g.run(name, a.Forward(g.e.target), q, kv, o.Bias, o.Window, y, stats)
+	g.rule(y, func(dy *Value) { g.attentionGrad(name, a, q, kv, o, y, dy, stats) })
 	return y
+}
+
+// attentionGrad delivers the gradients of the bias, the queries, and keys and
+// values. A packed operand has one gradient, of which each kernel writes its own
+// columns; columns that none writes are zero.
+func (g *Graph) attentionGrad(name string, a shaders.Attention, q, kv *Value, o AttentionOptions, y, dy, stats *Value) {
+	t, inner := g.e.target, o.Heads*o.HeadDim
+	g.run(name+".delta", a.Delta(t), dy, y, stats)
+	if o.Bias != nil {
+		g.deliver(o.Bias, adds, func(into, _ *Value) {
+			g.run(o.Bias.name+".grad", a.GradBias(t), q, kv, o.Bias, o.Window, dy, stats, into)
+		})
+	}
+	gradQ := func(into *Value) { g.run(name+".q_grad", a.GradQ(t), q, kv, o.Bias, o.Window, dy, stats, into) }
+	gradKV := func(into *Value) { g.run(name+".kv_grad", a.GradKV(t), q, kv, o.Bias, o.SeenBy, dy, stats, into) }
+	clear := func(into *Value, written int) {
+		if into.Width() > written {
+			g.fill(into, 0)
+		}
+	}
+	if q == kv {
+		g.deliver(q, overwrites, func(into, _ *Value) {
+			clear(into, 3*inner)
+			gradQ(into)
+			gradKV(into)
+		})
+		return
+	}
+	g.deliver(q, overwrites, func(into, _ *Value) {
+		clear(into, inner)
+		gradQ(into)
+	})
+	g.deliver(kv, overwrites, func(into, _ *Value) {
+		clear(into, 2*inner)
+		gradKV(into)
+	})
 }

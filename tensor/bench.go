@@ -35,7 +35,7 @@ func (e *Engine) TimeMatMul(ctx context.Context, m, n, k int, naive bool, about 
 	g := e.NewGraph()
 	operands := []any{g.Use(arrays[0]), g.Use(arrays[1]), g.Use(arrays[2])}
 	if !naive {
-		operands = append(operands, g.Use(nil), g.Use(nil))
+		operands = append(operands, nil, nil)
 	}
 	g.run("matmul", call, operands...)
 	p, err := g.Compile(ctx)

@@ -4,19 +4,14 @@
 //
 // A Graph is built by calling operations on Values, forward first; Backward then
 // walks the operations in reverse and lets each append the dispatches of its
-// gradient, only where something trainable needs them. Compile lays the values
-// out in as few slabs of device memory as their lifetimes allow and makes the
-// bind groups; the Program that comes out is a list of dispatches.
+// gradient, only where something trainable needs them. Every gradient goes
+// through one door, deliver, which knows whether it belongs to a trained array or
+// to something computed. Compile lays the values out in as few slabs of device
+// memory as their lifetimes allow and makes the bind groups; the Program that
+// comes out is a list of dispatches.
 package tensor
 
 import (
-	"context"
-	"encoding/binary"
-	"fmt"
-	"io"
-	"math"
-	"slices"
-
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -63,152 +58,4 @@ func (e *Engine) Release() {
 		s.Release()
 	}
 	e.slabs = nil
-}
-
-// Array is a block of numbers on the device that lives until it is released:
-// weights, inputs, optimiser state. Shapes are row-major.
-type Array struct {
-	Name    string
-	Shape   []int
-	Storage shaders.Storage
-	// Grad collects the array's gradient, always as float32. Only an array that
-	// has one is trainable; see Trainable.
-	Grad *Array
-
-	dev *wgpu.Device
-	buf *wgpu.Buffer
-}
-
-// NewArray makes an array of zeros.
-func (e *Engine) NewArray(name string, storage shaders.Storage, shape ...int) (*Array, error) {
-	buf, err := e.dev.NewBuffer(name, arrayBytes(storage, shape))
-	if err != nil {
-		return nil, err
-	}
-	return &Array{Name: name, Shape: slices.Clone(shape), Storage: storage, dev: e.dev, buf: buf}, nil
-}
-
-// arrayBytes is the size of an array, up to a whole word.
-func arrayBytes(storage shaders.Storage, shape []int) int64 {
-	return (int64(product(shape))*int64(storage.Bytes()) + 3) &^ 3
-}
-
-func product(shape []int) int {
-	n := 1
-	for _, s := range shape {
-		n *= s
-	}
-	return n
-}
-
-// Trainable gives the array a gradient, so that graphs recorded from now on
-// compute it. Half-precision arrays cannot be trained.
-func (e *Engine) Trainable(a *Array) error {
-	if a.Storage != shaders.F32 {
-		return fmt.Errorf("train %s: its numbers are %s; load it as float32", a.Name, a.Storage)
-	}
-	if a.Grad != nil {
-		return nil
-	}
-	var err error
-	a.Grad, err = e.NewArray(a.Name+".grad", shaders.F32, a.Shape...)
-	return err
-}
-
-// Len is the number of elements.
-func (a *Array) Len() int { return product(a.Shape) }
-
-// Bytes is the device memory the array takes, its gradient left out.
-func (a *Array) Bytes() int64 { return a.buf.Size() }
-
-// Release gives the memory of the array and of its gradient back.
-func (a *Array) Release() {
-	a.buf.Release()
-	if a.Grad != nil {
-		a.Grad.Release()
-	}
-}
-
-// WriteBytes copies data to the byte offset; both must be multiples of 4.
-func (a *Array) WriteBytes(offset int64, data []byte) error { return a.dev.Write(a.buf, offset, data) }
-
-// WriteFrom copies all of src to the byte offset; offset and size must be
-// multiples of 4. See wgpu.Device.WriteFrom.
-func (a *Array) WriteFrom(ctx context.Context, offset int64, src *io.SectionReader) error {
-	return a.dev.WriteFrom(ctx, a.buf, offset, src)
-}
-
-// WriteFloats sets the whole of a float32 array.
-func (a *Array) WriteFloats(x []float32) error {
-	if a.Storage != shaders.F32 || len(x) != a.Len() {
-		return fmt.Errorf("write %s: %d float32 numbers into %v of %s", a.Name, len(x), a.Shape, a.Storage)
-	}
-	return a.WriteBytes(0, FloatBytes(x))
-}
-
-// WriteUints sets the first len(x) elements of an array of integers.
-func (a *Array) WriteUints(x []uint32) error {
-	if len(x) > a.Len() {
-		return fmt.Errorf("write %s: %d integers into %v", a.Name, len(x), a.Shape)
-	}
-	b := make([]byte, 0, 4*len(x))
-	for _, v := range x {
-		b = binary.LittleEndian.AppendUint32(b, v)
-	}
-	return a.WriteBytes(0, b)
-}
-
-// ReadFloats waits for the device and returns the whole of a float32 array.
-func (a *Array) ReadFloats(ctx context.Context) ([]float32, error) {
-	b := make([]byte, 4*a.Len())
-	if err := a.dev.Read(ctx, a.buf, 0, b); err != nil {
-		return nil, err
-	}
-	return bytesFloats(b), nil
-}
-
-// ReadUints waits for the device and returns the whole of an array of integers.
-func (a *Array) ReadUints(ctx context.Context) ([]uint32, error) {
-	b := make([]byte, 4*a.Len())
-	if err := a.dev.Read(ctx, a.buf, 0, b); err != nil {
-		return nil, err
-	}
-	x := make([]uint32, a.Len())
-	for i := range x {
-		x[i] = binary.LittleEndian.Uint32(b[4*i:])
-	}
-	return x, nil
-}
-
-// FloatBytes is the little-endian form of x.
-func FloatBytes(x []float32) []byte {
-	b := make([]byte, 0, 4*len(x))
-	for _, v := range x {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
-	}
-	return b
-}
-
-func bytesFloats(b []byte) []float32 {
-	x := make([]float32, len(b)/4)
-	for i := range x {
-		x[i] = math.Float32frombits(binary.LittleEndian.Uint32(b[4*i:]))
-	}
-	return x
-}
-
-// ReadLater starts to copy count float32 numbers from index first on, without
-// waiting for the device; the function it returns waits for them.
-func (a *Array) ReadLater(first, count int) (func(context.Context) ([]float32, error), error) {
-	r, err := a.dev.ReadLater(a.buf, int64(4*first), int64(4*count))
-	if err != nil {
-		return nil, err
-	}
-	return func(ctx context.Context) ([]float32, error) {
-		b := make([]byte, 4*count)
-		if err := r.Wait(ctx, b); err != nil {
-			return nil, err
-		}
-		return bytesFloats(b), nil
-	}, nil
 }

@@ -1,12 +1,9 @@
 package tensor
 
 import (
-	"context"
 	"fmt"
-	"slices"
 
 	"github.com/go-dept/dept/shaders"
-	"github.com/go-dept/dept/wgpu"
 )
 
 // Value is a result inside a graph, or an array that takes part in it.
@@ -15,10 +12,13 @@ type Value struct {
 
 	name    string
 	storage shaders.Storage
-	array   *Array // nil for a result, which lives in a slab
+	array   *Array // where it lives; nil for a result, which lives in a slab
+	head    *Value // the value whose first rows these are, or nil
 	needs   bool   // something trainable is upstream
-	grad    *Value // what has been added up so far, during Backward
 	keep    bool   // readable after the program has run
+
+	grad   *Value // what has been gathered so far, during Backward
+	shared bool   // grad serves other values too, so nothing is added to it in place
 
 	first, last int // nodes that write it first and use it last
 	slab        int
@@ -33,10 +33,11 @@ func (v *Value) Width() int { return v.Shape[len(v.Shape)-1] }
 
 func (v *Value) bytes() int64 { return arrayBytes(v.storage, v.Shape) }
 
-// operand is a value, or a part of it, as a kernel binds it.
+// operand is what a kernel binds: a value, or a part of it, or integers.
 type operand struct {
 	v            *Value
-	offset, size int64 // bytes; size 0 is the whole
+	ints         *Ints
+	offset, size int64 // bytes of v; size 0 is the whole
 }
 
 type node struct {
@@ -80,9 +81,6 @@ func (g *Graph) Section(name string) {
 
 // Use brings an array into the graph.
 func (g *Graph) Use(a *Array) *Value {
-	if a == nil {
-		a = g.e.none
-	}
 	v, ok := g.arrays[a]
 	if !ok {
 		v = &Value{Shape: a.Shape, name: a.Name, storage: a.Storage, array: a, needs: a.Grad != nil}
@@ -91,7 +89,20 @@ func (g *Graph) Use(a *Array) *Value {
 	return v
 }
 
-// Keep makes v an array that can be read after the program has run.
+// Head is the first n rows of v, in place: a gradient of them is one of v's.
+func (g *Graph) Head(v *Value, n int) *Value {
+	if len(v.Shape) != 2 || n < 1 || n > v.Shape[0] {
+		g.fail("head of "+v.name, "%d rows of %v", n, v.Shape)
+		return v
+	}
+	if n == v.Shape[0] {
+		return v
+	}
+	return &Value{Shape: []int{n, v.Shape[1]}, name: v.name, storage: v.storage, head: v, needs: v.needs}
+}
+
+// Keep makes v readable after the program has run: it gets memory of its own,
+// which no other program touches, for as long as the program lives.
 func (g *Graph) Keep(v *Value) *Value {
 	v.keep = true
 	return v
@@ -107,6 +118,7 @@ func (g *Graph) Store(v *Value, a *Array) {
 	v.array = a
 }
 
+// fail keeps the first mistake.
 func (g *Graph) fail(op string, format string, args ...any) {
 	if g.err == nil {
 		g.err = fmt.Errorf("%s: %s", op, fmt.Sprintf(format, args...))
@@ -124,299 +136,36 @@ func (g *Graph) Temporary(name string, shape ...int) *Value {
 	return g.result(name, false, shape...)
 }
 
-// run appends a dispatch; operands are Values, or operand for a part of one, in
-// binding order.
+// run appends a dispatch. Operands stand in binding order from 1 on: *Value or
+// *Ints, operand for a part, nil for one that the kernel does not read.
 func (g *Graph) run(label string, call shaders.Call, operands ...any) {
 	n := node{label: label, call: call}
 	for _, o := range operands {
+		var b operand
 		switch o := o.(type) {
+		case nil:
 		case *Value:
-			if o == nil {
-				o = g.Use(nil)
-			}
-			n.binds = append(n.binds, operand{v: o})
+			b.v = o
+		case *Ints:
+			b.ints = o
 		case operand:
-			n.binds = append(n.binds, o)
+			b = o
+		default:
+			panic(fmt.Sprintf("tensor: a %T as an operand of %s", o, label))
 		}
-	}
-	for _, b := range n.binds {
-		if b.v.first < 0 {
-			b.v.first = len(g.nodes)
+		if b.v == nil && b.ints == nil {
+			b.v = g.Use(g.e.none)
 		}
-		b.v.last = len(g.nodes)
+		if b.v != nil && b.v.head != nil {
+			b = operand{v: b.v.head, size: (b.v.bytes() + 15) &^ 15}
+		}
+		if b.v != nil {
+			if b.v.first < 0 {
+				b.v.first = len(g.nodes)
+			}
+			b.v.last = len(g.nodes)
+		}
+		n.binds = append(n.binds, b)
 	}
 	g.nodes = append(g.nodes, n)
-}
-
-// Backward appends the gradient of everything trainable. It is called once,
-// after the loss has been recorded.
-func (g *Graph) Backward() {
-	if n := len(g.sections); n > 0 {
-		g.sections = append(g.sections, section{g.sections[n-1].name + ".grad", len(g.nodes)})
-	}
-	for _, rule := range slices.Backward(g.tape) {
-		rule()
-	}
-}
-
-// BackwardFrom is Backward for a part of a model: grad is the gradient of v,
-// which no loss follows.
-func (g *Graph) BackwardFrom(v, grad *Value) {
-	v.grad = grad
-	g.Backward()
-}
-
-// Gradient is the gradient of an input that Backward has come to; nil where
-// nothing trainable is upstream of it.
-func (g *Graph) Gradient(v *Value) *Value { return v.grad }
-
-// addGrad adds a gradient that already exists as a value.
-func (g *Graph) addGrad(v, grad *Value) {
-	if !v.needs {
-		return
-	}
-	if v.grad == nil {
-		v.grad = grad // shared, not copied: gradients are never changed in place
-		return
-	}
-	sum := g.result(v.name+".grad", false, v.Shape...)
-	g.run("add", shaders.Add{N: product(v.Shape)}.Call(g.e.target), v.grad, grad, sum)
-	v.grad = sum
-}
-
-// Plan is what a program needs before it runs.
-type Plan struct {
-	Slabs []int64 // sizes of the shared activation buffers, largest first
-	Bytes int64   // their sum
-}
-
-// plan gives every result a slab such that no two whose lifetimes overlap share
-// one: largest first, each into the first slab that is free for its lifetime.
-func (g *Graph) plan() Plan {
-	var p Plan
-	order := slices.Clone(g.values)
-	order = slices.DeleteFunc(order, func(v *Value) bool { return v.first < 0 || v.array != nil && !v.keep })
-	slices.SortStableFunc(order, func(a, b *Value) int { return int(b.bytes() - a.bytes()) })
-	var tenants [][]*Value
-	for _, v := range order {
-		if v.keep {
-			v.last = len(g.nodes)
-		}
-		free := func(ts []*Value) bool {
-			return !slices.ContainsFunc(ts, func(t *Value) bool { return v.first <= t.last && t.first <= v.last })
-		}
-		v.slab = slices.IndexFunc(tenants, free)
-		if v.slab < 0 {
-			v.slab = len(tenants)
-			tenants = append(tenants, nil)
-			p.Slabs = append(p.Slabs, max(16, (v.bytes()+15)&^15))
-			p.Bytes += p.Slabs[v.slab]
-		}
-		tenants[v.slab] = append(tenants[v.slab], v)
-	}
-	return p
-}
-
-// Check plans the graph and reports whether it fits the device, without
-// allocating anything.
-func (g *Graph) Check() (Plan, error) {
-	if g.err != nil {
-		return Plan{}, g.err
-	}
-	p := g.plan()
-	for _, v := range g.values {
-		if v.first >= 0 {
-			if err := g.e.dev.CheckBuffer(v.name, v.bytes()); err != nil {
-				return p, err
-			}
-		}
-	}
-	return p, nil
-}
-
-// Program is a recorded graph, ready to run any number of times.
-type Program struct {
-	Plan Plan
-
-	e          *Engine
-	dispatches []wgpu.Dispatch
-	calls      []string
-	params     *wgpu.Buffer
-	sections   []section
-}
-
-// uniformAlign is the offset that every device accepts for a uniform binding.
-const uniformAlign = 256
-
-// Compile plans the graph, takes its memory and makes its pipelines and bind
-// groups.
-func (g *Graph) Compile(ctx context.Context) (*Program, error) {
-	plan, err := g.Check()
-	if err != nil {
-		return nil, err
-	}
-	slabs, err := g.e.takeSlabs(plan.Slabs)
-	if err != nil {
-		return nil, err
-	}
-	for _, v := range g.values {
-		if v.keep && v.first >= 0 {
-			v.array = &Array{Name: v.name, Shape: v.Shape, Storage: v.storage, dev: g.e.dev, buf: slabs[v.slab]}
-		}
-	}
-	p := &Program{Plan: plan, e: g.e, sections: g.sections}
-
-	// The parameters of all dispatches lie in one uniform buffer; equal ones
-	// once.
-	var params []byte
-	offsets := map[string]int64{}
-	for _, n := range g.nodes {
-		if _, ok := offsets[string(n.call.Params)]; !ok {
-			offsets[string(n.call.Params)] = int64(len(params))
-			params = append(params, n.call.Params...)
-			params = append(params, make([]byte, (uniformAlign-len(params)%uniformAlign)%uniformAlign)...)
-		}
-	}
-	if p.params, err = g.e.dev.NewBuffer("params", int64(len(params))); err != nil {
-		return nil, err
-	}
-	if err := g.e.dev.Write(p.params, 0, params); err != nil {
-		p.Release()
-		return nil, err
-	}
-	for _, n := range g.nodes {
-		pipeline, err := g.e.pool.Pipeline(ctx, n.call.Spec)
-		if err != nil {
-			p.Release()
-			return nil, err
-		}
-		size := int64(len(n.call.Params)+15) &^ 15
-		bindings := []wgpu.Binding{{Index: 0, Buffer: p.params, Offset: offsets[string(n.call.Params)], Size: size}}
-		for i, b := range n.binds {
-			var buf *wgpu.Buffer
-			if b.v.array != nil {
-				buf = b.v.array.buf
-			} else {
-				buf = slabs[b.v.slab]
-			}
-			size := b.size
-			if size == 0 {
-				// Bound to its own size, not its slab's, so that robust access
-				// ends where the value ends.
-				size = max(16, (b.v.bytes()+15)&^15) - b.offset
-			}
-			bindings = append(bindings, wgpu.Binding{Index: i + 1, Buffer: buf, Offset: b.offset, Size: size})
-		}
-		if n.call.Spec.Step {
-			bindings = append(bindings, wgpu.Binding{Index: shaders.StepBinding, Buffer: g.e.step, Size: shaders.StepBytes})
-		}
-		group, err := g.e.dev.NewBindGroup(pipeline, bindings)
-		if err != nil {
-			p.Release()
-			return nil, fmt.Errorf("%s: %w", n.label, err)
-		}
-		p.dispatches = append(p.dispatches, wgpu.Dispatch{Pipeline: pipeline, Group: group, Grid: n.call.Grid})
-		p.calls = append(p.calls, n.label)
-	}
-	return p, nil
-}
-
-// takeSlabs finds a distinct slab for each size, sizes falling; programs share
-// them, since they run one after the other.
-func (e *Engine) takeSlabs(sizes []int64) ([]*wgpu.Buffer, error) {
-	taken := make([]*wgpu.Buffer, len(sizes))
-	free := slices.Clone(e.slabs)
-	for i, size := range sizes {
-		// The smallest that fits.
-		best := -1
-		for k, s := range free {
-			if s.Size() >= size && (best < 0 || s.Size() < free[best].Size()) {
-				best = k
-			}
-		}
-		if best >= 0 {
-			taken[i] = free[best]
-			free = slices.Delete(free, best, best+1)
-			continue
-		}
-		slab, err := e.dev.NewBuffer(fmt.Sprintf("slab %d", len(e.slabs)), size)
-		if err != nil {
-			return nil, err
-		}
-		e.slabs = append(e.slabs, slab)
-		taken[i] = slab
-	}
-	return taken, nil
-}
-
-// Run submits the programs in order, as one submission, and returns without
-// waiting.
-func (e *Engine) Run(programs ...*Program) error {
-	lists := make([][]wgpu.Dispatch, len(programs))
-	for i, p := range programs {
-		lists[i] = p.dispatches
-	}
-	return e.dev.Submit(lists...)
-}
-
-// Section is the part of the program recorded under a name; it shares
-// everything with the whole.
-func (p *Program) Section(name string) *Program {
-	part := &Program{Plan: p.Plan, e: p.e}
-	for i, s := range p.sections {
-		end := len(p.dispatches)
-		if i+1 < len(p.sections) {
-			end = p.sections[i+1].start
-		}
-		if s.name == name {
-			part.dispatches = append(part.dispatches, p.dispatches[s.start:end]...)
-			part.calls = append(part.calls, p.calls[s.start:end]...)
-		}
-	}
-	return part
-}
-
-// Sections names the parts in order.
-func (p *Program) Sections() []string {
-	names := make([]string, len(p.sections))
-	for i, s := range p.sections {
-		names[i] = s.name
-	}
-	return names
-}
-
-// Calls names every dispatch in order.
-func (p *Program) Calls() []string { return p.calls }
-
-// Release gives the program's bind groups and parameters back. The slabs stay
-// with the engine.
-func (p *Program) Release() {
-	for _, d := range p.dispatches {
-		d.Group.Release()
-	}
-	p.dispatches = nil
-	p.params.Release()
-}
-
-// Read waits for the device and returns a value that Keep has marked.
-func (v *Value) Read(ctx context.Context) ([]float32, error) {
-	if v.array == nil {
-		return nil, fmt.Errorf("read %s: it was not kept", v.name)
-	}
-	return v.array.ReadFloats(ctx)
-}
-
-// ReadUints is Read for integers.
-func (v *Value) ReadUints(ctx context.Context) ([]uint32, error) {
-	if v.array == nil {
-		return nil, fmt.Errorf("read %s: it was not kept", v.name)
-	}
-	return v.array.ReadUints(ctx)
-}
-
-// Reserve takes the slabs of a plan now, so that programs no larger than it take
-// none later.
-func (e *Engine) Reserve(p Plan) error {
-	_, err := e.takeSlabs(p.Slabs)
-	return err
 }

@@ -4,94 +4,156 @@ import "github.com/go-dept/dept/shaders"
 
 // LinearOptions is what a product does besides multiplying.
 type LinearOptions struct {
-	End      shaders.End     // EndPlain, EndReLU, EndGated or EndResidual
+	Factor   float32         // on the product; 0 means 1
+	Plus     *Value          // [rows, out], added to the product, or nil
+	Scale    *Value          // [out], multiplies the columns of the sum, or nil
+	End      shaders.End     // EndPlain, EndReLU, EndGated or EndResidual, of the sum
 	Residual *Value          // EndResidual: [rows, out]
-	Scale    float32         // 0 means 1
-	Dropout  shaders.Dropout // on the result, before a residual is added
+	Dropout  shaders.Dropout // on the result, before a residual is added; not with EndPlain
 }
 
-// Linear is x·Wᵀ with an end fused to it. x is [..., in] and w is [out, in], as
-// Hugging Face stores weights; for EndGated w holds both weights of the gated
-// unit, rows interleaved, and the result is half as wide.
+// Linear is Factor·x·Wᵀ + Plus, scaled by column, with an end fused to it. x is
+// [..., in] and w is [out, in], as Hugging Face stores weights; for EndGated w
+// holds both weights of the gated unit, rows interleaved, and the result is half
+// as wide.
 func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
-	rows, in := x.Rows(), x.Width()
-	if len(w.Shape) != 2 || w.Shape[1] != in {
+	if len(w.Shape) != 2 || w.Shape[1] != x.Width() {
 		g.fail("linear "+name, "the input is %v and the weight %v; the last dimensions must agree", x.Shape, w.Shape)
 		return x
 	}
-	out := w.Shape[0]
-	width := out
-	if o.End == shaders.EndGated {
-		width = out / 2
-	}
-	shape := append(append([]int{}, x.Shape[:len(x.Shape)-1]...), width)
-	if o.End == shaders.EndResidual && product(o.Residual.Shape) != rows*out {
-		g.fail("linear "+name, "the residual is %v, the product %v", o.Residual.Shape, shape)
+	rows, out := x.Rows(), w.Shape[0]
+	switch {
+	case o.End == shaders.EndResidual && product(o.Residual.Shape) != rows*out:
+		g.fail("linear "+name, "the residual is %v, the product [%d %d]", o.Residual.Shape, rows, out)
+		return x
+	case o.Plus != nil && product(o.Plus.Shape) != rows*out:
+		g.fail("linear "+name, "what is added is %v, the product [%d %d]", o.Plus.Shape, rows, out)
 		return x
 	}
-	needs := x.needs || w.needs || o.Residual != nil && o.Residual.needs
-	y := g.result(name, needs, shape...)
+	if o.Scale != nil {
+		// The gradient of the scale needs the sum, so that the end cannot be fused.
+		z := g.Linear(name, x, w, LinearOptions{Factor: o.Factor, Plus: o.Plus})
+		z = g.Columns(name+".scale", z, o.Scale, nil)
+		return g.End(name+".end", z, o)
+	}
+	needs := x.needs || w.needs || needed(o.Residual) || needed(o.Plus)
+	y := g.result(name, needs, endShape(x.Shape, out, o.End)...)
 	m := shaders.MatMul{
-		Layout: shaders.NT, M: rows, N: out, K: in, B: w.storage, Scale: o.Scale,
-		End: o.End, KeepPre: o.End == shaders.EndGated && (x.needs || w.needs), Dropout: o.Dropout,
+		Layout: shaders.NT, M: rows, N: out, K: x.Width(), B: w.storage, Scale: o.Factor, Plus: o.Plus != nil,
+		End: o.End, KeepPre: o.End == shaders.EndGated && (x.needs || w.needs || needed(o.Plus)), Dropout: o.Dropout,
 	}
-	none := g.Use(nil)
-	fourth := none
-	var pre *Value
-	if o.End == shaders.EndResidual {
+	var fourth, pre *Value
+	switch {
+	case o.End == shaders.EndResidual:
 		fourth = o.Residual
-	}
-	if m.KeepPre {
+	case m.KeepPre:
 		pre = g.result(name+".pre", false, rows, out)
 		fourth = pre
 	}
-	g.run(name, m.Call(g.e.target), x, w, y, fourth, none)
-	if !needs {
-		return y
-	}
-	g.tape = append(g.tape, func() {
-		if y.grad == nil {
-			return
-		}
-		dz := y.grad
+	g.run(name, m.Call(g.e.target), x, w, y, fourth, o.Plus)
+	g.rule(y, func(dy *Value) {
 		if o.End == shaders.EndResidual {
-			g.addGrad(o.Residual, y.grad)
+			g.give(o.Residual, dy, 1)
 		}
-		if !x.needs && !w.needs {
+		if !x.needs && !w.needs && !needed(o.Plus) {
 			return
 		}
-		switch {
-		case o.End == shaders.EndReLU:
-			dz = g.result(name+".grad", false, rows, out)
-			g.run(name+".grad", shaders.ReLUGrad{N: rows * out, Dropout: o.Dropout}.Call(g.e.target), y.grad, y, dz)
-		case o.End == shaders.EndGated:
-			dz = g.result(name+".grad", false, rows, out)
-			g.run(name+".grad", shaders.GatedGrad{Rows: rows, Width: width, Dropout: o.Dropout}.Call(g.e.target), y.grad, pre, dz)
-		case o.Dropout.Rate > 0:
-			dz = g.result(name+".grad", false, rows, out)
-			g.run(name+".dropout.grad", o.Dropout.Apply(g.e.target, rows*out), y.grad, dz)
+		dz := g.endGrad(name, dy, y, pre, o)
+		if o.Plus != nil {
+			g.give(o.Plus, dz, 1)
 		}
-		if w.needs {
-			g.run(w.name+".weight_grad", shaders.MatMul{
-				Layout: shaders.TN, M: out, N: in, K: rows, Scale: o.Scale, Accumulate: true,
-			}.Call(g.e.target), dz, x, g.Use(w.array.Grad), none, none)
+		g.deliver(w, overwrites|adds|joins, func(into, prev *Value) {
+			g.multiply(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: out, N: x.Width(), K: rows, Scale: o.Factor}, dz, x, into, prev)
+		})
+		g.deliver(x, overwrites|adds|joins, func(into, prev *Value) {
+			g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: x.Width(), K: out, B: w.storage, Scale: o.Factor}, dz, w, into, prev)
+		})
+	})
+	return y
+}
+
+// Product is factor·a·b of two matrices, [m, k] and [k, n].
+func (g *Graph) Product(name string, a, b *Value, factor float32) *Value {
+	if len(a.Shape) != 2 || len(b.Shape) != 2 || a.Shape[1] != b.Shape[0] {
+		g.fail("product "+name, "%v and %v; the inner dimensions must agree", a.Shape, b.Shape)
+		return a
+	}
+	m, k, n := a.Shape[0], a.Shape[1], b.Shape[1]
+	y := g.result(name, a.needs || b.needs, m, n)
+	g.multiply(name, shaders.MatMul{Layout: shaders.NN, M: m, N: n, K: k, B: b.storage, Scale: factor}, a, b, y, nil)
+	g.rule(y, func(dy *Value) {
+		g.deliver(a, overwrites|adds|joins, func(into, prev *Value) {
+			g.multiply(a.name+".grad", shaders.MatMul{Layout: shaders.NT, M: m, N: k, K: n, B: b.storage, Scale: factor}, dy, b, into, prev)
+		})
+		g.deliver(b, overwrites|adds|joins, func(into, prev *Value) {
+			g.multiply(b.name+".grad", shaders.MatMul{Layout: shaders.TN, M: k, N: n, K: m, Scale: factor}, a, dy, into, prev)
+		})
+	})
+	return y
+}
+
+// multiply records a product as deliver asks for it. b and into may be parts.
+func (g *Graph) multiply(label string, m shaders.MatMul, a *Value, b any, into any, prev *Value) {
+	var before *Value
+	switch {
+	case prev == nil:
+	case into == any(prev):
+		m.Accumulate = true
+	default:
+		m.End = shaders.EndResidual
+		before = prev
+	}
+	g.run(label, m.Call(g.e.target), a, b, into, before, nil)
+}
+
+// End is what Linear does with its sum, on its own: z is [..., out]; for EndGated
+// the two parts are interleaved and the result is half as wide. Of the options
+// only End, Residual and Dropout count.
+func (g *Graph) End(name string, z *Value, o LinearOptions) *Value {
+	if o.End == shaders.EndPlain {
+		return z
+	}
+	y := g.result(name, z.needs || needed(o.Residual), endShape(z.Shape, z.Width(), o.End)...)
+	g.run(name, shaders.Ends{Rows: y.Rows(), Width: y.Width(), End: o.End, Dropout: o.Dropout}.Call(g.e.target), z, o.Residual, y)
+	g.rule(y, func(dy *Value) {
+		if o.End == shaders.EndResidual {
+			g.give(o.Residual, dy, 1)
 		}
-		if x.needs {
-			g.inputGrad(name, x, dz, operand{v: w}, out, w.storage, o.Scale)
+		if z.needs {
+			g.give(z, g.endGrad(name, dy, y, z, o), 1)
 		}
 	})
 	return y
 }
 
-// inputGrad adds dz·W to the gradient of x; w binds [out, in].
-func (g *Graph) inputGrad(name string, x, dz *Value, w operand, out int, storage shaders.Storage, scale float32) {
-	dx := g.result(name+".input_grad", false, x.Shape...)
-	m := shaders.MatMul{Layout: shaders.NN, M: x.Rows(), N: x.Width(), K: out, B: storage, Scale: scale}
-	before := g.Use(nil)
-	if x.grad != nil {
-		m.End = shaders.EndResidual
-		before = x.grad
+// endGrad is the gradient of what an end was applied to, from that of its result
+// y; pre is what EndGated was applied to.
+func (g *Graph) endGrad(name string, dy, y, pre *Value, o LinearOptions) *Value {
+	n, t := product(y.Shape), g.e.target
+	switch {
+	case o.End == shaders.EndReLU:
+		dz := g.result(name+".grad", false, y.Shape...)
+		g.run(name+".grad", shaders.ReLUGrad{N: n, Dropout: o.Dropout}.Call(t), dy, y, dz)
+		return dz
+	case o.End == shaders.EndGated:
+		dz := g.result(name+".grad", false, pre.Shape...)
+		g.run(name+".grad", shaders.GatedGrad{Rows: y.Rows(), Width: y.Width(), Dropout: o.Dropout}.Call(t), dy, pre, dz)
+		return dz
+	case o.End == shaders.EndResidual && o.Dropout.Rate > 0:
+		dz := g.result(name+".grad", false, y.Shape...)
+		g.run(name+".dropout.grad", o.Dropout.Apply(t, n), dy, dz)
+		return dz
 	}
-	g.run(name+".input_grad", m.Call(g.e.target), dz, w, dx, before, g.Use(nil))
-	x.grad = dx
+	return dy
 }
+
+// endShape is the shape of a result whose sum is out wide.
+func endShape(shape []int, out int, end shaders.End) []int {
+	if end == shaders.EndGated {
+		out /= 2
+	}
+	return append(append([]int{}, shape[:len(shape)-1]...), out)
+}
+
+// needed says whether a value is there and needs a gradient.
+func needed(v *Value) bool { return v != nil && v.needs }

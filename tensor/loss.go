@@ -14,9 +14,9 @@ const sliceUnit = 128
 // whose label is not -100. h is [rows, width], w [vocabulary, width] and labels
 // [rows]. It adds step.LossScale·Σ of the rows' losses to total, an array of one
 // number, and returns the losses, [rows], 0 for the rows left out.
-func (g *Graph) CrossEntropy(name string, h, w, labels *Value, scale float32, total *Value) *Value {
+func (g *Graph) CrossEntropy(name string, h, w *Value, labels *Ints, scale float32, total *Value) *Value {
 	rows, width, vocab := h.Rows(), h.Width(), w.Shape[0]
-	if w.Width() != width || product(labels.Shape) != rows {
+	if w.Width() != width || labels.Len() != rows {
 		g.fail("cross-entropy "+name, "states %v, table %v, labels %v", h.Shape, w.Shape, labels.Shape)
 		return h
 	}
@@ -27,13 +27,13 @@ func (g *Graph) CrossEntropy(name string, h, w, labels *Value, scale float32, to
 	}
 	rowBytes := int64(width * w.storage.Bytes())
 	part := func(v *Value, rowBytes int64, first, n int) operand {
-		return operand{v, int64(first) * rowBytes, (int64(n)*rowBytes + 15) &^ 15}
+		return operand{v: v, offset: int64(first) * rowBytes, size: (int64(n)*rowBytes + 15) &^ 15}
 	}
 	// logits computes the slice of n columns from first on.
 	logits := func(first, n int) *Value {
 		y := g.result(name+".logits", false, rows, n)
-		g.run(name+".logits", shaders.MatMul{Layout: shaders.NT, M: rows, N: n, K: width, B: w.storage, Scale: scale}.Call(t),
-			h, part(w, rowBytes, first, n), y, g.Use(nil), g.Use(nil))
+		g.multiply(name+".logits", shaders.MatMul{Layout: shaders.NT, M: rows, N: n, K: width, B: w.storage, Scale: scale},
+			h, part(w, rowBytes, first, n), y, nil)
 		return y
 	}
 	stats := g.result(name+".stats", false, rows, 4)
@@ -49,36 +49,37 @@ func (g *Graph) CrossEntropy(name string, h, w, labels *Value, scale float32, to
 	}
 	c := shaders.CrossEntropy{Rows: rows, Vocab: vocab}
 	g.run(name+".loss", c.Loss(t), labels, stats, nll, total)
-	if !nll.needs {
-		return nll
+	if nll.needs {
+		g.tape = append(g.tape, func() {
+			for first := 0; first < vocab; first += columns {
+				n := min(columns, vocab-first)
+				y := whole
+				if y == nil {
+					y = logits(first, n)
+				}
+				g.run(name+".grad", shaders.CrossEntropy{Rows: rows, Vocab: n, First: first}.Grad(t), y, labels, stats)
+				g.deliver(w, adds, func(into, _ *Value) {
+					to := part(into, int64(width*4), first, n)
+					g.run(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: n, N: width, K: rows, Scale: scale, Accumulate: true}.Call(t),
+						y, h, to, nil, nil)
+				})
+				g.deliver(h, overwrites|adds|joins, func(into, prev *Value) {
+					g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: width, K: n, B: w.storage, Scale: scale},
+						y, part(w, rowBytes, first, n), into, prev)
+				})
+			}
+		})
 	}
-	g.tape = append(g.tape, func() {
-		for first := 0; first < vocab; first += columns {
-			n := min(columns, vocab-first)
-			y := whole
-			if y == nil {
-				y = logits(first, n)
-			}
-			g.run(name+".grad", shaders.CrossEntropy{Rows: rows, Vocab: n, First: first}.Grad(t), y, labels, stats)
-			if w.needs {
-				g.run(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: n, N: width, K: rows, Scale: scale, Accumulate: true}.Call(t),
-					y, h, part(g.Use(w.array.Grad), int64(width*4), first, n), g.Use(nil), g.Use(nil))
-			}
-			if h.needs {
-				g.inputGrad(name, h, y, part(w, rowBytes, first, n), n, w.storage, scale)
-			}
-		}
-	})
 	return nll
 }
 
 // Logits is scale·h·Wᵀ, [rows, vocabulary].
 func (g *Graph) Logits(name string, h, w *Value, scale float32) *Value {
-	return g.Linear(name, h, w, LinearOptions{Scale: scale})
+	return g.Linear(name, h, w, LinearOptions{Factor: scale})
 }
 
 // ArgMax is the index of each row's largest number, the lowest of equals, as
 // integers [rows].
-func (g *Graph) ArgMax(name string, x *Value, out *Value) {
+func (g *Graph) ArgMax(name string, x *Value, out *Ints) {
 	g.run(name, shaders.CrossEntropy{Rows: x.Rows(), Vocab: x.Width()}.ArgMax(g.e.target), x, out)
 }

@@ -10,24 +10,15 @@ func (g *Graph) RMSNorm(name string, x, w *Value, eps float32, dropout shaders.D
 		return x
 	}
 	n := shaders.RMSNorm{Rows: x.Rows(), Width: x.Width(), Eps: eps, Dropout: dropout}
+	t := g.e.target
 	y := g.result(name, x.needs || w.needs, x.Shape...)
 	rstd := g.result(name+".rstd", false, n.Rows)
-	g.run(name, n.Forward(g.e.target), x, w, y, rstd)
-	if !y.needs {
-		return y
-	}
-	g.tape = append(g.tape, func() {
-		if y.grad == nil {
-			return
-		}
-		if w.needs {
-			g.run(w.name+".weight_grad", n.GradW(g.e.target), x, rstd, y.grad, g.Use(w.array.Grad))
-		}
-		if x.needs {
-			dx := g.result(name+".input_grad", false, x.Shape...)
-			g.run(name+".input_grad", n.GradX(g.e.target, x.grad != nil), x, w, rstd, y.grad, x.grad, dx)
-			x.grad = dx
-		}
+	g.run(name, n.Forward(t), x, w, y, rstd)
+	g.rule(y, func(dy *Value) {
+		g.deliver(w, adds, func(into, _ *Value) { g.run(w.name+".weight_grad", n.GradW(t), x, rstd, dy, into) })
+		g.deliver(x, overwrites|joins, func(into, prev *Value) {
+			g.run(name+".input_grad", n.GradX(t, prev != nil), x, w, rstd, dy, prev, into)
+		})
 	})
 	return y
 }

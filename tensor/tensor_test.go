@@ -96,23 +96,12 @@ func TestCrossEntropyInSlices(t *testing.T) {
 	ah, aw := newArray(t, e, "h", h, rows, width), newArray(t, e, "w", w, vocab, width)
 	require.NoError(t, e.Trainable(ah))
 	require.NoError(t, e.Trainable(aw))
-	al, err := e.NewArray("labels", shaders.F32, rows)
-	require.NoError(t, err)
-	defer al.Release()
-	require.NoError(t, al.WriteUints(labels))
+	al := newInts(t, e, labels, rows)
 	total := newArray(t, e, "total", []float32{0}, 1)
 
-	// A product with the identity stands between h and the loss, so that the
-	// loss has a result's gradient to pass on.
-	identity := make([]float32, width*width)
-	for i := range width {
-		identity[i*width+i] = 1
-	}
 	g := e.NewGraph()
-	x := g.Linear("identity", g.Use(ah), g.Use(newArray(t, e, "identity", identity, width, width)), LinearOptions{})
-	g.CrossEntropy("loss", x, g.Use(aw), g.Use(al), 0.5, g.Use(total))
+	g.CrossEntropy("loss", g.Use(ah), g.Use(aw), al, 0.5, g.Use(total))
 	g.Backward()
-	dh := g.Keep(g.Use(ah).grad)
 	p, err := g.Compile(ctx)
 	require.NoError(t, err)
 	defer p.Release()
@@ -156,7 +145,7 @@ func TestCrossEntropyInSlices(t *testing.T) {
 	loss, err := total.ReadFloats(ctx)
 	require.NoError(t, err)
 	assert.InEpsilon(t, wantLoss, loss[0], 1e-6)
-	gotH, err := dh.Read(ctx)
+	gotH, err := ah.Grad.ReadFloats(ctx)
 	require.NoError(t, err)
 	assert.LessOrEqual(t, nmse(gotH, wantH), 1e-10)
 	gotW, err := aw.Grad.ReadFloats(ctx)
@@ -173,20 +162,27 @@ func nmse(got []float32, want []float64) float64 {
 	return num / den
 }
 
-// Shape mistakes are told with the operation and both shapes, and do not panic.
+// Shape mistakes are reported with the operation and both shapes, and do not panic.
 func TestShapeErrors(t *testing.T) {
 	e := newEngine(t)
 	x := newArray(t, e, "x", normals(1, 6, 1), 2, 3)
 	w := newArray(t, e, "w", normals(2, 8, 1), 2, 4)
+	ids := newInts(t, e, []uint32{0, 1, 0}, 1, 3)
 	for name, record := range map[string]func(*Graph){
 		"linear":        func(g *Graph) { g.Linear("q", g.Use(x), g.Use(w), LinearOptions{}) },
 		"rmsnorm":       func(g *Graph) { g.RMSNorm("norm", g.Use(x), g.Use(w), 1e-6, shaders.Dropout{}) },
-		"cross-entropy": func(g *Graph) { g.CrossEntropy("loss", g.Use(x), g.Use(w), g.Use(w), 1, g.Use(w)) },
+		"cross-entropy": func(g *Graph) { g.CrossEntropy("loss", g.Use(x), g.Use(w), ids, 1, g.Use(w)) },
+		"product":       func(g *Graph) { g.Product("p", g.Use(x), g.Use(w), 1) },
+		"columns":       func(g *Graph) { g.Columns("c", g.Use(x), g.Use(w), nil) },
+		"pack":          func(g *Graph) { g.Pack("p", 2, Layout{Widths: []int{2}}, 0, g.Use(x)) },
+		"concat":        func(g *Graph) { g.Concat("c", g.Use(w), g.Use(x)) },
+		"add":           func(g *Graph) { g.Add("a", g.Use(x), g.Use(w), 1) },
+		"divide":        func(g *Graph) { g.Divide("d", g.Use(x), g.Use(w)) },
 		"attention": func(g *Graph) {
 			g.Attention("a", g.Use(x), g.Use(x), AttentionOptions{Batch: 1, Heads: 2, HeadDim: 2, Queries: 2, Keys: 2})
 		},
 		"embed": func(g *Graph) {
-			g.Embed("e", g.Use(x), EmbedOptions{Table: g.Use(w), P: g.Use(x)})
+			g.Embed("e", ids, EmbedOptions{Table: g.Use(w), P: g.Use(x)})
 		},
 	} {
 		g := e.NewGraph()
@@ -210,4 +206,37 @@ func TestCheckNamesTheLimit(t *testing.T) {
 	require.ErrorContains(t, err, "maxStorageBufferBindingSize")
 	after, _ := e.Device().Allocated()
 	assert.Equal(t, before, after)
+}
+
+// What one program keeps, another one does not touch; what is not kept is refused.
+func TestKeptValues(t *testing.T) {
+	ctx := context.Background()
+	e := newEngine(t)
+	x := newArray(t, e, "x", normals(1, 6, 1), 2, 3)
+	program := func(factor float32, keep bool) (*Program, *Value) {
+		g := e.NewGraph()
+		between := g.Add("between", g.Use(x), g.Use(x), factor)
+		y := g.Add("y", between, between, 1)
+		if keep {
+			g.Keep(between)
+		}
+		g.Keep(y)
+		p, err := g.Compile(ctx)
+		require.NoError(t, err)
+		t.Cleanup(p.Release)
+		return p, between
+	}
+	p, kept := program(1, true)
+	other, passing := program(5, false)
+	require.NoError(t, e.Run(p, other))
+	got, err := kept.Read(ctx)
+	require.NoError(t, err)
+	want, err := x.ReadFloats(ctx)
+	require.NoError(t, err)
+	for i := range want {
+		want[i] *= 2
+	}
+	assert.Equal(t, want, got)
+	_, err = passing.Read(ctx)
+	assert.ErrorContains(t, err, "read between: ")
 }
