@@ -2,16 +2,21 @@ package dept
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/torchbin"
 )
@@ -20,152 +25,244 @@ import (
 const (
 	AdapterConfigFile  = "adapter_config.json"
 	AdapterWeightsFile = "adapter_model.safetensors"
-	AdapterTorchFile   = "adapter_model.bin" // PyTorch's, read where there are no safetensors
+	AdapterTorchFile   = "adapter_model.bin" // read where there are no safetensors
 )
 
-// The tensors of an adapter, named as in the DePT authors' files.
-const (
-	tensorP = "prompt_embeddings"
-	tensorA = "prompt_encoder.lora_embedding_A"
-	tensorB = "prompt_encoder.lora_embedding_B"
-)
-
-// What adapter_config.json may say that an adapter is.
-const (
-	peftDePT         = "PROMPT_TUNING_LORA" // the DePT authors' name
-	peftPromptTuning = "PROMPT_TUNING"      // Hugging Face PEFT's, where r = 0
-)
-
-// DefaultLoraAlpha is the DePT authors' factor: their shift is scaled by 8/√r.
-const DefaultLoraAlpha = 8
-
-// maxSize bounds m, r, s and d, far from where products of two overflow.
+// maxSize bounds sizes far from where products of two overflow.
 const maxSize = 1 << 24
 
-// AdapterConfig is adapter_config.json, as far as the mathematics needs it. Keys that it does
-// not name are ignored.
-type AdapterConfig struct {
-	// BaseModel says where the frozen model came from, BaseFingerprint which one it is, empty
-	// in adapters that others have made.
-	BaseModel       string `json:"base_model_name_or_path"`
-	BaseFingerprint string `json:"base_model_fingerprint,omitempty"`
-
-	PromptLength    int     `json:"num_virtual_tokens"`   // m
-	Rank            int     `json:"r,omitempty"`          // r; 0 is prompt tuning
-	MaxSourceLength int     `json:"max_length,omitempty"` // s, in tokens; 0, with r = 0 only, where nobody has said
-	Width           int     `json:"token_dim"`            // d, the model's d_model
-	LoraAlpha       float64 `json:"lora_alpha,omitempty"`
+// Config is what an adapter_config.json says, as far as the mathematics needs it:
+// a method's own struct, with the file's keys.
+type Config interface {
+	// Kind is the method.
+	Kind() *Kind
+	// Check reports the first value that no adapter can have.
+	Check() error
+	// Positions is how many positions the method puts before the text.
+	Positions() int
+	// MaxSource is the most tokens of a text that it can be used with, and was
+	// trained with; 0 where nothing says.
+	MaxSource() int
+	// SetMaxSource sets it for more training; a text length that the adapter's
+	// numbers depend on is refused.
+	SetMaxSource(tokens int) error
+	// Tensors lists the adapter's tensors, without values, for a model. It refuses
+	// a model that the adapter cannot be for.
+	Tensors(d nn.Description) ([]Tensor, error)
+	// Take picks the adapter's tensors out of a file's, for any model. It refuses
+	// a file that lacks some, holds others, or has other shapes than the Config.
+	Take(file []Tensor) ([]Tensor, error)
+	// Describe says in a line what is trained.
+	Describe() string
+	// note takes in what the weights' file says of the longest text.
+	note(maxLength string) error
 }
 
-// Scale is the factor on A·B, lora_alpha/√r: 1 where lora_alpha is √r, as in the DePT paper's
-// text. It is 0 where there is no shift to scale.
-func (c AdapterConfig) Scale() float64 {
-	if c.Rank == 0 {
-		return 0
-	}
-	return c.LoraAlpha / math.Sqrt(float64(c.Rank))
+// Tensor is one of an adapter's: its name in the file, and numbers row by row.
+type Tensor struct {
+	Name   string
+	Shape  []int
+	Values []float32
+	Group  string // whose learning rate it follows in training
 }
 
-// Parameters is how many numbers the adapter trains, m·d + r·(s + d).
-func (c AdapterConfig) Parameters() int {
-	return c.PromptLength*c.Width + c.Rank*(c.MaxSourceLength+c.Width)
-}
+// Base is the frozen model of an adapter: where it came from, and which it is,
+// empty in adapters that others have made.
+type Base struct{ Model, Fingerprint string }
 
-func (c AdapterConfig) check() error {
-	for _, size := range []struct {
-		key   string
-		value int
-		least int
-	}{
-		{"num_virtual_tokens", c.PromptLength, 0},
-		{"r", c.Rank, 0},
-		{"max_length", c.MaxSourceLength, min(c.Rank, 1)},
-		{"token_dim", c.Width, 1},
-	} {
-		if size.value < size.least || size.value > maxSize {
-			return fmt.Errorf("%s is %d, expected %d to %d", size.key, size.value, size.least, maxSize)
-		}
-	}
-	if c.Rank > 0 && !(c.LoraAlpha > 0 && c.LoraAlpha <= math.MaxFloat32) {
-		return fmt.Errorf("lora_alpha is %g, expected a positive number: %d as the DePT authors have it, √r for no scale", c.LoraAlpha, DefaultLoraAlpha)
-	}
-	return nil
-}
-
-// adapterFile is the whole of adapter_config.json that we write.
-type adapterFile struct {
-	PeftType   string `json:"peft_type"`
-	TaskType   string `json:"task_type"`
-	Submodules int    `json:"num_transformer_submodules"`
-	AdapterConfig
-}
-
-// Adapter is what training makes: the encoder reads [P ; E(x) + scale·A[:len]·B].
+// Adapter is what training makes.
 type Adapter struct {
-	Config AdapterConfig
-	P      []float32 // [m, d], the prompt
-	A      []float32 // [s, r], row t for text position t
-	B      []float32 // [r, d]
+	Config  Config
+	Base    Base
+	Tensors []Tensor
 }
 
-// tensors lists the three with the shapes that the config asks for.
-func (a *Adapter) tensors() []adapterTensor {
-	c := a.Config
-	return []adapterTensor{
-		{tensorP, [2]int{c.PromptLength, c.Width}, &a.P},
-		{tensorA, [2]int{c.MaxSourceLength, c.Rank}, &a.A},
-		{tensorB, [2]int{c.Rank, c.Width}, &a.B},
+// Origin is what training starts from besides settings.
+type Origin struct {
+	Model      nn.Description
+	Checkpoint nn.Checkpoint
+	Tokenizer  interface {
+		Encode(text string) ([]int32, error)
+		EOS() int32
+	} // only a prompt that starts from text needs it
+	Seed uint64
+}
+
+// NewAdapter makes the adapter that training starts from.
+func NewAdapter(c Config, v Values, o Origin) (*Adapter, error) {
+	list, err := c.Tensors(o.Model)
+	if err != nil {
+		return nil, err
 	}
-}
-
-type adapterTensor struct {
-	name   string
-	shape  [2]int
-	values *[]float32
-}
-
-func (t adapterTensor) check() error {
-	if len(*t.values) != t.shape[0]*t.shape[1] {
-		return fmt.Errorf("tensor %s has %d values, expected shape %v", t.name, len(*t.values), t.shape)
+	made, err := c.Kind().Start(c, v, o)
+	if err != nil {
+		return nil, err
 	}
-	for i, v := range *t.values {
-		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
-			return fmt.Errorf("tensor %s has %g at row %d, column %d", t.name, v, i/t.shape[1], i%t.shape[1])
+	if err := matchTensors(list, made); err != nil {
+		return nil, err
+	}
+	for i := range made {
+		made[i].Group = list[i].Group
+	}
+	return &Adapter{Config: c, Tensors: made}, nil
+}
+
+// Values is a tensor of the adapter; nil if it has none of that name.
+func (a *Adapter) Values(name string) []float32 {
+	for _, t := range a.Tensors {
+		if t.Name == name {
+			return t.Values
 		}
 	}
 	return nil
 }
 
-// Files gives the adapter's two files by name. The same adapter gives the same bytes. An adapter
-// that does not fit its config, or has a number that is not finite, is an error.
-//
-// With r = 0 the files are those of Hugging Face PEFT's prompt tuning, with the prompt alone.
+// Fits refuses a model that the adapter cannot be for: one without its modules, or of
+// other sizes.
+func (a *Adapter) Fits(d nn.Description) error {
+	_, err := a.tensorsFor(d)
+	return err
+}
+
+// tensorsFor lists the adapter's tensors in the order that they have for a model that
+// it fits; a file has them in another.
+func (a *Adapter) tensorsFor(d nn.Description) ([]Tensor, error) {
+	list, err := a.Config.Tensors(d)
+	if err != nil {
+		return nil, err
+	}
+	if list, err = takeTensors(list, a.Tensors); err != nil {
+		return nil, fmt.Errorf("the adapter does not fit the model: %w: give the model it was trained on", err)
+	}
+	return list, nil
+}
+
+// Parameters is how many numbers the adapter holds.
+func (a *Adapter) Parameters() (n int) { return count(a.Tensors) }
+
+func count(tensors []Tensor) (n int) {
+	for _, t := range tensors {
+		n += t.len()
+	}
+	return n
+}
+
+func (t Tensor) len() int {
+	n := 1
+	for _, s := range t.Shape {
+		n *= s
+	}
+	return n
+}
+
+// matchTensors reports the first difference in names and shapes.
+func matchTensors(want, got []Tensor) error {
+	for i, w := range want {
+		if i >= len(got) {
+			return fmt.Errorf("tensor %s is missing, expected shape %v", w.Name, w.Shape)
+		}
+		if g := got[i]; g.Name != w.Name || !slices.Equal(g.Shape, w.Shape) {
+			return fmt.Errorf("tensor %s has shape %v, expected %s of %v", g.Name, g.Shape, w.Name, w.Shape)
+		}
+	}
+	if len(got) > len(want) {
+		return fmt.Errorf("tensor %s of shape %v has no place in the model", got[len(want)].Name, got[len(want)].Shape)
+	}
+	return nil
+}
+
+// takeTensors picks the tensors of a list out of a file's, in the list's order.
+func takeTensors(want, file []Tensor) ([]Tensor, error) {
+	var took []Tensor
+	for _, f := range file {
+		if !slices.ContainsFunc(want, func(w Tensor) bool { return w.Name == f.Name }) {
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter", f.Name)
+		}
+	}
+	for _, w := range want {
+		i := slices.IndexFunc(file, func(f Tensor) bool { return f.Name == w.Name })
+		if i < 0 {
+			return nil, fmt.Errorf("tensor %s is missing, expected shape %v", w.Name, w.Shape)
+		}
+		if !slices.Equal(file[i].Shape, w.Shape) {
+			return nil, fmt.Errorf("tensor %s has shape %v, expected %v", w.Name, file[i].Shape, w.Shape)
+		}
+		took = append(took, Tensor{Name: w.Name, Shape: w.Shape, Values: file[i].Values, Group: w.Group})
+	}
+	return took, nil
+}
+
+// check reports the first number that is not finite.
+func (t Tensor) check() error {
+	if len(t.Values) != t.len() {
+		return fmt.Errorf("tensor %s has %d values, expected shape %v", t.Name, len(t.Values), t.Shape)
+	}
+	width := max(1, t.Shape[len(t.Shape)-1])
+	for i, v := range t.Values {
+		if !finite(v) {
+			return fmt.Errorf("tensor %s has %g at row %d, column %d", t.Name, v, i/width, i%width)
+		}
+	}
+	return nil
+}
+
+// What the safetensors' metadata say besides Hugging Face's own "format": which
+// model the adapter is for, and the longest text that it was trained with. PEFT
+// knows no keys for them in adapter_config.json, and old versions of it refuse
+// keys they do not know.
+const (
+	formatKey      = "format"
+	fingerprintKey = "base_model_fingerprint"
+	maxLengthKey   = "max_length"
+)
+
+// Files gives the adapter's two files by name. The same adapter gives the same
+// bytes. An adapter that does not fit its Config, or has a number that is not
+// finite, is an error.
 func (a *Adapter) Files() (map[string][]byte, error) {
-	if err := a.Config.check(); err != nil {
+	if err := a.Config.Check(); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	file := adapterFile{PeftType: peftDePT, TaskType: "SEQ_2_SEQ_LM", Submodules: 1, AdapterConfig: a.Config}
-	tensors := a.tensors()
-	if a.Config.Rank == 0 {
-		file.PeftType, file.LoraAlpha = peftPromptTuning, 0
-		tensors = tensors[:1]
-	}
-	config, err := json.MarshalIndent(file, "", "  ")
+	config, err := configFile(a.Config, a.Base.Model)
 	if err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
 	var packed []safetensors.Tensor
-	for _, t := range tensors {
+	for _, t := range a.Tensors {
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("adapter: %w", err)
 		}
-		packed = append(packed, safetensors.Float32(t.name, safetensors.F32, t.shape[:], *t.values))
+		packed = append(packed, safetensors.Float32(t.Name, safetensors.F32, t.Shape, t.Values))
+	}
+	notes := map[string]string{formatKey: "pt"}
+	if a.Base.Fingerprint != "" {
+		notes[fingerprintKey] = a.Base.Fingerprint
+	}
+	if s := a.Config.MaxSource(); s > 0 {
+		notes[maxLengthKey] = fmt.Sprint(s)
 	}
 	var weights bytes.Buffer
-	if err := safetensors.Write(&weights, packed, nil); err != nil {
+	if err := safetensors.Write(&weights, packed, notes); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	return map[string][]byte{AdapterConfigFile: append(config, '\n'), AdapterWeightsFile: weights.Bytes()}, nil
+	return map[string][]byte{AdapterConfigFile: config, AdapterWeightsFile: weights.Bytes()}, nil
+}
+
+// configFile is an adapter_config.json, keys sorted as PEFT sorts them.
+func configFile(c Config, baseModel string) ([]byte, error) {
+	own, err := json.Marshal(c)
+	if err != nil {
+		return nil, err
+	}
+	keys := map[string]any{}
+	if err := json.Unmarshal(own, &keys); err != nil {
+		return nil, err
+	}
+	maps.Copy(keys, map[string]any{
+		"peft_type": c.Kind().Peft, "task_type": "SEQ_2_SEQ_LM", "base_model_name_or_path": baseModel, "inference_mode": true,
+	})
+	b, err := json.MarshalIndent(keys, "", "  ")
+	return append(b, '\n'), err
 }
 
 // Write puts the adapter into a folder, which it makes where there is none.
@@ -207,8 +304,18 @@ func (a *Adapter) Write(dir string) error {
 	return nil
 }
 
-// ReadAdapter reads the adapter in a folder: ours, the DePT authors', or prompt tuning of
-// Hugging Face's PEFT.
+// Fingerprint identifies an adapter by its numbers.
+func (a *Adapter) Fingerprint() (string, error) {
+	files, err := a.Files()
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(files[AdapterWeightsFile])
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// ReadAdapter reads the adapter in a folder: ours, the DePT authors', or one of
+// Hugging Face's PEFT of a method in Kinds.
 func ReadAdapter(dir string) (*Adapter, error) {
 	files := map[string][]byte{}
 	for _, name := range []string{AdapterConfigFile, AdapterWeightsFile, AdapterTorchFile} {
@@ -233,32 +340,10 @@ func ReadAdapter(dir string) (*Adapter, error) {
 // ParseAdapter reads an adapter from the contents of its files, by name: adapter_config.json
 // and adapter_model.safetensors or, without that, PyTorch's adapter_model.bin.
 func ParseAdapter(files map[string][]byte) (*Adapter, error) {
-	config, ok := files[AdapterConfigFile]
-	if !ok {
-		return nil, fmt.Errorf("no %s: this is no adapter", AdapterConfigFile)
+	a, err := parseConfig(files[AdapterConfigFile])
+	if err != nil {
+		return nil, err
 	}
-	var file adapterFile
-	if err := json.Unmarshal(config, &file); err != nil {
-		return nil, fmt.Errorf("%s: %w", AdapterConfigFile, err)
-	}
-	switch file.PeftType {
-	case peftDePT:
-	case peftPromptTuning:
-		file.Rank, file.LoraAlpha = 0, 0
-	default:
-		return nil, fmt.Errorf("%s: peft_type is %q, expected %s or %s", AdapterConfigFile, file.PeftType, peftDePT, peftPromptTuning)
-	}
-	a := &Adapter{Config: file.AdapterConfig}
-	if err := a.Config.check(); err != nil {
-		return nil, fmt.Errorf("%s: %w", AdapterConfigFile, err)
-	}
-	// PEFT keeps a prompt for the decoder behind the encoder's unless it is told not to, and
-	// does not use it with T5.
-	submodules := max(1, file.Submodules)
-	if submodules > 2 {
-		return nil, fmt.Errorf("%s: num_transformer_submodules is %d, expected 1 or 2", AdapterConfigFile, submodules)
-	}
-
 	name, open := AdapterWeightsFile, safetensors.Parse
 	if files[name] == nil {
 		name, open = AdapterTorchFile, torchbin.Parse
@@ -270,43 +355,76 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if err := a.load(weights, submodules); err != nil {
+	notes := weights.Metadata()
+	if a.Base.Fingerprint == "" {
+		a.Base.Fingerprint = notes[fingerprintKey]
+	}
+	if err := a.Config.note(notes[maxLengthKey]); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	var file []Tensor
+	for _, info := range weights.Tensors() {
+		values, err := weights.Float32(info.Name)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		file = append(file, Tensor{Name: info.Name, Shape: info.Shape, Values: values})
+	}
+	if a.Tensors, err = a.Config.Take(file); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	for _, t := range a.Tensors {
+		if err := t.check(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return a, nil
 }
 
-// load takes the tensors out of a file, which may hold no others.
-func (a *Adapter) load(weights *safetensors.File, submodules int) error {
-	tensors := a.tensors()
-	for _, info := range weights.Tensors() {
-		if !slices.ContainsFunc(tensors, func(t adapterTensor) bool { return t.name == info.Name }) {
-			return fmt.Errorf("tensor %q belongs to no prompt adapter", info.Name)
-		}
+// parseMaxLength reads the longest text from a file's metadata, 0 where it is not
+// there.
+func parseMaxLength(text string) (int, error) {
+	if text == "" {
+		return 0, nil
 	}
-	for _, t := range tensors {
-		stored := t.shape
-		if t.name == tensorP {
-			stored[0] *= submodules
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > maxSize {
+		return 0, fmt.Errorf("%s %q in the metadata is no number from 1 to %d", maxLengthKey, text, maxSize)
+	}
+	return n, nil
+}
+
+// parseConfig reads an adapter_config.json.
+func parseConfig(config []byte) (*Adapter, error) {
+	if config == nil {
+		return nil, fmt.Errorf("no %s: this is no adapter", AdapterConfigFile)
+	}
+	var file struct {
+		PeftType    string `json:"peft_type"`
+		BaseModel   string `json:"base_model_name_or_path"`
+		Fingerprint string `json:"base_model_fingerprint"` // of adapters of earlier versions
+	}
+	if err := json.Unmarshal(config, &file); err != nil {
+		return nil, fmt.Errorf("%s: %w", AdapterConfigFile, err)
+	}
+	var peft []string
+	for _, k := range Kinds {
+		if k.Checkpoints() {
+			continue
 		}
-		info, ok := weights.Lookup(t.name)
-		if !ok {
-			if stored[0]*stored[1] == 0 {
-				continue
-			}
-			return fmt.Errorf("tensor %s is missing, expected shape %v", t.name, stored)
+		peft = append(peft, k.Peft)
+		if k.Peft != file.PeftType {
+			continue
 		}
-		if !slices.Equal(info.Shape, stored[:]) {
-			return fmt.Errorf("tensor %s has shape %v, expected %v by %s", t.name, info.Shape, stored, AdapterConfigFile)
+		c := k.Empty()
+		err := json.Unmarshal(config, c)
+		if err == nil {
+			err = c.Check()
 		}
-		values, err := weights.Float32(t.name)
 		if err != nil {
-			return err
+			return nil, fmt.Errorf("%s: %w", AdapterConfigFile, err)
 		}
-		*t.values = values[:t.shape[0]*t.shape[1]]
-		if err := t.check(); err != nil {
-			return err
-		}
+		return &Adapter{Config: c, Base: Base{file.BaseModel, file.Fingerprint}}, nil
 	}
-	return nil
+	return nil, fmt.Errorf("%s: peft_type is %q, expected one of %s", AdapterConfigFile, file.PeftType, strings.Join(peft, ", "))
 }

@@ -28,13 +28,15 @@ func testAdapter(m, r, s, d int, seed uint64) *Adapter {
 		}
 		return values
 	}
-	return &Adapter{
-		Config: AdapterConfig{
-			BaseModel: "models/tiny <&>", BaseFingerprint: "f00d",
-			PromptLength: m, Rank: r, MaxSourceLength: s, Width: d, LoraAlpha: DefaultLoraAlpha,
-		},
-		P: uniform(m * d), A: uniform(s * r), B: uniform(r * d),
+	c := &PromptConfig{PromptLength: m, Rank: r, MaxSourceLength: s, Width: d, Submodules: 1}
+	if r > 0 {
+		c.LoraAlpha = DefaultLoraAlpha
 	}
+	a := &Adapter{Config: c, Base: Base{"models/tiny <&>", "f00d"}, Tensors: c.list()}
+	for i, t := range a.Tensors {
+		a.Tensors[i].Values = uniform(t.len())
+	}
+	return a
 }
 
 func TestAdapterRoundTrip(t *testing.T) {
@@ -49,17 +51,11 @@ func TestAdapterRoundTrip(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			a := testAdapter(tc.m, tc.r, tc.s, tc.d, 1)
-			if tc.r == 0 {
-				a.Config.LoraAlpha = 0
-			}
 			dir := filepath.Join(t.TempDir(), "made")
 			require.NoError(t, a.Write(dir))
 			back, err := ReadAdapter(dir)
 			require.NoError(t, err)
-			assert.Equal(t, a.Config, back.Config)
-			assert.Equal(t, a.P, back.P)
-			assert.ElementsMatch(t, a.A, back.A)
-			assert.ElementsMatch(t, a.B, back.B)
+			assert.Equal(t, a, back)
 
 			files, err := a.Files()
 			require.NoError(t, err)
@@ -83,14 +79,12 @@ func TestAdapterFileNames(t *testing.T) {
 		tensors []string
 	}{
 		{2, map[string]any{
-			"peft_type": "PROMPT_TUNING_LORA", "task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 1.,
-			"base_model_name_or_path": "models/tiny <&>", "base_model_fingerprint": "f00d",
-			"num_virtual_tokens": 3., "r": 2., "max_length": 5., "token_dim": 4., "lora_alpha": 8.,
+			"peft_type": "PROMPT_TUNING_LORA", "task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 1., "inference_mode": true,
+			"base_model_name_or_path": "models/tiny <&>", "num_virtual_tokens": 3., "r": 2., "max_length": 5., "token_dim": 4., "lora_alpha": 8.,
 		}, []string{"prompt_embeddings", "prompt_encoder.lora_embedding_A", "prompt_encoder.lora_embedding_B"}},
 		{0, map[string]any{
-			"peft_type": "PROMPT_TUNING", "task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 1.,
-			"base_model_name_or_path": "models/tiny <&>", "base_model_fingerprint": "f00d",
-			"num_virtual_tokens": 3., "max_length": 5., "token_dim": 4.,
+			"peft_type": "PROMPT_TUNING", "task_type": "SEQ_2_SEQ_LM", "num_transformer_submodules": 1., "inference_mode": true,
+			"base_model_name_or_path": "models/tiny <&>", "num_virtual_tokens": 3., "token_dim": 4.,
 		}, []string{"prompt_embeddings"}},
 	} {
 		files, err := testAdapter(3, tc.r, 5, 4, 1).Files()
@@ -106,22 +100,23 @@ func TestAdapterFileNames(t *testing.T) {
 			names = append(names, info.Name)
 		}
 		assert.Equal(t, tc.tensors, names)
+		assert.Equal(t, map[string]string{"format": "pt", "base_model_fingerprint": "f00d", "max_length": "5"}, weights.Metadata())
 	}
 }
 
 func TestAdapterScale(t *testing.T) {
-	config := AdapterConfig{Rank: 3, LoraAlpha: 8}
+	config := PromptConfig{Rank: 3, LoraAlpha: 8}
 	assert.Equal(t, 4.618802153517007, config.Scale(), "8/√3")
 	for r := range 300 {
-		paper := AdapterConfig{Rank: r, LoraAlpha: math.Sqrt(float64(r))}
+		paper := PromptConfig{Rank: r, LoraAlpha: math.Sqrt(float64(r))}
 		assert.Equal(t, float64(min(r, 1)), paper.Scale(), "r %d", r)
 	}
 }
 
 // The paper's 76,800: T5-base, 100 vectors' worth.
 func TestAdapterParameters(t *testing.T) {
-	assert.Equal(t, 76800, AdapterConfig{PromptLength: 60, Rank: 30, MaxSourceLength: 256, Width: 768}.Parameters())
-	assert.Equal(t, 76800, AdapterConfig{PromptLength: 100, MaxSourceLength: 256, Width: 768}.Parameters())
+	assert.Equal(t, 76800, (&PromptConfig{PromptLength: 60, Rank: 30, MaxSourceLength: 256, Width: 768}).Parameters())
+	assert.Equal(t, 76800, (&PromptConfig{PromptLength: 100, MaxSourceLength: 256, Width: 768}).Parameters())
 }
 
 // change parses an adapter of m 3, r 2, s 5, d 4 after a change of its config and tensors.
@@ -140,9 +135,9 @@ func change(t *testing.T, keys map[string]any, tensors map[string]*safetensors.T
 	require.NoError(t, err)
 
 	var packed []safetensors.Tensor
-	for _, own := range a.tensors() {
-		if _, ok := tensors[own.name]; !ok {
-			packed = append(packed, safetensors.Float32(own.name, safetensors.F32, own.shape[:], *own.values))
+	for _, own := range a.Tensors {
+		if _, ok := tensors[own.Name]; !ok {
+			packed = append(packed, safetensors.Float32(own.Name, safetensors.F32, own.Shape, own.Values))
 		}
 	}
 	for _, tensor := range tensors {
@@ -176,22 +171,22 @@ func TestParseAdapterErrors(t *testing.T) {
 		{"r of others", map[string]any{"r": 3}, nil, "lora_embedding_A has shape [5 2], expected [5 3]"},
 		{"s of others", map[string]any{"max_length": 6}, nil, "lora_embedding_A has shape [5 2], expected [6 2]"},
 		{"d of others", map[string]any{"token_dim": 8}, nil, "prompt_embeddings has shape [3 4], expected [3 8]"},
-		{"no rank", map[string]any{"r": 0}, nil, "lora_embedding_A has shape [5 2], expected [5 0]"},
+		{"no rank", map[string]any{"r": 0}, nil, `tensor "prompt_encoder.lora_embedding_A" belongs to no such adapter`},
 		{"negative m", map[string]any{"num_virtual_tokens": -1}, nil, "num_virtual_tokens is -1"},
 		{"huge m", map[string]any{"num_virtual_tokens": 1 << 62}, nil, "num_virtual_tokens is 4611686018427387904"},
 		{"no width", map[string]any{"token_dim": nil}, nil, "token_dim is 0, expected 1 to"},
 		{"no max_length", map[string]any{"max_length": nil}, nil, "max_length is 0, expected 1 to"},
 		{"no lora_alpha", map[string]any{"lora_alpha": nil}, nil, "lora_alpha is 0, expected a positive number"},
-		{"LoRA", map[string]any{"peft_type": "LORA"}, nil, `peft_type is "LORA", expected PROMPT_TUNING_LORA or PROMPT_TUNING`},
+		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, `peft_type is "LOHA", expected one of PROMPT_TUNING_LORA, PROMPT_TUNING, LORA, IA3`},
 		{"two submodules", map[string]any{"num_transformer_submodules": 2}, nil, "prompt_embeddings has shape [3 4], expected [6 4]"},
 		{"m is text", map[string]any{"num_virtual_tokens": "3"}, nil, "adapter_config.json: json: "},
-		{"A missing", nil, tensors{tensorA: nil}, "lora_embedding_A is missing, expected shape [5 2]"},
-		{"P missing", nil, tensors{tensorP: nil}, "prompt_embeddings is missing, expected shape [3 4]"},
-		{"one dimension", nil, float(tensorP, safetensors.F32, long[:12], 12), "prompt_embeddings has shape [12], expected [3 4]"},
-		{"whole numbers", nil, tensors{tensorP: {Name: tensorP, DType: safetensors.I32, Shape: []int{3, 4}, Data: func() ([]byte, error) { return make([]byte, 48), nil }}},
+		{"A missing", nil, tensors{TensorA: nil}, "lora_embedding_A is missing, expected shape [5 2]"},
+		{"P missing", nil, tensors{TensorP: nil}, "prompt_embeddings is missing, expected shape [3 4]"},
+		{"one dimension", nil, float(TensorP, safetensors.F32, long[:12], 12), "prompt_embeddings has shape [12], expected [3 4]"},
+		{"whole numbers", nil, tensors{TensorP: {Name: TensorP, DType: safetensors.I32, Shape: []int{3, 4}, Data: func() ([]byte, error) { return make([]byte, 48), nil }}},
 			"cannot read elements of type I32"},
-		{"not a number", nil, float(tensorP, safetensors.F32, bad, 3, 4), "prompt_embeddings has NaN at row 1, column 2"},
-		{"a stranger", nil, float("prompt_encoder.bias", safetensors.F32, long, 16), `tensor "prompt_encoder.bias" belongs to no prompt adapter`},
+		{"not a number", nil, float(TensorP, safetensors.F32, bad, 3, 4), "prompt_embeddings has NaN at row 1, column 2"},
+		{"a stranger", nil, float("prompt_encoder.bias", safetensors.F32, long, 16), `tensor "prompt_encoder.bias" belongs to no such adapter`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := change(t, tc.keys, tc.tensors)
@@ -201,9 +196,9 @@ func TestParseAdapterErrors(t *testing.T) {
 
 	_, err := change(t, map[string]any{"bias": "none", "revision": []int{1}}, nil)
 	assert.NoError(t, err, "keys of no concern")
-	a, err := change(t, nil, float(tensorP, safetensors.BF16, long[:12], 3, 4))
+	a, err := change(t, nil, float(TensorP, safetensors.BF16, long[:12], 3, 4))
 	require.NoError(t, err, "half precision")
-	assert.Equal(t, long[:12], a.P)
+	assert.Equal(t, long[:12], a.Values(TensorP))
 
 	files, err := testAdapter(3, 2, 5, 4, 1).Files()
 	require.NoError(t, err)
@@ -225,17 +220,16 @@ func TestReadPEFTPromptTuning(t *testing.T) {
 	for i := range values {
 		values[i] = float32(i)
 	}
-	both := safetensors.Float32(tensorP, safetensors.F32, []int{6, 4}, values)
+	both := safetensors.Float32(TensorP, safetensors.F32, []int{6, 4}, values)
 	a, err := change(t, map[string]any{
 		"peft_type": "PROMPT_TUNING", "num_transformer_submodules": 2, "num_layers": 2,
 		"r": nil, "max_length": nil, "lora_alpha": nil, "base_model_fingerprint": nil, "base_model_name_or_path": nil,
-	}, map[string]*safetensors.Tensor{tensorP: &both, tensorA: nil, tensorB: nil})
+	}, map[string]*safetensors.Tensor{TensorP: &both, TensorA: nil, TensorB: nil})
 	require.NoError(t, err)
-	assert.Equal(t, AdapterConfig{PromptLength: 3, Width: 4}, a.Config)
-	assert.Equal(t, values[:12], a.P)
-	assert.Empty(t, a.A)
-	assert.Empty(t, a.B)
-	assert.Zero(t, a.Config.Scale())
+	assert.Equal(t, &PromptConfig{PromptLength: 3, Width: 4, Submodules: 1}, a.Config)
+	assert.Len(t, a.Tensors, 1)
+	assert.Equal(t, values[:12], a.Values(TensorP))
+	assert.Zero(t, a.Config.(*PromptConfig).Scale())
 }
 
 func TestAdapterWriteRefuses(t *testing.T) {
@@ -243,10 +237,10 @@ func TestAdapterWriteRefuses(t *testing.T) {
 	good := testAdapter(3, 2, 5, 4, 1)
 	require.NoError(t, good.Write(dir))
 	for want, spoil := range map[string]func(*Adapter){
-		"tensor prompt_encoder.lora_embedding_B has +Inf at row 1, column 3": func(a *Adapter) { a.B[7] = float32(math.Inf(1)) },
-		"tensor prompt_embeddings has 8 values, expected shape [3 4]":        func(a *Adapter) { a.P = a.P[:8] },
-		"lora_alpha is NaN": func(a *Adapter) { a.Config.LoraAlpha = math.NaN() },
-		"token_dim is 0":    func(a *Adapter) { a.Config.Width = 0 },
+		"tensor prompt_encoder.lora_embedding_B has +Inf at row 1, column 3": func(a *Adapter) { a.Values(TensorB)[7] = float32(math.Inf(1)) },
+		"tensor prompt_embeddings has 8 values, expected shape [3 4]":        func(a *Adapter) { a.Tensors[0].Values = a.Tensors[0].Values[:8] },
+		"lora_alpha is NaN": func(a *Adapter) { a.Config.(*PromptConfig).LoraAlpha = math.NaN() },
+		"token_dim is 0":    func(a *Adapter) { a.Config.(*PromptConfig).Width = 0 },
 	} {
 		a := testAdapter(3, 2, 5, 4, 2)
 		spoil(a)
@@ -277,8 +271,9 @@ func TestAdapterWriteReplaces(t *testing.T) {
 func killedAdapter(i uint64, configs string) *Adapter {
 	n, _ := strconv.ParseUint(configs, 10, 64)
 	a := testAdapter(100+int(i%n), 1, 2, 768, 0)
-	for j := range a.P {
-		a.P[j] = float32(i)
+	p := a.Values(TensorP)
+	for j := range p {
+		p[j] = float32(i)
 	}
 	return a
 }
@@ -311,10 +306,11 @@ func TestAdapterSurvivesKill(t *testing.T) {
 			}
 			require.NoError(t, err, "round %d", round)
 			opened++
-			for _, v := range a.P {
-				require.Equal(t, a.P[0], v, "one adapter's weights")
+			p := a.Values(TensorP)
+			for _, v := range p {
+				require.Equal(t, p[0], v, "one adapter's weights")
 			}
-			assert.Equal(t, killedAdapter(uint64(a.P[0]), configs).Config, a.Config, "with its config")
+			assert.Equal(t, killedAdapter(uint64(p[0]), configs).Config, a.Config, "with its config")
 		}
 		t.Logf("%s configs: %d of 20 killed writers left an adapter", configs, opened)
 	}
@@ -322,10 +318,10 @@ func TestAdapterSurvivesKill(t *testing.T) {
 
 // The adapters of the golden runs and one by DePT's authors, as they are.
 func TestReferenceAdapters(t *testing.T) {
-	for path, want := range map[string]AdapterConfig{
-		"golden/gated-untied":        {PromptLength: 5, Rank: 3, MaxSourceLength: 20, Width: 48, LoraAlpha: 8},
-		"golden/relu-tied":           {PromptLength: 6, Rank: 4, MaxSourceLength: 32, Width: 64, LoraAlpha: 8},
-		"data/dept_checkpoints/sst2": {BaseModel: "t5-base", PromptLength: 60, Rank: 30, MaxSourceLength: 256, Width: 768, LoraAlpha: 8},
+	for path, want := range map[string]*PromptConfig{
+		"golden/gated-untied":        {PromptLength: 5, Rank: 3, MaxSourceLength: 20, Width: 48, LoraAlpha: 8, Submodules: 1},
+		"golden/relu-tied":           {PromptLength: 6, Rank: 4, MaxSourceLength: 32, Width: 64, LoraAlpha: 8, Submodules: 1},
+		"data/dept_checkpoints/sst2": {PromptLength: 60, Rank: 30, MaxSourceLength: 256, Width: 768, LoraAlpha: 8, Submodules: 1},
 	} {
 		dir, ok := reference.Path(t, path)
 		if !ok {
@@ -334,7 +330,7 @@ func TestReferenceAdapters(t *testing.T) {
 		a, err := ReadAdapter(dir)
 		require.NoError(t, err)
 		assert.Equal(t, want, a.Config)
-		assert.Equal(t, want.Parameters(), len(a.P)+len(a.A)+len(a.B))
+		assert.Equal(t, want.Parameters(), a.Parameters())
 
 		// Rewritten, it is the same adapter.
 		copied := t.TempDir()

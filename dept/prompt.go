@@ -1,117 +1,361 @@
 package dept
 
 import (
-	"context"
+	"encoding/json"
 	"fmt"
+	"math"
+	"math/rand/v2"
 
-	"github.com/go-dept/dept/shaders"
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/tensor"
 )
 
-// Prompt is Decomposed Prompt Tuning (Shi and Lipani, ICLR 2024): a short
-// prompt P [m, d] before the text, and a low-rank pair A [s, r], B [r, d] that
-// shifts the word embeddings by position. With r = 0 it is prompt tuning, with
-// m = 0 the shift alone, with both 0 the model as it is.
-type Prompt struct {
-	P, A, B *tensor.Array // nil where m or r is 0
+// Decomposed Prompt Tuning (Shi and Lipani, ICLR 2024): a short prompt P [m, d]
+// before the text, and a low-rank pair A [s, r], B [r, d] that shifts the word
+// embeddings by position:
+//
+//	encoder input = [ P ; E(x) + scale · A[:len] · B ]
+//
+// Row t of A belongs to text position t, whatever m is. With r = 0 it is prompt
+// tuning, with m = 0 the shift alone. The factor is that of the authors' code,
+// lora_alpha/√r with lora_alpha 8; the paper's text has none.
+var DePT = Kind{
+	Name: "dept", Title: "Decomposed prompt tuning", About: "a short prompt P and a low-rank shift A·B of the word embeddings",
+	Peft: "PROMPT_TUNING_LORA",
+	Settings: []Setting{
+		promptLength,
+		{Name: "rank", Title: "rank r", About: "r, the rank of the shift A·B", Default: 45, Of: func(c Config) any { return c.(*PromptConfig).Rank }},
+		{Name: "scale", Title: "scale", About: "factor on A·B: code is 8/√r, paper is 1", Default: "code", Choices: []string{"code", "paper"},
+			Of: scaleName},
+		promptInit,
+		rateSetting(GroupPrompt, "learning rate of P", 0.3),
+		rateSetting(GroupLowRank, "learning rate of A and B", 5e-4),
+	},
+	Empty:     func() Config { return &PromptConfig{} },
+	Configure: configurePrompt,
+	Start:     startPrompt,
+	Hooks:     promptHooks,
+}
 
-	config AdapterConfig
+// PromptTuning is P alone (Lester et al., "The Power of Scale for
+// Parameter-Efficient Prompt Tuning"):
+//
+//	encoder input = [ P ; E(x) ]
+var PromptTuning = Kind{
+	Name: "pt", Title: "Prompt tuning", About: "a prompt P alone",
+	Peft:      "PROMPT_TUNING",
+	Settings:  []Setting{promptLength, promptInit, rateSetting(GroupPrompt, "learning rate of P", 0.3)},
+	Empty:     func() Config { return &PromptConfig{} },
+	Configure: configurePrompt,
+	Start:     startPrompt,
+	Hooks:     promptHooks,
 }
 
 // The parameter groups of a prompt: each has a learning rate of its own.
 const (
-	GroupPrompt  = 0 // P
-	GroupLowRank = 1 // A and B
+	GroupPrompt  = "prompt"  // P
+	GroupLowRank = "lowrank" // A and B
 )
 
-// Embed is the paper's equation, with the factor of its authors' code:
-//
-//	encoder input = [ P ; E(x) + scale · A[:len] · B ]
-//
-// Row t of A belongs to text position t, whatever m is.
-func (p *Prompt) Embed(pass *t5.Pass, text t5.Tokens) *tensor.Value {
-	g := pass.Graph()
-	o := tensor.EmbedOptions{Table: pass.Table(), Scale: float32(p.config.Scale()), Dropout: pass.Dropout()}
-	if p.P != nil {
-		o.P = g.Use(p.P)
-	}
-	if p.A != nil {
-		o.A, o.B = g.Use(p.A), g.Use(p.B)
-	}
-	return g.Embed("encoder.embed", text.IDs, o)
+// The tensors of a prompt, named as in the DePT authors' files.
+const (
+	TensorP = "prompt_embeddings"
+	TensorA = "prompt_encoder.lora_embedding_A"
+	TensorB = "prompt_encoder.lora_embedding_B"
+)
+
+var (
+	promptLength = Setting{Name: "prompt-length", Title: "prompt length m", About: "m, the vectors of the prompt P", Default: 40,
+		Of: func(c Config) any { return c.(*PromptConfig).PromptLength }}
+	promptInit = Setting{Name: "prompt-init", Title: "start of P", About: "where P starts: text, vocab or random", Default: string(InitText),
+		Choices: []string{string(InitText), string(InitVocab), string(InitRandom)}, Start: true}
+)
+
+// DefaultLoraAlpha is the DePT authors' factor: their shift is scaled by 8/√r.
+const DefaultLoraAlpha = 8
+
+// maxPositions bounds m + s, since attention's time grows with its square.
+const maxPositions = 1 << 15
+
+// PromptConfig is the adapter_config.json of DePT and of prompt tuning.
+type PromptConfig struct {
+	PromptLength    int     `json:"num_virtual_tokens"`   // m
+	Rank            int     `json:"r,omitempty"`          // r; 0 is prompt tuning
+	MaxSourceLength int     `json:"max_length,omitempty"` // s, in tokens; 0, with r = 0 only, where nothing says
+	Width           int     `json:"token_dim"`            // d, the model's d_model
+	LoraAlpha       float64 `json:"lora_alpha,omitempty"`
+	// Submodules is how many prompts the file has one after the other: PEFT keeps
+	// one for the decoder behind the encoder's, and does not use it with T5.
+	Submodules int `json:"num_transformer_submodules"`
 }
 
-// NewPrompt puts an adapter on the device. With trainable its arrays get
-// gradients.
-func NewPrompt(e *tensor.Engine, a *Adapter, trainable bool) (*Prompt, error) {
-	p := &Prompt{config: a.Config}
-	c := a.Config
-	for _, part := range []struct {
-		to          **tensor.Array
-		name        string
-		values      []float32
-		rows, width int
+// MarshalJSON leaves out of prompt tuning's file what PEFT has no key for.
+func (c *PromptConfig) MarshalJSON() ([]byte, error) {
+	type fields PromptConfig
+	f := fields(*c)
+	if c.Rank == 0 {
+		f.MaxSourceLength = 0
+	}
+	return json.Marshal(f)
+}
+
+// Kind is prompt tuning where there is no shift.
+func (c *PromptConfig) Kind() *Kind {
+	if c.Rank == 0 {
+		return &PromptTuning
+	}
+	return &DePT
+}
+
+// Positions is m.
+func (c *PromptConfig) Positions() int { return c.PromptLength }
+
+// MaxSource is s.
+func (c *PromptConfig) MaxSource() int { return c.MaxSourceLength }
+
+// SetMaxSource refuses another s where A has a row for each position.
+func (c *PromptConfig) SetMaxSource(tokens int) error {
+	if c.Rank > 0 && tokens != c.MaxSourceLength {
+		return refuse("max-source-length", tokens, "the adapter has %d: leave the setting out", c.MaxSourceLength)
+	}
+	c.MaxSourceLength = tokens
+	return nil
+}
+
+// Scale is the factor on A·B, lora_alpha/√r: 1 where lora_alpha is √r, as in the DePT paper's
+// text. It is 0 where there is no shift to scale.
+func (c *PromptConfig) Scale() float64 {
+	if c.Rank == 0 {
+		return 0
+	}
+	return c.LoraAlpha / math.Sqrt(float64(c.Rank))
+}
+
+// Parameters is how many numbers the adapter trains, m·d + r·(s + d).
+func (c *PromptConfig) Parameters() int {
+	return c.PromptLength*c.Width + c.Rank*(c.MaxSourceLength+c.Width)
+}
+
+// Describe lists P, A and B.
+func (c *PromptConfig) Describe() string {
+	text := fmt.Sprintf("P [%d, %d]", c.PromptLength, c.Width)
+	if c.Rank > 0 {
+		text += fmt.Sprintf(", A [%d, %d], B [%d, %d], scale %.4g (lora_alpha %.4g / √%d)",
+			c.MaxSourceLength, c.Rank, c.Rank, c.Width, c.Scale(), c.LoraAlpha, c.Rank)
+	}
+	return text
+}
+
+// Check reports the first value that no adapter can have.
+func (c *PromptConfig) Check() error {
+	for _, size := range []struct {
+		key   string
+		value int
+		least int
 	}{
-		{&p.P, "prompt_embeddings", a.P, c.PromptLength, c.Width},
-		{&p.A, "prompt_encoder.lora_embedding_A", a.A, c.MaxSourceLength, c.Rank},
-		{&p.B, "prompt_encoder.lora_embedding_B", a.B, c.Rank, c.Width},
+		{"num_virtual_tokens", c.PromptLength, 0},
+		{"r", c.Rank, 0},
+		{"max_length", c.MaxSourceLength, min(c.Rank, 1)},
+		{"token_dim", c.Width, 1},
 	} {
-		if part.rows*part.width == 0 {
-			continue
+		if size.value < size.least || size.value > maxSize {
+			return fmt.Errorf("%s is %d, expected %d to %d", size.key, size.value, size.least, maxSize)
 		}
-		array, err := e.NewArray(part.name, shaders.F32, part.rows, part.width)
+	}
+	if c.Rank > 0 && !(c.LoraAlpha > 0 && c.LoraAlpha <= math.MaxFloat32) {
+		return fmt.Errorf("lora_alpha is %g, expected a positive number: %d as the DePT authors have it, √r for no scale", c.LoraAlpha, DefaultLoraAlpha)
+	}
+	if c.Submodules < 0 || c.Submodules > 2 {
+		return fmt.Errorf("num_transformer_submodules is %d, expected 1 or 2", c.Submodules)
+	}
+	return nil
+}
+
+// note takes the longest text from the file's metadata, where prompt tuning has it.
+func (c *PromptConfig) note(maxLength string) error {
+	n, err := parseMaxLength(maxLength)
+	if c.MaxSourceLength == 0 {
+		c.MaxSourceLength = n
+	}
+	return err
+}
+
+// Tensors are P, A and B as far as m and r leave them something.
+func (c *PromptConfig) Tensors(d nn.Description) ([]Tensor, error) {
+	if c.Width != d.Width {
+		return nil, fmt.Errorf("the adapter is for a model of width %d (token_dim), and this model's width is %d (d_model): give the model it was trained on", c.Width, d.Width)
+	}
+	return c.list(), nil
+}
+
+func (c *PromptConfig) list() []Tensor {
+	var list []Tensor
+	for _, t := range []Tensor{
+		{Name: TensorP, Shape: []int{c.PromptLength, c.Width}, Group: GroupPrompt},
+		{Name: TensorA, Shape: []int{c.MaxSourceLength, c.Rank}, Group: GroupLowRank},
+		{Name: TensorB, Shape: []int{c.Rank, c.Width}, Group: GroupLowRank},
+	} {
+		if t.len() > 0 {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// Take leaves out the prompt that a file may keep for the decoder.
+func (c *PromptConfig) Take(file []Tensor) ([]Tensor, error) {
+	list := c.list()
+	stored := make([]Tensor, len(list))
+	for i, t := range list {
+		stored[i] = t
+		if t.Name == TensorP && c.Submodules == 2 {
+			stored[i].Shape = []int{2 * c.PromptLength, c.Width}
+		}
+	}
+	var given []Tensor
+	for _, t := range file { // with m = 0 a file may hold an empty P
+		if t.len() > 0 {
+			given = append(given, t)
+		}
+	}
+	took, err := takeTensors(stored, given)
+	if err != nil {
+		return nil, fmt.Errorf("%w (the sizes are those of %s)", err, AdapterConfigFile)
+	}
+	c.Submodules = 1
+	for i, t := range list {
+		took[i].Shape, took[i].Values = t.Shape, took[i].Values[:t.len()]
+	}
+	return took, nil
+}
+
+// configurePrompt makes the Config of DePT, or of prompt tuning where the
+// settings have no rank.
+func configurePrompt(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {
+	c := &PromptConfig{
+		PromptLength: v.Int("prompt-length"), Rank: v.Int("rank"), MaxSourceLength: maxSourceLength, Width: d.Width, Submodules: 1,
+	}
+	if c.Rank > 0 {
+		c.LoraAlpha = DefaultLoraAlpha
+		if v.String("scale") == "paper" {
+			c.LoraAlpha = math.Sqrt(float64(c.Rank))
+		}
+	}
+	switch least, most := min(c.MaxSourceLength, c.Width), max(c.MaxSourceLength, c.Width); {
+	case c.PromptLength == 0 && c.Rank == 0:
+		return nil, nil, refuse("prompt-length", 0, "a prompt of length 0 and a shift of rank 0 leave nothing to train")
+	case c.PromptLength+c.MaxSourceLength > maxPositions:
+		return nil, nil, refuse("prompt-length", c.PromptLength, "with texts of up to %d tokens they do not fit: they are %d positions for the encoder, which takes up to %d",
+			c.MaxSourceLength, c.PromptLength+c.MaxSourceLength, maxPositions)
+	case c.Rank > most:
+		return nil, nil, refuse("rank", c.Rank, "it does not fit: A·B is [%d, %d] (source length, model width), whose rank is at most %d", c.MaxSourceLength, c.Width, least)
+	case c.Rank > least:
+		return c, []*SettingError{refuse("rank", c.Rank, "it trains parameters for nothing: A·B is [%d, %d], whose rank is at most %d", c.MaxSourceLength, c.Width, least)}, nil
+	}
+	return c, nil, nil
+}
+
+// scaleName is the setting that gives the Config's factor on A·B.
+func scaleName(config Config) any {
+	switch c := config.(*PromptConfig); c.LoraAlpha {
+	case DefaultLoraAlpha:
+		return "code"
+	case math.Sqrt(float64(c.Rank)):
+		return "paper"
+	default:
+		return fmt.Sprintf("%g/√r", c.LoraAlpha)
+	}
+}
+
+// promptHooks records [ P ; E(x) + scale·A[:len]·B ].
+func promptHooks(config Config, array Arrays) nn.Hooks {
+	c := config.(*PromptConfig)
+	return nn.Hooks{Input: func(p *nn.Pass, text nn.Tokens) *tensor.Value {
+		g, o := p.Graph(), tensor.EmbedOptions{}
+		if array[TensorP] != nil {
+			o.P = g.Use(array[TensorP])
+		}
+		if array[TensorA] != nil {
+			length := text.IDs.Shape[1]
+			o.Shift = g.Product("shift", g.Head(g.Use(array[TensorA]), length), g.Use(array[TensorB]), float32(c.Scale()))
+		}
+		return p.Embed("encoder", text, o)
+	}}
+}
+
+// PromptInit says where the prompt P starts.
+type PromptInit string
+
+// The starts. InitText is the DePT authors': the embeddings of one text,
+// repeated to m rows.
+const (
+	InitText   PromptInit = "text"
+	InitVocab  PromptInit = "vocab"  // embeddings of words drawn from the vocabulary
+	InitRandom PromptInit = "random" // N(0, 1), as Hugging Face's PEFT
+)
+
+// promptText is the text that the DePT authors start every task's prompt from,
+// spelled as they do.
+const promptText = "Classify this text is postive or not:"
+
+// startPrompt starts P by its init, A uniform in ±1/√r and B at zero, so that
+// step 0 is exactly prompt tuning with m vectors.
+func startPrompt(config Config, v Values, o Origin) ([]Tensor, error) {
+	c := config.(*PromptConfig)
+	list := c.list()
+	for i, t := range list {
+		var err error
+		switch t.Name {
+		case TensorP:
+			list[i].Values, err = startP(c, PromptInit(v.String("prompt-init")), o)
+		case TensorA:
+			list[i].Values = uniform(rand.New(rand.NewPCG(o.Seed, 1)), t.len(), 1/math.Sqrt(float64(c.Rank)))
+		case TensorB:
+			list[i].Values = make([]float32, t.len())
+		}
 		if err != nil {
-			p.Release()
 			return nil, err
 		}
-		*part.to = array
-		err = array.WriteFloats(part.values)
-		if err == nil && trainable {
-			err = e.Trainable(array)
+	}
+	return list, nil
+}
+
+func startP(c *PromptConfig, init PromptInit, o Origin) ([]float32, error) {
+	random := rand.New(rand.NewPCG(o.Seed, 2))
+	p := make([]float32, c.PromptLength*c.Width)
+	vocabulary := o.Model.Vocabulary
+	var ids []int32
+	switch init {
+	case InitRandom:
+		for i := range p {
+			p[i] = float32(random.NormFloat64())
 		}
+		return p, nil
+	case InitVocab:
+		for range c.PromptLength {
+			ids = append(ids, int32(random.IntN(vocabulary)))
+		}
+	case InitText:
+		text, err := o.Tokenizer.Encode(promptText)
 		if err != nil {
-			p.Release()
-			return nil, err
+			return nil, fmt.Errorf("start prompt from text: %w", err)
 		}
+		ids = append(text, o.Tokenizer.EOS())
+	default:
+		return nil, refuse("prompt-init", fmt.Sprintf("%q", init), "there are %s, %s and %s", InitText, InitVocab, InitRandom)
+	}
+	for row := range c.PromptLength {
+		id := int(ids[row%len(ids)])
+		if id >= vocabulary {
+			return nil, fmt.Errorf("start prompt from text: token id %d is beyond the model's vocabulary of %d", id, vocabulary)
+		}
+		embedding, err := o.Checkpoint.Row(o.Model.Embedding, id)
+		if err != nil {
+			return nil, fmt.Errorf("start prompt from embeddings: %w", err)
+		}
+		copy(p[row*c.Width:], embedding)
 	}
 	return p, nil
-}
-
-// Params are P in its group and A and B in theirs.
-func (p *Prompt) Params() []tensor.Param {
-	var params []tensor.Param
-	if p.P != nil {
-		params = append(params, tensor.Param{Array: p.P, Group: GroupPrompt})
-	}
-	if p.A != nil {
-		params = append(params, tensor.Param{Array: p.A, Group: GroupLowRank}, tensor.Param{Array: p.B, Group: GroupLowRank})
-	}
-	return params
-}
-
-// PromptLength is m.
-func (p *Prompt) PromptLength() int { return p.config.PromptLength }
-
-// Config describes the adapter.
-func (p *Prompt) Config() AdapterConfig { return p.config }
-
-// Adapter reads P, A and B back from the device.
-func (p *Prompt) Adapter(ctx context.Context) (*Adapter, error) {
-	values, err := readFloats(ctx, p.P, p.A, p.B)
-	if err != nil {
-		return nil, fmt.Errorf("read adapter: %w", err)
-	}
-	return &Adapter{Config: p.config, P: values[0], A: values[1], B: values[2]}, nil
-}
-
-// Release gives P, A and B back.
-func (p *Prompt) Release() {
-	for _, a := range []*tensor.Array{p.P, p.A, p.B} {
-		if a != nil {
-			a.Release()
-		}
-	}
 }
 
 // RankForBudget is the largest rank r at which a prompt of m vectors and a rank-r shift of s

@@ -22,7 +22,7 @@ func TestRankForBudget(t *testing.T) {
 			m := 20 * i
 			r := RankForBudget(100, m, tc.s, tc.d)
 			assert.Equal(t, want, r, "d %d, s %d, m %d", tc.d, tc.s, m)
-			config := AdapterConfig{PromptLength: m, Rank: r, MaxSourceLength: tc.s, Width: tc.d}
+			config := PromptConfig{PromptLength: m, Rank: r, MaxSourceLength: tc.s, Width: tc.d}
 			assert.LessOrEqual(t, config.Parameters(), 100*tc.d)
 			config.Rank++
 			assert.Greater(t, config.Parameters(), 100*tc.d)

@@ -3,6 +3,7 @@
 package text
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -77,9 +78,9 @@ func Open(dir string) (*Tokenizer, error) {
 }
 
 // OpenFS is Open for a folder that need not be on disk.
-func OpenFS(dir fs.FS) (*Tokenizer, error) { return open(dir, ".") }
+func OpenFS(dir fs.FS) (*Tokenizer, error) { return open(dir, "") }
 
-// open calls the folder by name in errors.
+// open calls the folder by name, if it has one, in errors.
 func open(dir fs.FS, name string) (*Tokenizer, error) {
 	files := map[string][]byte{}
 	for _, file := range append([]string{tokenizerFile, sentencePieceFile}, tokenizerCompanions...) {
@@ -106,7 +107,7 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 		t.files = files
 		return t, nil
 	}
-	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there", name, tokenizerFile, sentencePieceFile)
+	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there", cmp.Or(name, "the folder"), tokenizerFile, sentencePieceFile)
 }
 
 // Save writes the files that the tokenizer was read from into dir, which it makes if need be, and a

@@ -32,20 +32,20 @@ const Seed = 12
 // width; that of A and B too, and is searched for anew elsewhere.
 func Tuning(seed uint64) train.Options {
 	return train.Options{
-		Steps: 200, Batch: 16, Accumulate: 1, Rates: [2]float64{dept.GroupPrompt: 0.3, dept.GroupLowRank: 5e-3}, Warmup: 10, Clip: 1,
+		Steps: 200, Batch: 16, Accumulate: 1, Rates: map[string]float64{dept.GroupPrompt: 0.3, dept.GroupLowRank: 5e-3}, Warmup: 10, Clip: 1,
 		MaxSourceLength: MaxSource, MaxTargetLength: MaxTarget, Shuffle: true, Seed: seed,
 	}
 }
 
 // Adapters are DePT with a prompt of 8 vectors and prompt tuning with 32, at as
 // good as equally many parameters.
-func Adapters() (dePT, pt dept.AdapterConfig) {
+func Adapters() (dePT, pt *dept.PromptConfig) {
 	const m, l = 8, 32
-	dePT = dept.AdapterConfig{
+	dePT = &dept.PromptConfig{
 		PromptLength: m, Rank: dept.RankForBudget(l, m, MaxSource, Width), MaxSourceLength: MaxSource,
-		Width: Width, LoraAlpha: dept.DefaultLoraAlpha,
+		Width: Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1,
 	}
-	pt = dept.AdapterConfig{PromptLength: l, MaxSourceLength: MaxSource, Width: Width}
+	pt = &dept.PromptConfig{PromptLength: l, MaxSourceLength: MaxSource, Width: Width, Submodules: 1}
 	return dePT, pt
 }
 

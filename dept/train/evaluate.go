@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"fmt"
+
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/tasks"
 )
@@ -18,20 +19,70 @@ type Evaluation struct {
 
 // Evaluate predicts every row and scores the answers by the task's metrics, or
 // by exact match without a task.
-func (p *Predictor) Evaluate(ctx context.Context, data *data.Dataset, task *tasks.Task) (*Evaluation, error) {
-	sources, targets := make([]string, data.Len()), make([]string, data.Len())
-	for i := range data.Len() {
-		sources[i], targets[i] = data.Row(i).Source, data.Row(i).Target
+func (p *Predictor) Evaluate(ctx context.Context, rows *data.Dataset, task *tasks.Task) (*Evaluation, error) {
+	s := p.NewScoring(rows, task)
+	for {
+		if v, err := s.Advance(ctx); v != nil || err != nil {
+			return v, err
+		}
 	}
-	cut := p.cut
-	answers, err := p.Predict(ctx, sources)
-	if err != nil {
-		return nil, fmt.Errorf("evaluate: %w", err)
+}
+
+// Scoring is an evaluation that is done in pieces.
+type Scoring struct {
+	p         *Predictor
+	rows      *data.Dataset
+	task      *tasks.Task
+	answering *answering // nil between evaluations
+	cut       int        // before this one
+}
+
+// NewScoring makes evaluations of rows with known targets, one after the other.
+func (p *Predictor) NewScoring(rows *data.Dataset, task *tasks.Task) *Scoring {
+	return &Scoring{p: p, rows: rows, task: task}
+}
+
+// Advance does a piece of the evaluation: a batch of rows. It returns nil until the
+// last one, after which the next call begins anew.
+func (s *Scoring) Advance(ctx context.Context) (*Evaluation, error) {
+	if s.answering == nil {
+		sources := make([]string, s.rows.Len())
+		for i := range sources {
+			sources[i] = s.rows.Row(i).Source
+		}
+		var err error
+		s.cut = s.p.cut
+		if s.answering, err = s.p.answering(sources); err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
 	}
-	v := &Evaluation{Metrics: map[tasks.Metric]float64{}, Rows: len(sources), Cut: p.cut - cut, Answers: answers}
+	if s.answering.left() {
+		if err := s.answering.advance(ctx); err != nil {
+			s.answering = nil
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+	}
+	if s.answering.left() {
+		return nil, nil
+	}
+	answers := s.answering.answers
+	s.answering = nil
+	return s.score(answers)
+}
+
+// Reset gives up the evaluation at hand.
+func (s *Scoring) Reset() { s.answering = nil }
+
+func (s *Scoring) score(answers []string) (*Evaluation, error) {
+	targets := make([]string, s.rows.Len())
+	for i := range targets {
+		targets[i] = s.rows.Row(i).Target
+	}
+	v := &Evaluation{Metrics: map[tasks.Metric]float64{}, Rows: len(answers), Cut: s.p.cut - s.cut, Answers: answers}
 	metrics, labels := []tasks.Metric{tasks.ExactMatch}, []string(nil)
-	if task != nil {
-		metrics, labels = task.Metrics, task.Targets()
+	var err error
+	if s.task != nil {
+		metrics, labels = s.task.Metrics, s.task.Targets()
 		if v.Confusion, err = tasks.Confuse(answers, targets, labels); err != nil {
 			return nil, fmt.Errorf("evaluate: %w", err)
 		}

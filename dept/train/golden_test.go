@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
@@ -77,15 +78,21 @@ func goldenDirs(t *testing.T) []string {
 	return dirs
 }
 
+// slackOf is the factor on the bars of an engine's device. On Mesa's software
+// adapter they are what float32 leaves; other adapters round exp and division
+// differently and get twenty times the NMSE.
+func slackOf(e *tensor.Engine) float64 {
+	if info := e.Device().Info(); info.Type == wgpu.CPU && info.Backend == "vulkan" {
+		return 1
+	}
+	return 20
+}
+
 // TestGolden holds forward, backward, generation and training to a float64
-// reference. On Mesa's software adapter the bars are what float32 leaves; other
-// adapters round exp and division differently and get twenty times the NMSE.
+// reference.
 func TestGolden(t *testing.T) {
 	e := sharedEngine(t)
-	slack := 20.0
-	if info := e.Device().Info(); info.Type == wgpu.CPU && info.Backend == "vulkan" {
-		slack = 1
-	}
+	slack := slackOf(e)
 	for _, dir := range goldenDirs(t) {
 		t.Run(filepath.Base(dir), func(t *testing.T) {
 			golden := loadGolden(t, dir, slack)
@@ -100,8 +107,8 @@ func TestGolden(t *testing.T) {
 
 var theEngine *tensor.Engine
 
-// sharedEngine is the one of the tests that also run in a browser, where a
-// pipeline takes up to a second to compile.
+// sharedEngine is the one of most tests, since a pipeline takes a while to compile:
+// in a browser up to a second.
 func sharedEngine(t *testing.T) *tensor.Engine {
 	t.Helper()
 	if theEngine == nil {
@@ -165,20 +172,20 @@ func (g golden) shape() shape {
 
 func (g golden) forward(t *testing.T, e *tensor.Engine) {
 	ctx := context.Background()
-	m, err := t5.LoadModel(ctx, e, g.ck, false)
+	m, err := t5.Load(ctx, e, g.ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	prompt, err := dept.NewPrompt(e, g.adapter, true)
+	prompt, err := dept.New(m, g.adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
 
-	loss, encoded, logits := runPass(t, e, m, prompt, g.examples(), g.shape())
+	loss, encoded, logits := runPass(t, e, m, prompt, g.examples(), g.shape(), nil)
 	assert.InDelta(t, g.Loss, loss, 3e-6, "loss")
 	t.Logf("loss %.9f, reference %.9f", loss, g.Loss)
 	// In the reference padding reads the text; here it reads nothing. Nobody reads
 	// padding.
 	counted := func(states []float32) (rows []float32) {
-		length, width := prompt.PromptLength()+g.shape().source, m.Config.DModel
+		length, width := prompt.PromptLength()+g.shape().source, m.Width
 		for i, x := range g.examples() {
 			rows = append(rows, states[i*length*width:][:(prompt.PromptLength()+len(x.Source))*width]...)
 		}
@@ -189,7 +196,7 @@ func (g golden) forward(t *testing.T, e *tensor.Engine) {
 	for _, part := range []struct {
 		name  string
 		array *tensor.Array
-	}{{"grad.prompt_embeddings", prompt.P}, {"grad.lora_embedding_A", prompt.A}, {"grad.lora_embedding_B", prompt.B}} {
+	}{{"grad.prompt_embeddings", prompt.Array(dept.TensorP)}, {"grad.lora_embedding_A", prompt.Array(dept.TensorA)}, {"grad.lora_embedding_B", prompt.Array(dept.TensorB)}} {
 		if part.array == nil {
 			continue
 		}
@@ -199,24 +206,26 @@ func (g golden) forward(t *testing.T, e *tensor.Engine) {
 	}
 }
 
-// runPass runs a forward and backward pass without dropout, and returns its loss,
-// the encoder's output [rows·(m+source), d] and the logits [rows·target, vocabulary].
-// The gradients lie in the prompt's arrays.
-func runPass(t *testing.T, e *tensor.Engine, m *t5.Model, prompt *dept.Prompt, rows rowsOfIDs, s shape) (loss float32, encoderOutput, allLogits []float32) {
+// runPass runs a forward and backward pass, one of training where it draws dropout,
+// and returns its loss, the encoder's output [rows·(m+source), d] and the logits
+// [rows·target, vocabulary]. The gradients lie in the method's arrays.
+func runPass(t *testing.T, e *tensor.Engine, m *nn.Model, method *dept.Method, rows rowsOfIDs, s shape, draw *drawing) (loss float32, encoderOutput, allLogits []float32) {
 	ctx := context.Background()
-	in, err := newInputs(e, m.Config, s, prompt.PromptLength(), false)
+	in, err := newInputs(e, m.Description, s, method.PromptLength(), method.Hooks.Ahead, false)
 	require.NoError(t, err)
 	defer in.release()
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	require.NoError(t, err)
 	defer total.Release()
 	graph := e.NewGraph()
-	p := m.NewPass(graph, 0)
-	spans := in.spans.use(graph)
-	encoded := graph.Keep(p.Encode(prompt.Embed(p, in.source.use(graph)), s.rows, spans))
-	states := p.Decode(in.target.use(graph), encoded, spans)
+	p, step := m.NewPass(graph, method.Hooks), shaders.Step{LossScale: float32(1 / float64(targetTokens(rows)))}
+	if draw != nil {
+		p, step.Key = m.NewTrainingPass(graph, method.Hooks, draw.rate), draw.key
+	}
+	encoded := graph.Keep(p.Encode(in.source, in.spans))
+	states := p.Decode(in.target, encoded, in.spans)
 	logits := graph.Keep(p.Logits(states))
-	p.Loss(states, graph.Use(in.labels), graph.Use(total))
+	p.Loss(states, in.labels, graph.Use(total))
 	graph.Backward()
 	require.NoError(t, p.Err())
 	program, err := graph.Compile(ctx)
@@ -224,7 +233,7 @@ func runPass(t *testing.T, e *tensor.Engine, m *t5.Model, prompt *dept.Prompt, r
 	defer program.Release()
 
 	require.NoError(t, in.write(rows))
-	require.NoError(t, e.SetStep(shaders.Step{LossScale: float32(1 / float64(targetTokens(rows)))}))
+	require.NoError(t, e.SetStep(step))
 	require.NoError(t, e.Run(program))
 	losses, err := total.ReadFloats(ctx)
 	require.NoError(t, err)
@@ -244,14 +253,14 @@ func (g golden) compare(t *testing.T, name string, got, want []float32, bar floa
 
 func (g golden) greedy(t *testing.T, e *tensor.Engine) {
 	ctx := context.Background()
-	m, err := t5.LoadModel(ctx, e, g.ck, false)
+	m, err := t5.Load(ctx, e, g.ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	prompt, err := dept.NewPrompt(e, g.adapter, false)
+	prompt, err := dept.New(m, g.adapter, false)
 	require.NoError(t, err)
 	defer prompt.Release()
 	s := g.shape()
-	in, err := newInputs(e, m.Config, s, prompt.PromptLength(), false)
+	in, err := newInputs(e, m.Description, s, prompt.PromptLength(), prompt.Hooks.Ahead, false)
 	require.NoError(t, err)
 	defer in.release()
 	require.NoError(t, in.write(g.examples()))
@@ -260,9 +269,9 @@ func (g golden) greedy(t *testing.T, e *tensor.Engine) {
 		most = max(most, len(row))
 	}
 	{
-		gen, err := m.NewGenerator(ctx, t5.GeneratorOptions{
-			Batch: s.rows, Keys: prompt.PromptLength() + s.source, Beams: 1, New: most, Source: in.spans.source,
-			Embed: func(p *t5.Pass) *tensor.Value { return prompt.Embed(p, in.source.use(p.Graph())) },
+		gen, err := m.NewGenerator(ctx, nn.GeneratorOptions{
+			Batch: s.rows, Keys: prompt.PromptLength() + s.source, Beams: 1, New: most,
+			Hooks: prompt.Hooks, Text: in.source, Spans: in.spans, Passage: in.passage,
 		})
 		require.NoError(t, err)
 		got, err := gen.Generate(ctx)
@@ -272,7 +281,7 @@ func (g golden) greedy(t *testing.T, e *tensor.Engine) {
 			// The reference goes on with padding after an end token.
 			var want []int32
 			for _, id := range row {
-				if id == int32(m.Config.EOSTokenID) {
+				if id == int32(m.End) {
 					break
 				}
 				want = append(want, id)
@@ -284,19 +293,19 @@ func (g golden) greedy(t *testing.T, e *tensor.Engine) {
 
 func (g golden) training(t *testing.T, e *tensor.Engine) {
 	ctx := context.Background()
-	m, err := t5.LoadModel(ctx, e, g.ck, false)
+	m, err := t5.Load(ctx, e, g.ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	prompt, err := dept.NewPrompt(e, g.adapter, true)
+	prompt, err := dept.New(m, g.adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
 	s := g.shape()
 	records := g.train(t, e, m, prompt, Options{
-		Steps: len(g.Training), Batch: s.rows, Accumulate: 1, Rates: [2]float64{0.3, 5e-3}, Warmup: 3, Clip: 0.1,
+		Steps: len(g.Training), Batch: s.rows, Accumulate: 1, Rates: map[string]float64{dept.GroupPrompt: 0.3, dept.GroupLowRank: 5e-3}, Warmup: 3, Clip: 0.1,
 		MaxSourceLength: s.source, MaxTargetLength: s.target,
 	}, len(g.Training))
 	losses, params := 2e-6, 5e-11
-	if m.Config.FeedForwardProj == t5.FeedForwardReLU {
+	if g.ck.Config.FeedForwardProj == t5.FeedForwardReLU {
 		losses, params = 2e-5, 1e-5 // a kink may flip
 	}
 	for i, r := range records {
@@ -309,7 +318,7 @@ func (g golden) training(t *testing.T, e *tensor.Engine) {
 	trained, err := prompt.Adapter(ctx)
 	require.NoError(t, err)
 	for name, got := range map[string][]float32{
-		"prompt_embeddings": trained.P, "prompt_encoder.lora_embedding_A": trained.A, "prompt_encoder.lora_embedding_B": trained.B,
+		"prompt_embeddings": trained.Values(dept.TensorP), "prompt_encoder.lora_embedding_A": trained.Values(dept.TensorA), "prompt_encoder.lora_embedding_B": trained.Values(dept.TensorB),
 	} {
 		if len(got) > 0 {
 			g.compare(t, name, got, g.want(t, "trained.safetensors", name), params)
@@ -318,7 +327,7 @@ func (g golden) training(t *testing.T, e *tensor.Engine) {
 }
 
 // train runs the first n steps and returns their records.
-func (g golden) train(t *testing.T, e *tensor.Engine, m *t5.Model, method dept.Method, o Options, n int) []StepRecord {
+func (g golden) train(t *testing.T, e *tensor.Engine, m *nn.Model, method *dept.Method, o Options, n int) []StepRecord {
 	ctx := context.Background()
 	trainer, err := NewTrainer(ctx, e, m, method, g.examples(), o)
 	require.NoError(t, err)
@@ -338,7 +347,7 @@ func (g golden) train(t *testing.T, e *tensor.Engine, m *t5.Model, method dept.M
 
 func (g golden) weightGradients(t *testing.T, e *tensor.Engine) {
 	ctx := context.Background()
-	m, err := t5.LoadModel(ctx, e, g.ck, true)
+	m, err := t5.Load(ctx, e, g.ck, true)
 	require.NoError(t, err)
 	defer m.Release()
 	total, err := e.NewArray("loss", shaders.F32, 1)
@@ -371,12 +380,12 @@ func (g golden) weightGradients(t *testing.T, e *tensor.Engine) {
 
 func (g golden) fullTraining(t *testing.T, e *tensor.Engine) {
 	ctx := context.Background()
-	m, err := t5.LoadModel(ctx, e, g.ck, true)
+	m, err := t5.Load(ctx, e, g.ck, true)
 	require.NoError(t, err)
 	defer m.Release()
 	s := g.shape()
 	records := g.train(t, e, m, dept.NewFull(m), Options{
-		Steps: 10, Batch: s.rows, Accumulate: 1, Rates: [2]float64{1e-3}, Clip: 1,
+		Steps: 10, Batch: s.rows, Accumulate: 1, Rates: map[string]float64{"": 1e-3}, Clip: 1,
 		MaxSourceLength: s.source, MaxTargetLength: s.target,
 	}, len(g.FullTraining))
 	for i, r := range records {

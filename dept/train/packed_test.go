@@ -11,10 +11,9 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/tensor"
-	"github.com/go-dept/dept/wgpu/wgputest"
 )
 
 // passages are rows of the given source and target lengths. Some of their target
@@ -53,9 +52,7 @@ func pack(rows rowsOfIDs) (all data.Example) {
 // an NMSE of 3e-14.
 func TestPackedRows(t *testing.T) {
 	ctx := context.Background()
-	e, err := tensor.NewEngine(wgputest.Device(t))
-	require.NoError(t, err)
-	defer e.Release()
+	e := sharedEngine(t)
 	for _, dir := range []string{"gated-untied", "relu-tied"} {
 		t.Run(dir, func(t *testing.T) {
 			ck, err := t5.OpenCheckpoint(filepath.Join("testdata", "golden", dir))
@@ -63,7 +60,7 @@ func TestPackedRows(t *testing.T) {
 			defer ck.Close()
 			rows := passages(ck.Config.VocabSize, [2]int{3, 2}, [2]int{39, 5}, [2]int{50, 9}, [2]int{1, 1}, [2]int{17, 4}, [2]int{33, 7})
 			run := func(rows rowsOfIDs, s shape) (float32, map[string][]float32) {
-				m, err := t5.LoadModel(ctx, e, ck, true)
+				m, err := t5.Load(ctx, e, ck, true)
 				require.NoError(t, err)
 				defer m.Release()
 				total, err := e.NewArray("loss", shaders.F32, 1)
@@ -108,7 +105,7 @@ func TestPackedRows(t *testing.T) {
 // What a row holds is checked before it reaches the device.
 func TestPartsThatDoNotFit(t *testing.T) {
 	b := newBench(t, "gated-untied")
-	row := passages(b.m.Config.VocabSize, [2]int{9, 6})[0]
+	row := passages(b.m.Vocabulary, [2]int{9, 6})[0]
 	end := func(source, target int) data.Part { return data.Part{Source: source, Target: target} }
 	for _, c := range []struct {
 		prompt int
@@ -125,7 +122,7 @@ func TestPartsThatDoNotFit(t *testing.T) {
 		{5, []data.Part{end(4, 3), end(9, 6)}, "2 passages behind one prompt"},
 		{5, []data.Part{end(9, 6)}, ""},
 	} {
-		in, err := newInputs(b.e, b.m.Config, shape{2, 12, 8}, c.prompt, false)
+		in, err := newInputs(b.e, b.m.Description, shape{2, 12, 8}, c.prompt, nn.Ahead{}, false)
 		require.NoError(t, err)
 		defer in.release()
 		row.Parts = c.parts

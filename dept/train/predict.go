@@ -7,8 +7,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
-	"github.com/go-dept/dept/shaders"
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/text"
 )
@@ -27,9 +26,9 @@ type Predictor struct {
 	OnRows func(done, total int)
 
 	e      *tensor.Engine
-	m      *t5.Model
+	m      *nn.Model
 	tok    *text.Tokenizer
-	method dept.Method
+	method *dept.Method
 	o      PredictOptions
 
 	generator *generator // the one used last: each holds caches as large as a batch
@@ -39,7 +38,7 @@ type Predictor struct {
 
 type generator struct {
 	in  *inputs
-	gen *t5.Generator
+	gen *nn.Generator
 }
 
 func (g *generator) release() {
@@ -57,7 +56,7 @@ type scorer struct {
 
 // NewPredictor makes a predictor; programs are recorded when lengths first
 // occur.
-func NewPredictor(e *tensor.Engine, m *t5.Model, tok *text.Tokenizer, method dept.Method, o PredictOptions) *Predictor {
+func NewPredictor(e *tensor.Engine, m *nn.Model, tok *text.Tokenizer, method *dept.Method, o PredictOptions) *Predictor {
 	return &Predictor{
 		e: e, m: m, tok: tok, method: method, o: o, scorers: map[shape]*scorer{},
 	}
@@ -80,33 +79,63 @@ func (p *Predictor) Cut() int { return p.cut }
 
 // Predict generates the answer to each source, in order.
 func (p *Predictor) Predict(ctx context.Context, sources []string) ([]string, error) {
-	answers := make([]string, len(sources))
+	a, err := p.answering(sources)
+	if err != nil {
+		return nil, err
+	}
+	for a.left() {
+		if err := a.advance(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return a.answers, nil
+}
+
+// answering generates the answers to texts, a batch of like lengths at a time.
+type answering struct {
+	p        *Predictor
+	examples []data.Example
+	batches  [][]int // of the indexes of examples
+	answers  []string
+	done     int
+}
+
+func (p *Predictor) answering(sources []string) (*answering, error) {
 	examples, err := p.encode(sources)
 	if err != nil {
 		return nil, err
 	}
-	done := 0
-	err = p.batches(ctx, examples, func(rows []int, batch []data.Example) error {
-		g, err := p.generatorFor(ctx, bucketOf(batch, p.rows(len(sources)), p.o.MaxSourceLength, 0))
-		if err != nil {
-			return err
-		}
-		if err := g.in.write(batch); err != nil {
-			return err
-		}
-		tokens, err := g.gen.Generate(ctx)
-		if err != nil {
-			return err
-		}
-		for i, row := range rows {
-			answers[row] = p.tok.Decode(tokens[i])
-		}
-		if done += len(rows); p.OnRows != nil {
-			p.OnRows(done, len(sources))
-		}
-		return nil
-	})
-	return answers, err
+	return &answering{p: p, examples: examples, batches: p.batches(examples), answers: make([]string, len(sources))}, nil
+}
+
+func (a *answering) left() bool { return len(a.batches) > 0 }
+
+// advance answers one batch.
+func (a *answering) advance(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	p, rows := a.p, a.batches[0]
+	batch := pick(a.examples, rows)
+	g, err := p.generatorFor(ctx, bucketOf(batch, p.rows(len(a.examples)), p.o.MaxSourceLength, 0))
+	if err != nil {
+		return err
+	}
+	if err := g.in.write(batch); err != nil {
+		return err
+	}
+	tokens, err := g.gen.Generate(ctx)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		a.answers[row] = p.tok.Decode(tokens[i])
+	}
+	a.batches = a.batches[1:]
+	if a.done += len(rows); p.OnRows != nil {
+		p.OnRows(a.done, len(a.examples))
+	}
+	return nil
 }
 
 // Scores is the log-probability of each label as the whole answer to each
@@ -148,34 +177,45 @@ func (p *Predictor) Losses(ctx context.Context, examples []data.Example) ([][]fl
 	most := 1
 	for _, x := range examples {
 		most = max(most, len(x.Target))
-		if err := checkIDs(p.m.Config, x); err != nil {
+		if err := checkIDs(p.m.Vocabulary, x); err != nil {
 			return nil, err
 		}
 	}
-	err := p.batches(ctx, examples, func(rows []int, batch []data.Example) error {
-		s, err := p.scorer(ctx, bucketOf(batch, p.rows(len(examples)), p.o.MaxSourceLength, most))
-		if err != nil {
-			return err
+	for _, rows := range p.batches(examples) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		if err := s.in.write(batch); err != nil {
-			return err
+		if err := p.score(ctx, rows, pick(examples, rows), len(examples), most, losses); err != nil {
+			return nil, err
 		}
-		if err := p.e.SetStep(shaders.Step{LossScale: 1}); err != nil {
-			return err
-		}
-		if err := p.e.Run(s.program); err != nil {
-			return err
-		}
-		nll, err := s.nll.Read(ctx)
-		if err != nil {
-			return err
-		}
-		for i, row := range rows {
-			losses[row] = nll[i*s.in.shape.target:][:len(batch[i].Target)]
-		}
-		return nil
-	})
-	return losses, err
+	}
+	return losses, nil
+}
+
+// score computes the losses of a batch, the given rows of n examples with up to
+// most target tokens.
+func (p *Predictor) score(ctx context.Context, rows []int, batch []data.Example, n, most int, losses [][]float32) error {
+	s, err := p.scorer(ctx, bucketOf(batch, p.rows(n), p.o.MaxSourceLength, most))
+	if err != nil {
+		return err
+	}
+	if err := s.in.write(batch); err != nil {
+		return err
+	}
+	if err := p.e.SetStep(tensor.Step{LossScale: 1}); err != nil {
+		return err
+	}
+	if err := p.e.Run(s.program); err != nil {
+		return err
+	}
+	nll, err := s.nll.Read(ctx)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		losses[row] = nll[i*s.in.shape.target:][:len(batch[i].Target)]
+	}
+	return nil
 }
 
 // rows is the batch size for n texts.
@@ -192,34 +232,31 @@ func (p *Predictor) encode(sources []string) ([]data.Example, error) {
 			p.cut++
 		}
 		examples[i] = data.Example{Source: ids}
-		if err := checkIDs(p.m.Config, examples[i]); err != nil {
+		if err := checkIDs(p.m.Vocabulary, examples[i]); err != nil {
 			return nil, fmt.Errorf("text %d: %w", i+1, err)
 		}
 	}
 	return examples, nil
 }
 
-// batches goes through examples of like length together, which saves padding
-// and changes no answer.
-func (p *Predictor) batches(ctx context.Context, examples []data.Example, do func(rows []int, batch []data.Example) error) error {
+// batches lists the examples' indexes so that those of like length come together,
+// which saves padding and changes no answer.
+func (p *Predictor) batches(examples []data.Example) [][]int {
 	order := make([]int, len(examples))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return len(examples[a].Source) - len(examples[b].Source) })
-	for rows := range slices.Chunk(order, p.rows(len(examples))) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		batch := make([]data.Example, len(rows))
-		for i, row := range rows {
-			batch[i] = examples[row]
-		}
-		if err := do(rows, batch); err != nil {
-			return err
-		}
+	return slices.Collect(slices.Chunk(order, p.rows(len(examples))))
+}
+
+// pick is the examples of some indexes.
+func pick(examples []data.Example, rows []int) []data.Example {
+	batch := make([]data.Example, len(rows))
+	for i, row := range rows {
+		batch[i] = examples[row]
 	}
-	return nil
+	return batch
 }
 
 func (p *Predictor) generatorFor(ctx context.Context, s shape) (*generator, error) {
@@ -230,13 +267,13 @@ func (p *Predictor) generatorFor(ctx context.Context, s shape) (*generator, erro
 		p.generator.release()
 		p.generator = nil
 	}
-	in, err := newInputs(p.e, p.m.Config, s, p.method.PromptLength(), false)
+	in, err := newInputs(p.e, p.m.Description, s, p.method.PromptLength(), p.method.Hooks.Ahead, false)
 	if err != nil {
 		return nil, err
 	}
-	gen, err := p.m.NewGenerator(ctx, t5.GeneratorOptions{
-		Batch: s.rows, Keys: p.method.PromptLength() + s.source, Beams: p.o.Beams, New: p.o.MaxNewTokens, Source: in.spans.source,
-		Embed: func(pass *t5.Pass) *tensor.Value { return p.method.Embed(pass, in.source.use(pass.Graph())) },
+	gen, err := p.m.NewGenerator(ctx, nn.GeneratorOptions{
+		Batch: s.rows, Keys: p.method.PromptLength() + s.source, Beams: p.o.Beams, New: p.o.MaxNewTokens,
+		Hooks: p.method.Hooks, Text: in.source, Spans: in.spans, Passage: in.passage,
 	})
 	if err != nil {
 		in.release()
@@ -250,18 +287,18 @@ func (p *Predictor) scorer(ctx context.Context, s shape) (*scorer, error) {
 	if x, ok := p.scorers[s]; ok {
 		return x, nil
 	}
-	in, err := newInputs(p.e, p.m.Config, s, p.method.PromptLength(), false)
+	in, err := newInputs(p.e, p.m.Description, s, p.method.PromptLength(), p.method.Hooks.Ahead, false)
 	if err != nil {
 		return nil, err
 	}
 	x := &scorer{in: in}
-	if x.total, err = p.e.NewArray("loss", shaders.F32, 1); err != nil {
+	if x.total, err = p.e.NewArray("loss", tensor.F32, 1); err != nil {
 		in.release()
 		return nil, err
 	}
 	g := p.e.NewGraph()
-	pass := p.m.NewPass(g, 0)
-	x.nll = g.Keep(in.forward(pass, p.method, x.total))
+	pass := p.m.NewPass(g, p.method.Hooks)
+	x.nll = g.Keep(in.forward(pass, x.total))
 	if err = pass.Err(); err == nil {
 		x.program, err = g.Compile(ctx)
 	}

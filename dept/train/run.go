@@ -7,15 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/tensor"
 )
 
 // The files of a run's folder, beside the adapter or checkpoint.
@@ -25,19 +24,6 @@ const (
 	StateFile = "state.safetensors" // what --resume goes on from
 )
 
-// Settings decide every number of a run on one device.
-type Settings struct {
-	Method    string             `json:"method"` // dept, pt or full
-	Task      string             `json:"task,omitempty"`
-	Train     Options            `json:"train"`
-	Adapter   dept.AdapterConfig `json:"adapter"`
-	Start     string             `json:"start"` // where P, A and B start: an init rule or an adapter's fingerprint
-	EvalEvery int                `json:"eval_every"`
-	Model     string             `json:"model"` // fingerprints
-	Data      string             `json:"data"`
-	Dev       string             `json:"dev,omitempty"`
-}
-
 // EvalRecord is the log's line for an evaluation.
 type EvalRecord struct {
 	Step int `json:"step"`
@@ -46,8 +32,9 @@ type EvalRecord struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Run is a training run in a folder: it logs, evaluates, keeps the best
-// adapter or checkpoint, and can be stopped and resumed at any step.
+// Run is a training run, done in pieces. In a folder, after Begin or Resume, it
+// logs, keeps the best adapter or checkpoint, and can be stopped and resumed at any
+// step; without them it keeps nothing.
 type Run struct {
 	Dir       string
 	Settings  Settings
@@ -55,16 +42,22 @@ type Run struct {
 	SaveEvery int
 	// Save writes the adapter or checkpoint into Dir, whole or not at all.
 	Save func(context.Context) error
-	// Evaluate scores the method as it stands; nil without dev data. Metric
-	// decides which is best; without one the folder holds the last.
+	// Evaluate scores the method as it stands, piece by piece: it returns nil until
+	// the last one. It is nil without dev data. Metric decides which is best; without
+	// one the folder holds the last.
 	Evaluate func(context.Context) (*Evaluation, error)
 	Metric   tasks.Metric
 	// OnRecord and OnEval, if set, see what the log gets.
 	OnRecord func(StepRecord)
 	OnEval   func(EvalRecord)
+	// OnRows, if set, hears how far an evaluation is.
+	OnRows func(done, total int)
 
-	log      *os.File
-	progress progress
+	log        *os.File // nil where nothing is kept
+	progress   progress
+	evaluating bool
+	endsAt     int
+	endsEarly  bool
 }
 
 // HoldsRun reports whether a folder holds anything that a run would replace.
@@ -79,6 +72,10 @@ func HoldsRun(dir string) bool {
 
 // Begin starts the run in its folder, over whatever run was there.
 func (r *Run) Begin(ctx context.Context) error {
+	kind, err := dept.Lookup(r.Settings.Method)
+	if err != nil {
+		return fmt.Errorf("begin run: %w", err)
+	}
 	if err := os.MkdirAll(r.Dir, 0o777); err != nil {
 		return fmt.Errorf("begin run: %w", err)
 	}
@@ -88,6 +85,7 @@ func (r *Run) Begin(ctx context.Context) error {
 	if err := removeFiles(r.Dir, StateFile, LogFile); err != nil {
 		return fmt.Errorf("begin run: %w", err)
 	}
+	r.Settings.Format = runFormat
 	settings, err := json.MarshalIndent(r.Settings, "", "  ")
 	if err != nil {
 		return err
@@ -109,7 +107,7 @@ func (r *Run) Begin(ctx context.Context) error {
 	}
 	// What a run of another kind made would be taken for this one's.
 	other := []string{"config.json", "model.safetensors"}
-	if r.Settings.Method == "full" {
+	if kind.Checkpoints() {
 		other = []string{dept.AdapterConfigFile, dept.AdapterWeightsFile, dept.AdapterTorchFile}
 	}
 	if err := removeFiles(r.Dir, other...); err != nil {
@@ -157,47 +155,6 @@ func (r *Run) Resume() error {
 	return err
 }
 
-// sameSettings names the first setting in which a run differs from run.json.
-func sameSettings(old []byte, now Settings) error {
-	var a, b map[string]any
-	if err := json.Unmarshal(old, &a); err != nil {
-		return fmt.Errorf("%s: %w", RunFile, err)
-	}
-	fresh, err := json.Marshal(now)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(fresh, &b); err != nil {
-		return err
-	}
-	return sameValues("", a, b)
-}
-
-func sameValues(prefix string, a, b map[string]any) error {
-	keys := slices.Sorted(maps.Keys(a))
-	for k := range b {
-		if _, ok := a[k]; !ok {
-			keys = append(keys, k)
-		}
-	}
-	for _, k := range keys {
-		x, isMap := a[k].(map[string]any)
-		y, alsoMap := b[k].(map[string]any)
-		if isMap && alsoMap {
-			if err := sameValues(prefix+k+".", x, y); err != nil {
-				return err
-			}
-			continue
-		}
-		was, _ := json.Marshal(a[k])
-		is, _ := json.Marshal(b[k])
-		if !bytes.Equal(was, is) {
-			return fmt.Errorf("the run began with %s %s and this is %s: resume with the same settings and data, or begin anew with --overwrite", prefix+k, was, is)
-		}
-	}
-	return nil
-}
-
 // Stopped says that a run was stopped before its last step and saved.
 type Stopped struct {
 	Step int
@@ -212,52 +169,97 @@ func (s *Stopped) Error() string {
 // hand, saves, and returns *Stopped. A loss that is not finite ends it with
 // ErrNotFinite, the folder holding the last good adapter.
 func (r *Run) Train(ctx context.Context) error {
-	defer r.log.Close()
-	// Steps and saves run to their end; stopping happens between them.
-	work := context.WithoutCancel(ctx)
-	r.Trainer.OnRecord = func(s StepRecord) error {
-		if r.OnRecord != nil {
-			r.OnRecord(s)
-		}
-		return r.write(r.stepLine(s))
-	}
-	total := r.Settings.Train.Steps
 	for ctx.Err() == nil {
-		done := r.Trainer.Done()
-		if r.evaluationDue(done) {
-			if err := r.Trainer.Flush(work); err != nil {
-				return r.failed(work, err)
-			}
-			if err := r.evaluate(ctx); err != nil {
-				if ctx.Err() != nil {
-					break // a resumed run comes by here again
-				}
-				return err
-			}
-		}
-		if due := done == total || r.SaveEvery > 0 && done%r.SaveEvery == 0; due && done > r.progress.Step {
-			if err := r.checkpoint(work); err != nil {
-				return r.failed(work, err)
-			}
-		}
-		if done == total {
-			return nil
-		}
-		if err := r.Trainer.Step(work); err != nil {
-			return r.failed(work, err)
+		done, err := r.Advance(ctx)
+		switch {
+		case err != nil && errors.Is(err, ctx.Err()): // a resumed run evaluates again
+		case err != nil || done:
+			return errors.Join(err, r.Close())
 		}
 	}
-	if err := r.checkpoint(work); err != nil {
-		return r.failed(work, err)
+	err := r.checkpoint(context.WithoutCancel(ctx))
+	if err = errors.Join(r.failed(context.WithoutCancel(ctx), err), r.Close()); err != nil {
+		return err
 	}
 	return &Stopped{r.Trainer.Done(), r.Dir}
 }
 
+// Advance does one piece of the run: some rows of an evaluation, a save, or an
+// update; done reports that nothing is left. Only an evaluation stops in the middle
+// where ctx is done: updates and saves run to their end.
+func (r *Run) Advance(ctx context.Context) (done bool, err error) {
+	r.Trainer.OnRecord = r.record
+	work := context.WithoutCancel(ctx)
+	switch at := r.Trainer.Done(); {
+	case r.EvaluationNext():
+		return false, r.evaluate(ctx)
+	case r.saveDue(at):
+		return false, r.failed(work, r.checkpoint(work))
+	case at >= r.end():
+		return true, r.failed(work, r.Trainer.Flush(work))
+	}
+	return false, r.failed(work, r.Trainer.Step(work))
+}
+
+// Close closes the run's log.
+func (r *Run) Close() error {
+	if r.log == nil {
+		return nil
+	}
+	return r.log.Close()
+}
+
+// EndAt makes another step than the settings' the run's last one, which is evaluated
+// and saved as a last one is. The rates stay those of the settings.
+func (r *Run) EndAt(step int) { r.endsAt, r.endsEarly = step, true }
+
+// Evaluating reports whether an evaluation is under way.
+func (r *Run) Evaluating() bool { return r.evaluating }
+
+// EvaluationNext reports whether the next piece is one of an evaluation.
+func (r *Run) EvaluationNext() bool { return r.evaluating || r.evaluationDue(r.Trainer.Done()) }
+
+// SkipEvaluation gives up the evaluation at hand, which counts as done.
+func (r *Run) SkipEvaluation() {
+	if r.evaluating {
+		r.evaluating, r.progress.Evaluated = false, r.Trainer.Done()
+	}
+}
+
+// end is the step after which the run ends.
+func (r *Run) end() int {
+	if r.endsEarly {
+		return r.endsAt
+	}
+	return r.Settings.Train.Steps
+}
+
+// record logs an update.
+func (r *Run) record(s StepRecord) error {
+	if r.OnRecord != nil {
+		r.OnRecord(s)
+	}
+	if r.log == nil {
+		return nil
+	}
+	line, err := r.stepLine(s)
+	if err != nil {
+		return err
+	}
+	return r.write(line)
+}
+
 // evaluationDue says whether the method is to be scored as it stands: before
 // step 1, every EvalEvery steps and at the end.
-func (r *Run) evaluationDue(done int) bool {
-	due := done == 0 || done == r.Settings.Train.Steps || r.Settings.EvalEvery > 0 && done%r.Settings.EvalEvery == 0
-	return due && r.Evaluate != nil && r.progress.Evaluated < done
+func (r *Run) evaluationDue(at int) bool {
+	due := at == 0 || at == r.end() || r.Settings.EvalEvery > 0 && at%r.Settings.EvalEvery == 0
+	return due && r.Evaluate != nil && r.progress.Evaluated < at
+}
+
+// saveDue says whether the folder is to hold what has been trained so far.
+func (r *Run) saveDue(at int) bool {
+	due := at == r.end() || r.SaveEvery > 0 && at%r.SaveEvery == 0
+	return due && r.log != nil && at > r.progress.Step
 }
 
 // choosesBest says whether evaluations decide what the folder holds.
@@ -275,7 +277,7 @@ func (r *Run) Best() (score float64, step int, ok bool) {
 // not, that adapter is what broke it, and the folder's own is the last good one.
 func (r *Run) failed(ctx context.Context, err error) error {
 	var broken *notFinite
-	if errors.As(err, &broken) && finite(broken.Loss) && !r.choosesBest() {
+	if errors.As(err, &broken) && finite(broken.Loss) && !r.choosesBest() && r.Save != nil {
 		return errors.Join(err, r.Save(ctx))
 	}
 	return err
@@ -310,13 +312,22 @@ func (r *Run) saveState(ctx context.Context) error {
 	return r.Trainer.save(ctx, filepath.Join(r.Dir, StateFile), r.progress)
 }
 
-// evaluate scores the method, and saves it if no evaluation of a trained one
-// was as good. The one before step 1 only says where training starts.
+// evaluate goes on with an evaluation and, at its end, saves the method if no
+// evaluation of a trained one was as good. The one before step 1 only says where
+// training starts.
 func (r *Run) evaluate(ctx context.Context) error {
+	if !r.evaluating {
+		if err := r.Trainer.Flush(context.WithoutCancel(ctx)); err != nil {
+			return r.failed(context.WithoutCancel(ctx), err)
+		}
+		r.evaluating = true
+	}
 	v, err := r.Evaluate(ctx)
-	if err != nil {
+	if err != nil || v == nil {
+		r.evaluating = err == nil
 		return err
 	}
+	r.evaluating = false
 	rec := EvalRecord{Step: r.Trainer.Done(), Evaluation: v, Seconds: r.Trainer.Seconds()}
 	score := v.Metrics[r.Metric]
 	if r.choosesBest() && rec.Step > 0 && (r.progress.BestStep == 0 || score > r.progress.Best) {
@@ -329,21 +340,27 @@ func (r *Run) evaluate(ctx context.Context) error {
 		r.OnEval(rec)
 	}
 	r.progress.Evaluated = rec.Step
+	if r.log == nil {
+		return nil
+	}
 	return r.write(rec)
 }
 
-// stepLine is the log's object for a step.
-func (r *Run) stepLine(s StepRecord) any {
-	line := struct {
-		StepRecord
-		LRPrompt  float64  `json:"lr_prompt"`
-		LRLowRank float64  `json:"lr_lowrank"`
-		LR        *float64 `json:"lr,omitempty"` // full fine-tuning has one rate
-	}{StepRecord: s, LRPrompt: s.Rates[dept.GroupPrompt], LRLowRank: s.Rates[dept.GroupLowRank]}
-	if r.Settings.Method == "full" {
-		line.LR, line.LRPrompt = &s.Rates[0], 0
+// stepLine is the log's object for a step, with the rate of each group.
+func (r *Run) stepLine(s StepRecord) (json.RawMessage, error) {
+	line, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
 	}
-	return line
+	line = bytes.TrimSuffix(line, []byte("}"))
+	for _, group := range tensor.Groups(r.Trainer.method.Params()) {
+		rate, err := json.Marshal(s.Rates[group])
+		if err != nil {
+			return nil, err
+		}
+		line = fmt.Appendf(line, ",%q:%s", dept.RateKey(group), rate)
+	}
+	return append(line, '}'), nil
 }
 
 func (r *Run) write(line any) error {

@@ -37,17 +37,16 @@ func TestStepIsCheap(t *testing.T) {
 	config.NumLayers, config.NumDecoderLayers, config.NumHeads = 6, 6, 8
 	ck, err := t5.NewCheckpoint(&config, t5.RandomTensors(&config, 1))
 	require.NoError(t, err)
-	m, err := t5.LoadModel(ctx, e, ck, false)
+	m, err := t5.Load(ctx, e, ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	adapter, err := dept.NewAdapter(dept.AdapterConfig{PromptLength: 8, Rank: 4, MaxSourceLength: 16, Width: config.DModel, LoraAlpha: 1}, dept.InitRandom, ck, nil, 1)
-	require.NoError(t, err)
-	prompt, err := dept.NewPrompt(e, adapter, true)
+	adapter := newPrompt(t, ck, &dept.PromptConfig{PromptLength: 8, Rank: 4, MaxSourceLength: 16, Width: config.DModel, LoraAlpha: 1}, dept.InitRandom)
+	prompt, err := dept.New(m, adapter, true)
 	require.NoError(t, err)
 	defer prompt.Release()
 	row := repeated{data.Example{Source: []int32{5, 6, 7, 8, 9, 1}, Target: []int32{5, 1}}}
 	trainer, err := NewTrainer(ctx, e, m, prompt, row, Options{
-		Steps: 1 << 20, Batch: 1, Accumulate: 1, Rates: [2]float64{1e-3, 1e-3}, Clip: 1, Dropout: config.DropoutRate,
+		Steps: 1 << 20, Batch: 1, Accumulate: 1, Rates: map[string]float64{dept.GroupPrompt: 1e-3, dept.GroupLowRank: 1e-3}, Clip: 1, Dropout: config.DropoutRate,
 		MaxSourceLength: 16, MaxTargetLength: 2, Seed: 1,
 	})
 	require.NoError(t, err)

@@ -11,27 +11,27 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
-	"github.com/go-dept/dept/shaders"
-	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/tensor"
 )
 
 // Options are the settings of a training run; they and the data decide
 // every number that comes out of it on one device.
 type Options struct {
-	Steps           int        `json:"steps"`
-	Batch           int        `json:"batch_size"` // rows of a micro-batch
-	Accumulate      int        `json:"accumulate"` // micro-batches of an update
-	Rates           [2]float64 `json:"learning_rates"`
-	Warmup          int        `json:"warmup_steps"`
-	Clip            float64    `json:"clip"` // largest gradient norm; 0 does not clip
-	Dropout         float64    `json:"dropout"`
-	MaxSourceLength int        `json:"max_source_length"` // tokens, the end token included
-	MaxTargetLength int        `json:"max_target_length"`
-	Shuffle         bool       `json:"shuffle"`
-	Seed            uint64     `json:"seed"`
-	Schedule        Schedule   `json:"schedule,omitempty"`       // linear, if empty
-	Cooldown        int        `json:"cooldown_steps,omitempty"` // of InverseSqrt
+	Steps      int `json:"steps"`
+	Batch      int `json:"batch_size"` // rows of a micro-batch
+	Accumulate int `json:"accumulate"` // micro-batches of an update
+	// Rates are the highest learning rate of each group of parameters.
+	Rates           map[string]float64 `json:"learning_rates"`
+	Warmup          int                `json:"warmup_steps"`
+	Clip            float64            `json:"clip"` // largest gradient norm; 0 does not clip
+	Dropout         float64            `json:"dropout"`
+	MaxSourceLength int                `json:"max_source_length"` // tokens, the end token included
+	MaxTargetLength int                `json:"max_target_length"`
+	Shuffle         bool               `json:"shuffle"`
+	Seed            uint64             `json:"seed"`
+	Schedule        Schedule           `json:"schedule,omitempty"`       // linear, if empty
+	Cooldown        int                `json:"cooldown_steps,omitempty"` // of InverseSqrt
 }
 
 // Schedule says how the learning rates change over a run.
@@ -45,12 +45,12 @@ const (
 
 // StepRecord is what is known of one update once the device has done it.
 type StepRecord struct {
-	Step     int        `json:"step"` // from 1
-	Loss     float64    `json:"loss"` // mean over the update's target tokens
-	GradNorm float64    `json:"grad_norm"`
-	Rates    [2]float64 `json:"-"`
-	Tokens   int        `json:"tokens"`  // source and target tokens of the update
-	Seconds  float64    `json:"seconds"` // since training began, earlier runs of it included
+	Step     int                `json:"step"` // from 1
+	Loss     float64            `json:"loss"` // mean over the update's target tokens
+	GradNorm float64            `json:"grad_norm"`
+	Rates    map[string]float64 `json:"-"`       // of each group of parameters
+	Tokens   int                `json:"tokens"`  // source and target tokens of the update
+	Seconds  float64            `json:"seconds"` // since training began, earlier runs of it included
 	// Norms are the norms of the gradients of each of the method's Params, where
 	// the trainer is asked for them.
 	Norms []float64 `json:"-"`
@@ -82,8 +82,8 @@ type Trainer struct {
 	Norms bool
 
 	e        *tensor.Engine
-	m        *t5.Model
-	method   dept.Method
+	m        *nn.Model
+	method   *dept.Method
 	examples data.Examples
 	o        Options
 	sampler  *Sampler
@@ -110,7 +110,7 @@ type pendingRecord struct {
 
 // NewTrainer plans a run. It checks that the largest batch that the options
 // allow fits the device, and takes its memory, so that none is taken later.
-func NewTrainer(ctx context.Context, e *tensor.Engine, m *t5.Model, method dept.Method, examples data.Examples, o Options) (*Trainer, error) {
+func NewTrainer(ctx context.Context, e *tensor.Engine, m *nn.Model, method *dept.Method, examples data.Examples, o Options) (*Trainer, error) {
 	t := &Trainer{e: e, m: m, method: method, examples: examples, o: o, programs: map[shape]*trainProgram{}}
 	plan, err := Check(e, m, method, o)
 	if err != nil {
@@ -129,9 +129,9 @@ func NewTrainer(ctx context.Context, e *tensor.Engine, m *t5.Model, method dept.
 
 // Check plans the largest batch that the options allow, without taking
 // memory, and reports a limit of the device that it does not fit.
-func Check(e *tensor.Engine, m *t5.Model, method dept.Method, o Options) (tensor.Plan, error) {
+func Check(e *tensor.Engine, m *nn.Model, method *dept.Method, o Options) (tensor.Plan, error) {
 	largest := shape{o.Batch, o.MaxSourceLength, o.MaxTargetLength}
-	total, err := e.NewArray("loss", shaders.F32, 1)
+	total, err := e.NewArray("loss", tensor.F32, 1)
 	if err != nil {
 		return tensor.Plan{}, err
 	}
@@ -149,15 +149,14 @@ func Check(e *tensor.Engine, m *t5.Model, method dept.Method, o Options) (tensor
 }
 
 // recordTraining records forward and backward of a batch.
-func recordTraining(e *tensor.Engine, m *t5.Model, method dept.Method, s shape, dropout float64, total *tensor.Array) (*tensor.Graph, *inputs, error) {
-	_, full := method.(*dept.Full)
-	in, err := newInputs(e, m.Config, s, method.PromptLength(), full)
+func recordTraining(e *tensor.Engine, m *nn.Model, method *dept.Method, s shape, dropout float64, total *tensor.Array) (*tensor.Graph, *inputs, error) {
+	in, err := newInputs(e, m.Description, s, method.PromptLength(), method.Hooks.Ahead, len(m.Trainable()) > 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	g := e.NewGraph()
-	p := m.NewPass(g, float32(dropout))
-	in.forward(p, method, total)
+	p := m.NewTrainingPass(g, method.Hooks, float32(dropout))
+	in.forward(p, total)
 	g.Backward()
 	if p.Err() != nil {
 		in.release()
@@ -218,7 +217,7 @@ func (t *Trainer) prepare(i int) (u update) {
 		for _, row := range rows[start:min(start+t.o.Batch, len(rows))] {
 			x, err := t.examples.Example(row)
 			if err == nil {
-				err = checkIDs(t.m.Config, x)
+				err = checkIDs(t.m.Vocabulary, x)
 			}
 			if err != nil {
 				u.err = err
@@ -237,12 +236,16 @@ func (t *Trainer) prepare(i int) (u update) {
 }
 
 // rates are the learning rates of update i, counted from 0.
-func (t *Trainer) rates(i int) (rates [2]float64) {
+func (t *Trainer) rates(i int) map[string]float64 {
 	f := LinearSchedule(i, t.o.Warmup, t.o.Steps)
 	if t.o.Schedule == InverseSqrt {
 		f = InverseSqrtSchedule(i, t.o.Warmup, t.o.Cooldown, t.o.Steps)
 	}
-	return [2]float64{t.o.Rates[0] * f, t.o.Rates[1] * f}
+	rates := map[string]float64{}
+	for group, rate := range t.o.Rates {
+		rates[group] = rate * f
+	}
+	return rates
 }
 
 // Step submits one update. Its record arrives through OnRecord up to two steps
@@ -304,38 +307,11 @@ func (t *Trainer) update(ctx context.Context, run func(...*tensor.Program) error
 	if u.err != nil {
 		return fmt.Errorf("step %d: %w", t.step+1, u.err)
 	}
-	i := t.step
-	rates := t.rates(i)
-	correction := math.Sqrt(1-math.Pow(tensor.Beta2, float64(i+1))) / (1 - math.Pow(tensor.Beta1, float64(i+1)))
-	step := shaders.Step{
-		Slot:      uint32(i % tensor.RingSlots),
-		LossScale: float32(1 / float64(u.target)),
-		Clip:      float32(t.o.Clip),
+	rates := t.rates(t.step)
+	if err := t.submit(ctx, u, rates, run); err != nil {
+		return fmt.Errorf("step %d: %w", t.step+1, err)
 	}
-	if err := t.adam.SetRates([]float32{float32(rates[0] * correction), float32(rates[1] * correction)}); err != nil {
-		return err
-	}
-	for k, micro := range u.micro {
-		p, err := t.program(ctx, bucketOf(micro, t.o.Batch, t.o.MaxSourceLength, t.o.MaxTargetLength))
-		if err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
-		}
-		if err := p.in.write(micro); err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
-		}
-		step.Key = shaders.Key(t.o.Seed, i, k)
-		if err := t.e.SetStep(step); err != nil {
-			return err
-		}
-		programs := []*tensor.Program{p.grad}
-		if k == len(u.micro)-1 {
-			programs = append(programs, t.adam.Program())
-		}
-		if err := run(programs...); err != nil {
-			return fmt.Errorf("step %d: %w", i+1, err)
-		}
-	}
-	wait, err := t.adam.ReadLater(i % tensor.RingSlots)
+	wait, err := t.adam.ReadLater(t.step % tensor.RingSlots)
 	if err != nil {
 		return err
 	}
@@ -348,6 +324,42 @@ func (t *Trainer) update(ctx context.Context, run func(...*tensor.Program) error
 	t.step++
 	t.pending = append(t.pending, pendingRecord{StepRecord{Step: t.step, Rates: rates, Tokens: u.source + u.target}, wait, norms})
 	return t.drain(ctx, recordLag)
+}
+
+// submit runs the gradients of an update's micro-batches and, with the last of them,
+// the optimiser.
+func (t *Trainer) submit(ctx context.Context, u update, rates map[string]float64, run func(...*tensor.Program) error) error {
+	i := t.step
+	correction := math.Sqrt(1-math.Pow(tensor.Beta2, float64(i+1))) / (1 - math.Pow(tensor.Beta1, float64(i+1)))
+	if err := t.adam.SetRates(rates, correction); err != nil {
+		return err
+	}
+	step := tensor.Step{
+		Slot:      uint32(i % tensor.RingSlots),
+		LossScale: float32(1 / float64(u.target)),
+		Clip:      float32(t.o.Clip),
+	}
+	for k, micro := range u.micro {
+		p, err := t.program(ctx, bucketOf(micro, t.o.Batch, t.o.MaxSourceLength, t.o.MaxTargetLength))
+		if err != nil {
+			return err
+		}
+		if err := p.in.write(micro); err != nil {
+			return err
+		}
+		step.Key = tensor.Key(t.o.Seed, i, k)
+		if err := t.e.SetStep(step); err != nil {
+			return err
+		}
+		programs := []*tensor.Program{p.grad}
+		if k == len(u.micro)-1 {
+			programs = append(programs, t.adam.Program())
+		}
+		if err := run(programs...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Flush waits for the records of everything submitted.

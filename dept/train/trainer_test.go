@@ -2,6 +2,7 @@ package train
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -20,7 +22,8 @@ import (
 // bench is a small real model with an adapter on a fresh engine.
 type bench struct {
 	e       *tensor.Engine
-	m       *t5.Model
+	ck      *t5.Checkpoint
+	m       *nn.Model
 	adapter *dept.Adapter
 	rows    rowsOfIDs
 }
@@ -30,14 +33,14 @@ func newBench(t *testing.T, name string) bench {
 	require.NoError(t, err)
 	t.Cleanup(e.Release)
 	g := loadGolden(t, filepath.Join("testdata", "golden", name), 1)
-	m, err := t5.LoadModel(context.Background(), e, g.ck, false)
+	m, err := t5.Load(context.Background(), e, g.ck, false)
 	require.NoError(t, err)
 	t.Cleanup(m.Release)
-	return bench{e, m, g.adapter, g.examples()}
+	return bench{e, g.ck, m, g.adapter, g.examples()}
 }
 
-func (b bench) prompt(t *testing.T, a *dept.Adapter) *dept.Prompt {
-	p, err := dept.NewPrompt(b.e, a, true)
+func (b bench) prompt(t *testing.T, a *dept.Adapter) *dept.Method {
+	p, err := dept.New(b.m, a, true)
 	require.NoError(t, err)
 	t.Cleanup(p.Release)
 	return p
@@ -67,7 +70,7 @@ func (b bench) train(t *testing.T, a *dept.Adapter, rows rowsOfIDs, o Options) (
 }
 
 var smallRun = Options{
-	Steps: 6, Batch: 2, Accumulate: 1, Rates: [2]float64{0.3, 5e-3}, Clip: 1, Warmup: 1,
+	Steps: 6, Batch: 2, Accumulate: 1, Rates: map[string]float64{dept.GroupPrompt: 0.3, dept.GroupLowRank: 5e-3}, Clip: 1, Warmup: 1,
 	MaxSourceLength: 32, MaxTargetLength: 8, Seed: 42, Shuffle: true,
 }
 
@@ -96,15 +99,14 @@ func TestFrozenBackboneCostsNoWeightGradient(t *testing.T) {
 			return n
 		}
 		assert.Zero(t, count(program.Calls(), "weight_grad"), name)
-		c := b.m.Config
 		// Backward through the encoder: qkv, o, wi and wo of each block once.
 		products := 0
 		for _, call := range program.Section("encoder.grad").Calls() {
-			if strings.HasSuffix(call, ".weight.input_grad") && !strings.Contains(call, "layer_norm") {
+			if strings.HasSuffix(call, ".input_grad") && !strings.Contains(call, "layer_norm") {
 				products++
 			}
 		}
-		assert.Equal(t, 4*c.NumLayers, products, name)
+		assert.Equal(t, 4*len(b.m.Encoder.Blocks), products, name)
 		adam, err := b.e.NewAdamW(context.Background(), p.Params())
 		require.NoError(t, err)
 		defer adam.Release()
@@ -128,8 +130,8 @@ func TestAccumulatingEqualsALargeBatch(t *testing.T) {
 		assert.Equal(t, wantRecords[i].Tokens, gotRecords[i].Tokens)
 	}
 	// Adam divides by √v, which magnifies the rounding of small gradients.
-	assert.LessOrEqual(t, nmse(got.P, want.P), 1e-9)
-	assert.LessOrEqual(t, nmse(got.B, want.B), 1e-9)
+	assert.LessOrEqual(t, nmse(got.Values(dept.TensorP), want.Values(dept.TensorP)), 1e-9)
+	assert.LessOrEqual(t, nmse(got.Values(dept.TensorB), want.Values(dept.TensorB)), 1e-9)
 }
 
 // Padding to a bucket is masked and changes nothing but the order of sums.
@@ -149,9 +151,15 @@ func TestPaddingChangesNothing(t *testing.T) {
 func TestStepZeroIsPromptTuning(t *testing.T) {
 	b := newBench(t, "relu-tied")
 	lowRank := *b.adapter
-	lowRank.B = make([]float32, len(b.adapter.B))
-	pt := *b.adapter
-	pt.Config.Rank, pt.Config.LoraAlpha, pt.A, pt.B = 0, 0, nil, nil
+	lowRank.Tensors = slices.Clone(lowRank.Tensors)
+	for i, x := range lowRank.Tensors {
+		if x.Name == dept.TensorB {
+			lowRank.Tensors[i].Values = make([]float32, len(x.Values))
+		}
+	}
+	config := *b.adapter.Config.(*dept.PromptConfig)
+	config.Rank, config.LoraAlpha = 0, 0
+	pt := dept.Adapter{Config: &config, Tensors: b.adapter.Tensors[:1]}
 	one := smallRun
 	one.Steps, one.Dropout = 1, 0.1
 	a, _ := b.train(t, &lowRank, b.rows, one)
@@ -159,49 +167,90 @@ func TestStepZeroIsPromptTuning(t *testing.T) {
 	assert.Equal(t, p[0].Loss, a[0].Loss)
 }
 
-// The same seed gives the same bits, and stopping, saving and resuming changes
-// nothing, dropout and shuffling included.
+// everyMethod is each row of the table of methods with its own dropout, where it has
+// one, and again with all its switches on, where it has some.
+func everyMethod() (cases []methodCase) {
+	for _, k := range dept.Kinds {
+		plain, switched := dept.Values{}, dept.Values{}
+		for _, s := range k.Settings {
+			switch s.Default.(type) {
+			case int:
+				plain[s.Name] = 3 // a rank, or a length
+			case bool:
+				switched[s.Name] = true
+			}
+			if strings.HasSuffix(s.Name, "dropout") {
+				plain[s.Name] = 0.2
+			}
+		}
+		cases = append(cases, methodCase{k.Name, k, plain})
+		if len(switched) > 0 {
+			maps.Copy(switched, plain)
+			cases = append(cases, methodCase{k.Name + " with its switches", k, switched})
+		}
+	}
+	return cases
+}
+
+// For every method, stopping, saving and resuming changes no bit of what a run makes,
+// dropout and shuffling included; and so the same seed gives the same bits.
 func TestResumeIsExact(t *testing.T) {
 	ctx := context.Background()
 	b := newBench(t, "relu-tied")
-	o := smallRun
-	o.Dropout, o.Accumulate = 0.1, 2
 	rows := slices.Concat(b.rows, b.rows, b.rows)
-	wantRecords, want := b.train(t, b.adapter, rows, o)
-	againRecords, again := b.train(t, b.adapter, rows, o)
-	require.Equal(t, want, again)
-	require.Equal(t, wantRecords, againRecords)
+	for _, c := range everyMethod() {
+		t.Run(c.name, func(t *testing.T) {
+			o := smallRun
+			o.Steps, o.Dropout, o.Accumulate, o.Rates = 4, 0.1, 2, c.kind.Rates(c.kind.Defaults())
+			state := filepath.Join(t.TempDir(), StateFile)
+			// run goes from step first to step last, and returns the records of these and
+			// what decides how training goes on.
+			run := func(first, last int) (records []StepRecord, arrays [][]float32) {
+				m, method := b.begin(t, c)
+				trainer, err := NewTrainer(ctx, b.e, m, method, rows, o)
+				require.NoError(t, err)
+				defer trainer.Release()
+				trainer.OnRecord = func(r StepRecord) error {
+					r.Seconds = 0
+					records = append(records, r)
+					return nil
+				}
+				if first > 0 {
+					_, err := trainer.restore(state)
+					require.NoError(t, err)
+				}
+				require.Equal(t, first, trainer.Done())
+				for trainer.Done() < last {
+					require.NoError(t, trainer.Step(ctx))
+				}
+				require.NoError(t, trainer.save(ctx, state, progress{}))
+				for _, a := range trainer.arrays() {
+					x, err := a.ReadFloats(ctx)
+					require.NoError(t, err)
+					arrays = append(arrays, x)
+				}
+				return records, arrays
+			}
+			wantRecords, want := run(0, 4)
+			assert.Positive(t, wantRecords[3].GradNorm)
+			run(0, 2)
+			records, got := run(2, 4)
+			assert.Equal(t, want, got)
+			assert.Equal(t, wantRecords[2:], records)
+		})
+	}
+}
 
-	state := filepath.Join(t.TempDir(), StateFile)
-	p := b.prompt(t, b.adapter)
-	first, err := NewTrainer(ctx, b.e, b.m, p, rows, o)
-	require.NoError(t, err)
-	for range o.Steps / 2 {
-		require.NoError(t, first.Step(ctx))
+// begin is a method as training starts it, on a model of its own where it trains the
+// model's weights.
+func (b bench) begin(t *testing.T, c methodCase) (*nn.Model, *dept.Method) {
+	if !c.kind.Checkpoints() {
+		return b.m, b.prompt(t, c.start(t, b.ck, 32, nil))
 	}
-	require.NoError(t, first.save(ctx, state, progress{}))
-	first.Release()
-
-	p = b.prompt(t, b.adapter)
-	second, err := NewTrainer(ctx, b.e, b.m, p, rows, o)
+	m, err := t5.Load(context.Background(), b.e, b.ck, true)
 	require.NoError(t, err)
-	defer second.Release()
-	_, err = second.restore(state)
-	require.NoError(t, err)
-	var records []StepRecord
-	second.OnRecord = func(r StepRecord) error {
-		r.Seconds = 0
-		records = append(records, r)
-		return nil
-	}
-	for second.Done() < o.Steps {
-		require.NoError(t, second.Step(ctx))
-	}
-	require.NoError(t, second.Flush(ctx))
-	got, err := p.Adapter(ctx)
-	require.NoError(t, err)
-	assert.Equal(t, want, got)
-	assert.Equal(t, wantRecords[o.Steps/2:], records)
+	t.Cleanup(m.Release)
+	return m, dept.NewFull(m)
 }
 
 // A loss that is not finite stops training, names the step, and leaves the
@@ -210,7 +259,7 @@ func TestNotFinite(t *testing.T) {
 	ctx := context.Background()
 	b := newBench(t, "relu-tied")
 	o := smallRun
-	o.Rates, o.Clip = [2]float64{1e37, 1e37}, 0 // A·B overflows after the first step with a rate
+	o.Rates, o.Clip = map[string]float64{dept.GroupPrompt: 1e37, dept.GroupLowRank: 1e37}, 0 // A·B overflows after the first step with a rate
 	o.Steps = 6
 	p := b.prompt(t, b.adapter)
 	trainer, err := NewTrainer(ctx, b.e, b.m, p, b.rows, o)
@@ -254,14 +303,14 @@ func TestBeams(t *testing.T) {
 	b := newBench(t, "gated-untied")
 	p := b.prompt(t, b.adapter)
 	s := shape{rows: 2, source: 17, target: 8}
-	in, err := newInputs(b.e, b.m.Config, s, p.PromptLength(), false)
+	in, err := newInputs(b.e, b.m.Description, s, p.PromptLength(), p.Hooks.Ahead, false)
 	require.NoError(t, err)
 	defer in.release()
 	generate := func(beams int) [][]int32 {
 		require.NoError(t, in.write(b.rows))
-		gen, err := b.m.NewGenerator(ctx, t5.GeneratorOptions{
-			Batch: s.rows, Keys: p.PromptLength() + s.source, Beams: beams, New: 6, Source: in.spans.source,
-			Embed: func(pass *t5.Pass) *tensor.Value { return p.Embed(pass, in.source.use(pass.Graph())) },
+		gen, err := b.m.NewGenerator(ctx, nn.GeneratorOptions{
+			Batch: s.rows, Keys: p.PromptLength() + s.source, Beams: beams, New: 6,
+			Hooks: p.Hooks, Text: in.source, Spans: in.spans, Passage: in.passage,
 		})
 		require.NoError(t, err)
 		defer gen.Release()
@@ -279,7 +328,7 @@ func TestBeams(t *testing.T) {
 		require.NoError(t, err)
 		defer total.Release()
 		g := b.e.NewGraph()
-		nll := g.Keep(in.forward(b.m.NewPass(g, 0), p, total))
+		nll := g.Keep(in.forward(b.m.NewPass(g, p.Hooks), total))
 		program, err := g.Compile(ctx)
 		require.NoError(t, err)
 		defer program.Release()

@@ -1,0 +1,152 @@
+package dept
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/nn"
+	"github.com/go-dept/dept/t5"
+)
+
+func describe(t *testing.T, config string) nn.Description {
+	c, err := t5.ParseConfig([]byte(`{"model_type": "t5", "vocab_size": 100, ` + config + `}`))
+	require.NoError(t, err)
+	return c.Describe()
+}
+
+// sizes of T5s as they are published, without their vocabularies.
+var sizes = map[string]string{
+	"t5-small":   `"d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6`,
+	"t5-base":    `"d_model": 768, "d_kv": 64, "d_ff": 3072, "num_heads": 12, "num_layers": 12`,
+	"t5-large":   `"d_model": 1024, "d_kv": 64, "d_ff": 4096, "num_heads": 16, "num_layers": 24`,
+	"v1_1-small": `"d_model": 512, "d_kv": 64, "d_ff": 1024, "num_heads": 6, "num_layers": 8, "feed_forward_proj": "gated-gelu"`,
+	"v1_1-base":  `"d_model": 768, "d_kv": 64, "d_ff": 2048, "num_heads": 12, "num_layers": 12, "feed_forward_proj": "gated-gelu"`,
+}
+
+// The numbers of parameters are those that the methods' papers and PEFT give.
+func TestParameterCounts(t *testing.T) {
+	for model, want := range map[string][2]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo
+		"t5-small":   {294_912, 43_008},
+		"t5-base":    {884_736, 129_024},
+		"t5-large":   {2_359_296, 344_064},
+		"v1_1-small": {344_064, 34_816},
+		"v1_1-base":  {884_736, 104_448},
+	} {
+		d := describe(t, sizes[model])
+		for i, k := range []*Kind{&LoRA, &IA3} {
+			c, advice, err := k.Configure(k.Defaults(), 256, d)
+			require.NoError(t, err)
+			assert.Empty(t, advice)
+			list, err := c.Tensors(d)
+			require.NoError(t, err)
+			assert.Equal(t, want[i], count(list), "%s on %s", k.Name, model)
+		}
+	}
+}
+
+// Every method's defaults are within its own bounds, its settings read back from a
+// Config what was asked for, and its file opens as the same adapter.
+func TestKinds(t *testing.T) {
+	d := describe(t, `"d_model": 12, "d_kv": 5, "d_ff": 9, "num_heads": 3, "num_layers": 2, "feed_forward_proj": "gated-gelu"`)
+	wider := describe(t, `"d_model": 14, "d_kv": 6, "d_ff": 11, "num_heads": 3, "num_layers": 2, "feed_forward_proj": "gated-gelu"`)
+	for _, k := range Kinds {
+		v := k.Defaults()
+		require.NoError(t, k.Check(v), k.Name)
+		assert.NotEmpty(t, k.Rates(v), k.Name)
+		found, err := Lookup(k.Name)
+		require.NoError(t, err)
+		assert.Same(t, k, found)
+		if k.Checkpoints() {
+			continue
+		}
+		if _, ok := v["rank"]; ok {
+			v["rank"] = 3
+		}
+		c, _, err := k.Configure(v, 10, d)
+		require.NoError(t, err, k.Name)
+		assert.Same(t, k, c.Kind())
+		for _, s := range k.Settings {
+			if s.Of != nil {
+				want := v[s.Name]
+				if names, ok := want.([]string); ok {
+					want = strings.Join(names, ", ")
+				}
+				assert.Equal(t, want, s.Of(c), "%s of %s", s.Name, k.Name)
+			}
+		}
+		list, err := c.Tensors(d)
+		require.NoError(t, err)
+		a := &Adapter{Config: c, Base: Base{"m", "f"}, Tensors: list}
+		for i := range a.Tensors {
+			a.Tensors[i].Values = uniform(rand.New(rand.NewPCG(1, uint64(i))), list[i].len(), 1)
+		}
+		files, err := a.Files()
+		require.NoError(t, err)
+		back, err := ParseAdapter(files)
+		require.NoError(t, err, k.Name)
+		assert.Equal(t, c.Describe(), back.Config.Describe())
+		assert.Equal(t, c.MaxSource(), back.Config.MaxSource())
+		assert.Equal(t, a.Base, back.Base)
+		require.Len(t, back.Tensors, len(a.Tensors), k.Name)
+		for i, want := range a.Tensors {
+			assert.Equal(t, want.Values, back.Values(want.Name), "%s %d", want.Name, i)
+		}
+		require.NoError(t, back.Fits(d), k.Name)
+		assert.ErrorContains(t, back.Fits(wider), "give the model it was trained on")
+		var keys map[string]any
+		require.NoError(t, json.Unmarshal(files[AdapterConfigFile], &keys))
+		assert.Equal(t, k.Peft, keys["peft_type"])
+	}
+	_, err := Lookup("lohra")
+	assert.EqualError(t, err, `there is no method "lohra": there are dept, pt, lora, ia3, full`)
+}
+
+// What a configuration of somebody else's asks for and is not supported is refused
+// by name.
+func TestForeignConfigs(t *testing.T) {
+	for want, config := range map[string]string{
+		`rank_pattern is {"q":4}, which is not supported`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":4}}`,
+		`modules_to_save is ["lm_head"]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "modules_to_save": ["lm_head"]}`,
+		`init_lora_weights is "pissa"`:                    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "init_lora_weights": "pissa"}`,
+		`bias is "all"`:                                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "bias": "all"}`,
+		`target_modules is empty`:                         `{"peft_type": "IA3"}`,
+		`r is 0`:                                          `{"peft_type": "LORA", "r": 0, "target_modules": ["q"]}`,
+		`neither a list of names nor`:                     `{"peft_type": "LORA", "r": 2, "target_modules": 7}`,
+	} {
+		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestTargets(t *testing.T) {
+	d := describe(t, sizes["v1_1-small"])
+	for _, c := range []struct {
+		Targets
+		want int
+	}{
+		{Targets{Names: []string{"q"}}, 24},
+		{Targets{Names: []string{"SelfAttention.q"}}, 16},
+		{Targets{Names: []string{"wi_0", "wo"}}, 32},
+		{Targets{Names: []string{"encoder.block.3.layer.1.DenseReluDense.wo"}}, 1},
+		{Targets{Pattern: `decoder\..*\.(k|v)`}, 32},
+	} {
+		sites, err := c.sites(d)
+		require.NoError(t, err)
+		assert.Len(t, sites, c.want, fmt.Sprint(c.Targets))
+	}
+	_, err := Targets{Names: []string{"q", "query"}}.sites(d)
+	assert.EqualError(t, err, "no module of the model is named query: there are q, k, v, o, wi_0, wi_1, wo")
+	_, err = Targets{Pattern: "q"}.sites(d)
+	assert.ErrorContains(t, err, "matches no module")
+	_, err = Targets{Pattern: "("}.sites(d)
+	assert.ErrorContains(t, err, "regular expression")
+	c := IA3Config{Targets: Targets{Names: []string{"wi_0"}}, FeedForward: Targets{Names: []string{"wi_0"}}}
+	_, err = c.Tensors(d)
+	assert.ErrorContains(t, err, "cannot be multiplied for one of them")
+}

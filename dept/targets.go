@@ -1,0 +1,155 @@
+package dept
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/go-dept/dept/nn"
+)
+
+// Targets chooses modules of a model as PEFT does: by a list of names, each a
+// module's whole path or its end behind a dot, or by one regular expression that
+// matches whole paths.
+type Targets struct {
+	Names   []string
+	Pattern string
+}
+
+func (t Targets) String() string {
+	if t.Pattern != "" {
+		return t.Pattern
+	}
+	return strings.Join(t.Names, ", ")
+}
+
+// MarshalJSON writes the list, or the expression as a string.
+func (t Targets) MarshalJSON() ([]byte, error) {
+	if t.Pattern != "" {
+		return json.Marshal(t.Pattern)
+	}
+	return json.Marshal(append([]string{}, t.Names...))
+}
+
+// UnmarshalJSON reads either.
+func (t *Targets) UnmarshalJSON(data []byte) error {
+	*t = Targets{}
+	if json.Unmarshal(data, &t.Pattern) == nil {
+		return nil
+	}
+	if err := json.Unmarshal(data, &t.Names); err != nil {
+		return fmt.Errorf("%s is neither a list of names nor a regular expression", data)
+	}
+	slices.Sort(t.Names) // PEFT keeps a set and writes it in any order
+	return nil
+}
+
+// sites are those of a model that the targets choose. A name that chooses none is
+// an error.
+func (t Targets) sites(d nn.Description) ([]nn.Site, error) {
+	all := d.Sites()
+	if t.Pattern != "" {
+		whole, err := regexp.Compile("^(?:" + t.Pattern + ")$")
+		if err != nil {
+			return nil, fmt.Errorf("the targets' regular expression: %w", err)
+		}
+		chosen := slices.DeleteFunc(all, func(s nn.Site) bool { return !whole.MatchString(s.Module) })
+		if len(chosen) == 0 {
+			return nil, fmt.Errorf("the targets' regular expression %q matches no module of the model, such as %s", t.Pattern, d.Sites()[0].Module)
+		}
+		return chosen, nil
+	}
+	for _, name := range t.Names {
+		if !slices.ContainsFunc(all, func(s nn.Site) bool { return named(s, name) }) {
+			return nil, fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(d), ", "))
+		}
+	}
+	return slices.DeleteFunc(all, func(s nn.Site) bool { return !t.has(s) }), nil
+}
+
+// has says whether a list of names chooses a site.
+func (t Targets) has(s nn.Site) bool {
+	return slices.ContainsFunc(t.Names, func(name string) bool { return named(s, name) })
+}
+
+func named(s nn.Site, name string) bool {
+	return s.Module == name || strings.HasSuffix(s.Module, "."+name)
+}
+
+// moduleNames lists the last parts of the modules' paths.
+func moduleNames(d nn.Description) []string {
+	var names []string
+	for _, s := range d.Sites() {
+		if name := s.Module[strings.LastIndexByte(s.Module, '.')+1:]; !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// moduleKey begins the names of PEFT's tensors.
+const moduleKey = "base_model.model."
+
+// tensorName is the name of a site's tensor in PEFT's files.
+func tensorName(s nn.Site, part string) string { return moduleKey + s.Module + "." + part }
+
+// refuseKeys reports the first of the keys of an adapter_config.json that asks for
+// something: a value other than null, false, 0, "" and empty lists. What each means
+// is in PEFT's documentation; an adapter read without it would answer otherwise.
+func refuseKeys(config []byte, keys ...string) error {
+	var file map[string]json.RawMessage
+	if err := json.Unmarshal(config, &file); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		switch value := string(file[key]); value {
+		case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
+		default:
+			return fmt.Errorf("%s is %s, which is not supported: without it the adapter would answer otherwise", key, value)
+		}
+	}
+	return nil
+}
+
+// takeModules picks out of a file what belongs to modules: for each module all of
+// the parts, in the order of the modules' names in the file, with shapes that fit
+// says are right.
+func takeModules(file []Tensor, parts []string, fit func(part string, shape []int) error) ([]Tensor, error) {
+	var modules []string
+	byName := map[string]Tensor{}
+	for _, t := range file {
+		module, part := splitTensorName(t.Name, parts)
+		if part == "" {
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
+		}
+		if err := fit(part, t.Shape); err != nil {
+			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
+		}
+		byName[t.Name] = t
+		if !slices.Contains(modules, module) {
+			modules = append(modules, module)
+		}
+	}
+	var took []Tensor
+	for _, module := range modules {
+		for _, part := range parts {
+			t, ok := byName[module+"."+part]
+			if !ok {
+				return nil, fmt.Errorf("tensor %s.%s is missing", module, part)
+			}
+			took = append(took, t)
+		}
+	}
+	return took, nil
+}
+
+func splitTensorName(name string, parts []string) (module, part string) {
+	for _, p := range parts {
+		if m, ok := strings.CutSuffix(name, "."+p); ok && strings.HasPrefix(m, moduleKey) {
+			return m, p
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,129 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/internal/reference"
+	"github.com/go-dept/dept/safetensors"
+	"github.com/go-dept/dept/t5"
+)
+
+// interopRow is a text with what PEFT made of it in float64.
+type interopRow struct {
+	Source     []int32   `json:"source_ids"`
+	Target     []int32   `json:"target_ids"`
+	Loss       float64   `json:"loss"`
+	NLL        []float32 `json:"nll"`
+	LastLogits []float32 `json:"last_logits"` // the first ones at the last position
+	Greedy     []int32   `json:"greedy"`
+}
+
+// Adapters that PEFT has trained, and the model alone, answer as PEFT says.
+func TestAdaptersOfPEFT(t *testing.T) {
+	dir, ok := reference.Path(t, "cases", "interop-adapters")
+	if !ok {
+		return
+	}
+	ctx, e := context.Background(), sharedEngine(t)
+	g := golden{slack: slackOf(e)}
+	ck, err := t5.OpenCheckpoint(filepath.Join(dir, "base"))
+	require.NoError(t, err)
+	defer ck.Close()
+	m, err := t5.Load(ctx, e, ck, false)
+	require.NoError(t, err)
+	defer m.Release()
+	for _, name := range []string{"base", "lora", "lora-rslora", "lora-dora", "ia3"} {
+		t.Run(name, func(t *testing.T) {
+			method := dept.AsIs()
+			if name != "base" {
+				a, err := dept.ReadAdapter(filepath.Join(dir, name))
+				require.NoError(t, err)
+				method, err = dept.New(m, a, false)
+				require.NoError(t, err)
+				defer method.Release()
+			}
+			raw, err := os.ReadFile(filepath.Join(dir, name, "expect.json"))
+			require.NoError(t, err)
+			var want struct{ Rows []interopRow }
+			require.NoError(t, json.Unmarshal(raw, &want))
+			predictor := NewPredictor(e, m, nil, method, PredictOptions{Batch: 1, MaxSourceLength: 32, MaxNewTokens: 8, Beams: 1})
+			defer predictor.Release()
+			for _, row := range want.Rows {
+				x := data.Example{Source: row.Source, Target: row.Target}
+				s := shape{1, len(x.Source), len(x.Target)}
+				loss, _, logits := runPass(t, e, m, method, rowsOfIDs{x}, s, nil)
+				assert.InEpsilon(t, row.Loss, loss, 1e-6)
+				losses, err := predictor.Losses(ctx, []data.Example{x})
+				require.NoError(t, err)
+				g.compare(t, "loss of each token", losses[0], row.NLL, 5e-12)
+				last := logits[(s.target-1)*m.Vocabulary:][:len(row.LastLogits)]
+				g.compare(t, "last logits", last, row.LastLogits, 5e-12)
+
+				gen, err := predictor.generatorFor(ctx, s)
+				require.NoError(t, err)
+				require.NoError(t, gen.in.write([]data.Example{x}))
+				tokens, err := gen.gen.Generate(ctx)
+				require.NoError(t, err)
+				answer := row.Greedy
+				if n := len(answer); answer[n-1] == int32(m.End) {
+					answer = answer[:n-1]
+				}
+				assert.Equal(t, answer, tokens[0])
+			}
+		})
+	}
+}
+
+// What PEFT wrote is what is written for it: the same tensors, and of the settings
+// those that PEFT knows, with its values.
+func TestAdaptersForPEFT(t *testing.T) {
+	dir, ok := reference.Path(t, "cases", "interop-adapters")
+	if !ok {
+		return
+	}
+	for _, name := range []string{"lora", "lora-rslora", "lora-dora", "ia3"} {
+		from, to := filepath.Join(dir, name), t.TempDir()
+		a, err := dept.ReadAdapter(from)
+		require.NoError(t, err)
+		require.NoError(t, a.Write(to))
+		var settings [2]map[string]any
+		var tensors [2]map[string][]float32
+		shapes := [2]map[string][]int{}
+		for i, dir := range []string{from, to} {
+			raw, err := os.ReadFile(filepath.Join(dir, dept.AdapterConfigFile))
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(raw, &settings[i]))
+			f, err := safetensors.Open(filepath.Join(dir, dept.AdapterWeightsFile))
+			require.NoError(t, err)
+			defer f.Close()
+			tensors[i], shapes[i] = map[string][]float32{}, map[string][]int{}
+			for _, info := range f.Tensors() {
+				shapes[i][info.Name] = info.Shape
+				tensors[i][info.Name], err = f.Float32(info.Name)
+				require.NoError(t, err)
+			}
+		}
+		assert.Equal(t, shapes[0], shapes[1], name)
+		assert.Equal(t, tensors[0], tensors[1], name)
+		for key, value := range settings[1] {
+			want, known := settings[0][key]
+			require.True(t, known, "%s: PEFT knows no %s", name, key)
+			if key == "target_modules" {
+				assert.ElementsMatch(t, want, value)
+				continue
+			}
+			assert.Equal(t, want, value, "%s: %s", name, key)
+		}
+	}
+	_, err := dept.ReadAdapter(filepath.Join(dir, "lora-patterns"))
+	assert.ErrorContains(t, err, "_pattern is ")
+}

@@ -1,0 +1,111 @@
+package train
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/go-dept/dept/dept"
+)
+
+// runFormat is the version of run.json that is written. The first had none.
+const runFormat = 2
+
+// Settings decide every number of a run on one device. They are what run.json
+// holds.
+type Settings struct {
+	Format    int         `json:"format"`
+	Method    string      `json:"method"` // a name in dept.Kinds
+	Task      string      `json:"task,omitempty"`
+	Train     Options     `json:"train"`
+	Adapter   dept.Config `json:"adapter"` // null where a checkpoint is trained
+	Start     string      `json:"start"`   // how the numbers start: an init rule or an adapter's fingerprint
+	EvalEvery int         `json:"eval_every"`
+	Model     string      `json:"model"` // fingerprints
+	Data      string      `json:"data"`
+	Dev       string      `json:"dev,omitempty"`
+}
+
+// sameSettings names the first setting in which a run differs from its run.json.
+func sameSettings(old []byte, now Settings) error {
+	var a, b map[string]any
+	if err := json.Unmarshal(old, &a); err != nil {
+		return fmt.Errorf("%s: %w", RunFile, err)
+	}
+	switch format, _ := a["format"].(float64); {
+	case format > runFormat:
+		return fmt.Errorf("%s has format %g, and this program knows those up to %d: go on with a newer one", RunFile, format, runFormat)
+	case format < runFormat:
+		if err := upgrade(a); err != nil {
+			return err
+		}
+	}
+	now.Format = runFormat
+	fresh, err := json.Marshal(now)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(fresh, &b); err != nil {
+		return err
+	}
+	return sameValues("", a, b)
+}
+
+// upgrade brings a run.json of format 1 into today's form. Its dropout was drawn by
+// numbers that the places no longer have, so that a run with dropout cannot go on
+// as it began.
+func upgrade(run map[string]any) error {
+	options, _ := run["train"].(map[string]any)
+	rates, _ := options["learning_rates"].([]any)
+	if len(rates) != 2 {
+		return fmt.Errorf("%s has neither a format nor the learning rates of format 1", RunFile)
+	}
+	if dropout, _ := options["dropout"].(float64); dropout > 0 {
+		return fmt.Errorf("%s has format 1, whose dropout drew other numbers than format %d does, so that this run (dropout %g) cannot go on exactly: "+
+			"begin another one from what it made with --init, in another folder", RunFile, runFormat, dropout)
+	}
+	run["format"] = float64(runFormat)
+	adapter, _ := run["adapter"].(map[string]any)
+	switch run["method"] {
+	case dept.Full.Name:
+		options["learning_rates"] = map[string]any{"": rates[0]}
+		run["adapter"] = nil
+		return nil
+	case dept.DePT.Name:
+		options["learning_rates"] = map[string]any{dept.GroupPrompt: rates[0], dept.GroupLowRank: rates[1]}
+	default:
+		options["learning_rates"] = map[string]any{dept.GroupPrompt: rates[0]}
+		delete(adapter, "max_length")
+	}
+	delete(adapter, "base_model_name_or_path")
+	delete(adapter, "base_model_fingerprint")
+	adapter["num_transformer_submodules"] = 1.
+	return nil
+}
+
+func sameValues(prefix string, a, b map[string]any) error {
+	keys := slices.Sorted(maps.Keys(a))
+	for k := range b {
+		if _, ok := a[k]; !ok {
+			keys = append(keys, k)
+		}
+	}
+	for _, k := range keys {
+		x, isMap := a[k].(map[string]any)
+		y, alsoMap := b[k].(map[string]any)
+		if isMap && alsoMap {
+			if err := sameValues(prefix+k+".", x, y); err != nil {
+				return err
+			}
+			continue
+		}
+		was, _ := json.Marshal(a[k])
+		is, _ := json.Marshal(b[k])
+		if !bytes.Equal(was, is) {
+			return fmt.Errorf("the run began with %s %s and this is %s: resume with the same settings and data, or begin anew with --overwrite", prefix+k, was, is)
+		}
+	}
+	return nil
+}
