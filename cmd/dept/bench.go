@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"math/rand/v2"
+	"maps"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -12,8 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/data"
-	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
@@ -26,6 +25,7 @@ const (
 	benchBudget = 100
 	benchPrompt = 40
 	benchTarget = 4
+	benchSource = 1 << 15 // the most tokens of a source
 )
 
 // benchShapes are products [m,k]·[n,k]ᵀ: a square one, and those of the blocks
@@ -46,30 +46,19 @@ type benchReport struct {
 	Source       int              `json:"source_length"`
 	Target       int              `json:"target_length"`
 	WeightsBytes int64            `json:"weights_bytes"`
-	DePT         *benchMethod     `json:"dept"`
-	PT           *benchMethod     `json:"pt"`
+	DePT         *benchPair       `json:"dept"`
+	PT           *benchPair       `json:"pt"`
 	StepRatio    float64          `json:"step_ratio"`  // DePT's time by PT's
 	BytesRatio   float64          `json:"bytes_ratio"` // DePT's peak by PT's, without the weights
+	Methods      []*benchMethod   `json:"methods"`     // all of the table
 	MatMul       []benchProduct   `json:"matmul"`
 }
 
-type benchMethod struct {
-	PromptLength int     `json:"prompt_length"`
-	Rank         int     `json:"rank"`
-	Parameters   int     `json:"parameters"`
-	StepMS       float64 `json:"step_ms"`
-	PeakBytes    int64   `json:"peak_bytes"`
-	OwnBytes     int64   `json:"peak_bytes_without_weights"`
-	// PartsMS are the parts of a step, each waited for.
-	PartsMS map[string]float64 `json:"parts_ms"`
-	// EncoderRatio is the time of the encoder's backward pass by its forward's.
-	EncoderRatio float64 `json:"encoder_backward_ratio"`
-
-	engine  *tensor.Engine
-	prompt  *dept.Prompt
-	trainer *train.Trainer
-	steps   []time.Duration
-	parts   map[string][]time.Duration
+// benchPair is one of the two prompts that are compared.
+type benchPair struct {
+	PromptLength int `json:"prompt_length"`
+	Rank         int `json:"rank"`
+	*benchMethod
 }
 
 type benchProduct struct {
@@ -88,14 +77,15 @@ func benchCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "bench",
-		Short: "Time DePT against prompt tuning, and matrix products against a naive kernel",
+		Short: "Time the methods, DePT against prompt tuning, and matrix products",
 		Long: `Time training steps of a random model of T5-small's size: DePT with a prompt of 40
-against prompt tuning with 100 vectors, at equally many parameters, in turns. Then
-time matrix products next to a naive kernel.`,
+against prompt tuning with 100 vectors, at equally many parameters, in turns; then
+the other methods at their defaults, in turns. Then time matrix products next to a
+naive kernel.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
-			if batch < 1 || source < 2 || steps < 1 || source > maxPositions {
-				return usagef("--batch-size and --steps must be at least 1, --source-length from 2 to %d", maxPositions)
+			if batch < 1 || source < 2 || steps < 1 || source > benchSource-benchBudget {
+				return usagef("--batch-size and --steps must be at least 1, --source-length from 2 to %d", benchSource-benchBudget)
 			}
 			r := &benchReport{Batch: batch, Source: source, Target: benchTarget}
 			if err := r.run(cmd, device, steps); err != nil {
@@ -132,7 +122,8 @@ func (r *benchReport) run(cmd *cobra.Command, device string, steps int) error {
 	return r.products(ctx, dev)
 }
 
-// methods times the two methods on one model.
+// methods times the methods of the table on one model, the two prompts before the
+// others.
 func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) error {
 	cfg, err := t5.ParseConfig([]byte(benchConfig))
 	if err != nil {
@@ -147,7 +138,7 @@ func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) 
 		return err
 	}
 	defer engine.Release()
-	model, err := t5.LoadModel(ctx, engine, ck, false)
+	model, err := t5.Load(ctx, engine, ck, false)
 	if err != nil {
 		return err
 	}
@@ -155,142 +146,54 @@ func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) 
 	r.WeightsBytes = model.Bytes()
 
 	rank := dept.RankForBudget(benchBudget, benchPrompt, r.Source, cfg.DModel)
-	r.DePT = &benchMethod{PromptLength: benchPrompt, Rank: rank}
-	r.PT = &benchMethod{PromptLength: benchBudget}
-	both := []*benchMethod{r.DePT, r.PT}
-	for _, b := range both {
-		defer b.release()
-		if err := b.prepare(ctx, dev, model, ck, r); err != nil {
+	r.DePT = &benchPair{benchPrompt, rank, newBenchMethod(&dept.DePT)}
+	r.PT = &benchPair{benchBudget, 0, newBenchMethod(&dept.PromptTuning)}
+	prompts := []*benchMethod{r.DePT.benchMethod, r.PT.benchMethod}
+	for i, length := range []int{benchPrompt, benchBudget} {
+		maps.Copy(prompts[i].values, dept.Values{"prompt-length": length, "rank": rank, "prompt-init": string(dept.InitRandom)})
+	}
+	r.Methods = slices.Clone(prompts)
+	for _, k := range dept.Kinds {
+		if k != prompts[0].kind && k != prompts[1].kind {
+			r.Methods = append(r.Methods, newBenchMethod(k))
+		}
+	}
+	for _, together := range [][]*benchMethod{prompts, r.Methods[len(prompts):]} {
+		if err := r.inTurns(ctx, dev, model, ck, together, steps); err != nil {
 			return err
 		}
-	}
-	// In turns, so that a machine that gets slower does so for both.
-	for i := range steps {
-		for _, b := range both {
-			if err := b.step(ctx); err != nil {
-				return err
-			}
-			if i >= 3 {
-				continue
-			}
-			if err := b.stepParts(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	for _, b := range both {
-		b.conclude()
 	}
 	r.StepRatio = r.DePT.StepMS / r.PT.StepMS
 	r.BytesRatio = float64(r.DePT.OwnBytes) / float64(r.PT.OwnBytes)
 	return nil
 }
 
-// benchRows are random tokens.
-type benchRows []data.Example
-
-func (r benchRows) Len() int { return len(r) }
-
-func (r benchRows) Example(i int) (data.Example, error) { return r[i], nil }
-
-// prepare makes a trainer on an engine of its own, whose memory is then the
-// method's, and warms it up with a step.
-func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *t5.Model, ck *t5.Checkpoint, r *benchReport) error {
-	before, _ := dev.Allocated()
-	c := dept.AdapterConfig{
-		PromptLength: b.PromptLength, Rank: b.Rank, MaxSourceLength: r.Source, Width: ck.Config.DModel, LoraAlpha: dept.DefaultLoraAlpha,
-	}
-	b.Parameters = c.Parameters()
-	adapter, err := dept.NewAdapter(c, dept.InitRandom, ck, nil, 1)
-	if err != nil {
-		return err
-	}
-	if b.engine, err = tensor.NewEngine(dev); err != nil {
-		return err
-	}
-	if b.prompt, err = dept.NewPrompt(b.engine, adapter, true); err != nil {
-		return err
-	}
-	random := rand.New(rand.NewPCG(1, 1))
-	rows := make(benchRows, r.Batch)
-	for i := range rows {
-		for range r.Source {
-			rows[i].Source = append(rows[i].Source, int32(random.IntN(ck.Config.VocabSize)))
-		}
-		for range r.Target {
-			rows[i].Target = append(rows[i].Target, int32(random.IntN(ck.Config.VocabSize)))
+// inTurns times methods in turns, so that a machine that gets slower does so for all
+// of them.
+func (r *benchReport) inTurns(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, methods []*benchMethod, steps int) error {
+	for _, b := range methods {
+		defer b.release()
+		if err := b.prepare(ctx, dev, model, ck, r); err != nil {
+			return fmt.Errorf("%s: %w", b.Name, err)
 		}
 	}
-	b.trainer, err = train.NewTrainer(ctx, b.engine, model, b.prompt, rows, train.Options{
-		Steps: 1 << 20, Batch: r.Batch, Accumulate: 1, Rates: [2]float64{0.3, 5e-4}, Clip: 1,
-		Dropout: ck.Config.DropoutRate, MaxSourceLength: r.Source, MaxTargetLength: r.Target, Seed: 1,
-	})
-	if err != nil {
-		return err
+	for i := range steps {
+		for _, b := range methods {
+			if err := b.step(ctx); err != nil {
+				return fmt.Errorf("%s: %w", b.Name, err)
+			}
+			if i >= 3 {
+				continue
+			}
+			if err := b.stepParts(ctx); err != nil {
+				return fmt.Errorf("%s: %w", b.Name, err)
+			}
+		}
 	}
-	if err := b.step(ctx); err != nil {
-		return err
+	for _, b := range methods {
+		b.conclude()
 	}
-	b.steps = nil
-	after, _ := dev.Allocated()
-	b.OwnBytes = after - before
-	b.PeakBytes = b.OwnBytes + model.Bytes()
 	return nil
-}
-
-func (b *benchMethod) release() {
-	if b.trainer != nil {
-		b.trainer.Release()
-	}
-	if b.prompt != nil {
-		b.prompt.Release()
-	}
-	if b.engine != nil {
-		b.engine.Release()
-	}
-}
-
-func (b *benchMethod) step(ctx context.Context) error {
-	start := time.Now()
-	if err := b.trainer.Step(ctx); err != nil {
-		return err
-	}
-	if err := b.trainer.Flush(ctx); err != nil {
-		return err
-	}
-	b.steps = append(b.steps, time.Since(start))
-	return nil
-}
-
-func (b *benchMethod) stepParts(ctx context.Context) error {
-	parts, err := b.trainer.StepParts(ctx)
-	if err != nil {
-		return err
-	}
-	if b.parts == nil {
-		b.parts = map[string][]time.Duration{}
-	}
-	for name, took := range parts {
-		b.parts[name] = append(b.parts[name], took)
-	}
-	return b.trainer.Flush(ctx)
-}
-
-// conclude takes the medians.
-func (b *benchMethod) conclude() {
-	b.StepMS = median(b.steps)
-	b.PartsMS = map[string]float64{}
-	for name, took := range b.parts {
-		b.PartsMS[name] = median(took)
-	}
-	b.EncoderRatio = b.PartsMS["encoder.grad"] / b.PartsMS["encoder"]
-}
-
-// median is in milliseconds.
-func median(times []time.Duration) float64 {
-	times = slices.Sorted(slices.Values(times))
-	middle := (times[(len(times)-1)/2] + times[len(times)/2]) / 2
-	return float64(middle.Microseconds()) / 1000
 }
 
 // products times matrix products.
@@ -323,11 +226,21 @@ func (r *benchReport) print(out io.Writer) {
 	field(out, "model", "T5-small's sizes, weights %s", size(r.WeightsBytes))
 	field(out, "step", "%d rows, %d source and %d target tokens", r.Batch, r.Source, r.Target)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	r.printPair(w)
+	r.printMethods(w)
+	fmt.Fprint(w, "\nproduct\tm\tn\tk\tGFLOP/s\tnaive\tratio\t\n")
+	for _, p := range r.MatMul {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.1f\t%.2f\t%.1f\t\n", p.Model, p.M, p.N, p.K, p.GFLOPS, p.NaiveGFLOPS, p.Ratio)
+	}
+	w.Flush()
+}
+
+// printPair prints the two prompts side by side.
+func (r *benchReport) printPair(w io.Writer) {
 	fmt.Fprintf(w, "\n\tDePT m=%d r=%d\tPT m=%d\tratio\t\n", r.DePT.PromptLength, r.DePT.Rank, r.PT.PromptLength)
 	row := func(name, format string, a, b float64) {
 		fmt.Fprintf(w, "%s\t"+format+"\t"+format+"\t%.3f\t\n", name, a, b, a/b)
 	}
-	mib := func(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 	row("trained parameters", "%.0f", float64(r.DePT.Parameters), float64(r.PT.Parameters))
 	row("step, ms", "%.1f", r.DePT.StepMS, r.PT.StepMS)
 	for _, name := range []string{"encoder", "decoder", "loss", "loss.grad", "decoder.grad", "encoder.grad", "update"} {
@@ -336,9 +249,14 @@ func (r *benchReport) print(out io.Writer) {
 	row("encoder.grad / encoder", "%.3f", r.DePT.EncoderRatio, r.PT.EncoderRatio)
 	row("peak, MiB", "%.1f", mib(r.DePT.PeakBytes), mib(r.PT.PeakBytes))
 	row("peak without weights, MiB", "%.1f", mib(r.DePT.OwnBytes), mib(r.PT.OwnBytes))
-	fmt.Fprint(w, "\nproduct\tm\tn\tk\tGFLOP/s\tnaive\tratio\t\n")
-	for _, p := range r.MatMul {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.1f\t%.2f\t%.1f\t\n", p.Model, p.M, p.N, p.K, p.GFLOPS, p.NaiveGFLOPS, p.Ratio)
-	}
-	w.Flush()
 }
+
+// printMethods prints a line for each method, its time as a ratio to prompt tuning's.
+func (r *benchReport) printMethods(w io.Writer) {
+	fmt.Fprintf(w, "\nmethod\tparameters\tstep, ms\tby %s's\tpeak without weights, MiB\t\n", r.PT.Name)
+	for _, b := range r.Methods {
+		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.3f\t%.1f\t\n", b.Name, count(b.Parameters), b.StepMS, b.StepMS/r.PT.StepMS, mib(b.OwnBytes))
+	}
+}
+
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -18,10 +18,8 @@ import (
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
-	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/t5/backbone"
 	"github.com/go-dept/dept/tensor"
-	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -52,15 +50,15 @@ type demoReport struct {
 
 // demonstration is a demo command at work.
 type demonstration struct {
-	*setup
-	out         io.Writer
-	task        demo.Task
-	rows, judge *data.Dataset // to train on and to score by
+	*train.Setup // nil until the backbone is open
+	out          io.Writer
+	task         demo.Task
+	rows, dev    *data.Dataset // to train on and to score by
 }
 
 // tuned is what came of training a prompt.
 type tuned struct {
-	config        dept.AdapterConfig
+	config        *dept.PromptConfig
 	before, after *train.Evaluation
 	stepMS        float64
 	bytes         int64 // on the device, beside the weights
@@ -80,8 +78,7 @@ nothing is kept.`,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer restore()
-			d := &demonstration{setup: &setup{}, out: cmd.OutOrStdout(), task: demo.Tasks[0]}
-			defer d.close()
+			d := &demonstration{out: cmd.OutOrStdout(), task: demo.Tasks[0]}
 			if asJSON {
 				d.out = cmd.ErrOrStderr() // the story goes on there
 			}
@@ -106,42 +103,31 @@ nothing is kept.`,
 func (d *demonstration) run(ctx context.Context, device string) (*demoReport, error) {
 	start := time.Now()
 	var err error
-	if d.tok, err = text.OpenFS(backbone.Files()); err != nil {
+	if d.Setup, err = train.OpenSetup(ctx, train.Opening{Name: "the backbone", Files: backbone.Files(), DeviceName: device, Unnamed: true}); err != nil {
 		return nil, err
 	}
-	if d.ck, err = t5.OpenCheckpointFS(backbone.Files()); err != nil {
-		return nil, err
-	}
-	if d.dev, err = wgpu.Open(ctx, device); err != nil {
-		return nil, err
-	}
-	field(d.out, "device", "%s", d.dev.Info())
-	if d.engine, err = tensor.NewEngine(d.dev); err != nil {
-		return nil, err
-	}
-	if d.model, err = t5.LoadModel(ctx, d.engine, d.ck, false); err != nil {
-		return nil, err
-	}
+	defer d.Release()
+	field(d.out, "device", "%s", d.Device.Info())
 	if err := d.ask(ctx); err != nil {
 		return nil, err
 	}
 	d.rows = data.NewDataset(demo.Rows(d.task, demo.Train, demo.TrainRows, demo.Seed))
-	d.judge = data.NewDataset(demo.Rows(d.task, demo.Dev, demo.DevRows, demo.Seed))
+	d.dev = data.NewDataset(demo.Rows(d.task, demo.Dev, demo.DevRows, demo.Seed))
 	field(d.out, "task", "the %s of a sentence, which no word asks for; %s such as", d.task.Name, plural(d.rows.Len(), "row"))
 	d.examples(d.rows)
-	field(d.out, "dev", "%s, their words and sentence forms held back from those", plural(d.judge.Len(), "row"))
+	field(d.out, "dev", "%s, their words and sentence forms held back from those", plural(d.dev.Len(), "row"))
 	forDePT, forPT := demo.Adapters()
-	dePT, err := d.tune(ctx, methodDePT, forDePT)
+	dePT, err := d.tune(ctx, forDePT)
 	if err != nil {
 		return nil, err
 	}
-	pt, err := d.tune(ctx, methodPT, forPT)
+	pt, err := d.tune(ctx, forPT)
 	if err != nil {
 		return nil, err
 	}
 	d.compare(dePT, pt)
 	report := &demoReport{
-		Device: d.dev.Info(), Before: accuracy(dePT.before), DePT: accuracy(dePT.after), PT: accuracy(pt.after),
+		Device: d.Device.Info(), Before: accuracy(dePT.before), DePT: accuracy(dePT.after), PT: accuracy(pt.after),
 		DePTStepMS: dePT.stepMS, PTStepMS: pt.stepMS, Seconds: time.Since(start).Seconds(),
 	}
 	fmt.Fprintf(d.out, demoNext, short(time.Since(start)))
@@ -151,9 +137,9 @@ func (d *demonstration) run(ctx context.Context, device string) (*demoReport, er
 // ask shows what the backbone is and what it answers before anything is tuned.
 func (d *demonstration) ask(ctx context.Context) error {
 	questions := data.NewDataset(demo.Mixture(demo.Dev, demo.DevRows, demo.Seed))
-	field(d.out, "backbone", "%s; pre-trained on English text and on questions such as", describeModel(d.ck))
+	field(d.out, "backbone", "%s; pre-trained on English text and on questions such as", describeModel(d.Checkpoint))
 	d.examples(questions)
-	v, err := d.evaluate(ctx, dept.NewFull(d.model), questions, demo.MaxQuestion, demo.MaxAnswer)
+	v, err := d.evaluate(ctx, dept.AsIs(), questions, demo.MaxQuestion, demo.MaxAnswer)
 	if err != nil {
 		return err
 	}
@@ -162,38 +148,40 @@ func (d *demonstration) ask(ctx context.Context) error {
 }
 
 // tune trains a prompt for the task.
-func (d *demonstration) tune(ctx context.Context, name string, c dept.AdapterConfig) (*tuned, error) {
-	start, err := dept.NewAdapter(c, dept.InitRandom, d.ck, d.tok, demo.Seed)
+func (d *demonstration) tune(ctx context.Context, c *dept.PromptConfig) (*tuned, error) {
+	start, err := dept.NewAdapter(c, dept.Values{"prompt-init": string(dept.InitRandom)}, dept.Origin{
+		Model: d.Model.Description, Checkpoint: d.Checkpoint, Tokenizer: d.Tokenizer, Seed: demo.Seed,
+	})
 	if err != nil {
 		return nil, err
 	}
-	prompt, err := dept.NewPrompt(d.engine, start, true)
+	prompt, err := dept.New(d.Model, start, true)
 	if err != nil {
 		return nil, err
 	}
 	defer prompt.Release()
 	t := &tuned{config: c}
-	if t.before, err = d.evaluate(ctx, prompt, d.judge, demo.MaxSource, demo.MaxTarget); err != nil {
+	if t.before, err = d.evaluate(ctx, prompt, d.dev, demo.MaxSource, demo.MaxTarget); err != nil {
 		return nil, err
 	}
-	field(d.out, name, "%s trained parameters; accuracy on dev before the first step %.1f %%", count(c.Parameters()), 100*accuracy(t.before))
+	field(d.out, c.Kind().Name, "%s trained parameters; accuracy on dev before the first step %.1f %%", count(c.Parameters()), 100*accuracy(t.before))
 	if t.stepMS, t.bytes, err = d.learn(ctx, prompt, demo.Tuning(demo.Seed)); err != nil {
 		return nil, err
 	}
-	t.after, err = d.evaluate(ctx, prompt, d.judge, demo.MaxSource, demo.MaxTarget)
+	t.after, err = d.evaluate(ctx, prompt, d.dev, demo.MaxSource, demo.MaxTarget)
 	return t, err
 }
 
 // learn trains a prompt on the task's rows. It returns the milliseconds of a step and the
 // device memory that training takes beside the weights.
-func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o train.Options) (stepMS float64, bytes int64, err error) {
-	examples := data.Tokenize(d.rows, d.tok, o.MaxSourceLength, o.MaxTargetLength)
-	trainer, err := train.NewTrainer(ctx, d.engine, d.model, prompt, examples, o)
+func (d *demonstration) learn(ctx context.Context, prompt *dept.Method, o train.Options) (stepMS float64, bytes int64, err error) {
+	examples := data.Tokenize(d.rows, d.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
+	trainer, err := train.NewTrainer(ctx, d.Engine, d.Model, prompt, examples, o)
 	if err != nil {
 		return 0, 0, err
 	}
 	defer trainer.Release()
-	show := newProgress(d.out, o.Steps, 0)
+	show := newProgress(d.out, o.Steps, 0, tensor.Groups(prompt.Params()))
 	show.every = o.Steps / 4
 	defer show.close()
 	trainer.OnRecord = func(s train.StepRecord) error {
@@ -219,10 +207,10 @@ func (d *demonstration) learn(ctx context.Context, prompt dept.Method, o train.O
 	return stepMS, trainer.Plan().Bytes + trainer.StateBytes(), nil
 }
 
-// evaluate scores a prompt: an answer is right if it is the target, to the
+// evaluate scores a method: an answer is right if it is the target, to the
 // letter.
-func (d *demonstration) evaluate(ctx context.Context, prompt dept.Method, rows *data.Dataset, maxSource, maxTarget int) (*train.Evaluation, error) {
-	predictor := train.NewPredictor(d.engine, d.model, d.tok, prompt, train.PredictOptions{
+func (d *demonstration) evaluate(ctx context.Context, method *dept.Method, rows *data.Dataset, maxSource, maxTarget int) (*train.Evaluation, error) {
+	predictor := train.NewPredictor(d.Engine, d.Model, d.Tokenizer, method, train.PredictOptions{
 		Batch: demoBatch, MaxSourceLength: maxSource, MaxNewTokens: maxTarget, Beams: 1,
 	})
 	defer predictor.Release()
@@ -254,7 +242,7 @@ func (d *demonstration) compare(dePT, pt *tuned) {
 	}
 	fmt.Fprint(w, "\ndev row\ttarget\tbefore\tafter DePT\n")
 	for i := range demoAnswers {
-		row := d.judge.Row(i)
+		row := d.dev.Row(i)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", row.Source, row.Target, dePT.before.Answers[i], dePT.after.Answers[i])
 	}
 	w.Flush()

@@ -21,9 +21,9 @@ type reading struct {
 	maxSource, maxTarget, batch, beam      int
 	json                                   bool
 
-	*setup
 	task      *tasks.Task
-	method    *dept.Prompt
+	setup     *train.Setup
+	method    *dept.Method
 	predictor *train.Predictor
 }
 
@@ -58,38 +58,48 @@ func (r *reading) open(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if r.setup, err = openSetup(cmd, r.modelDir, r.device, false); err != nil {
+	// An adapter without a base's fingerprint, or none, fits any model of its sizes.
+	unnamed := adapter == nil || adapter.Base.Fingerprint == ""
+	if r.setup, err = openSetup(cmd, train.Opening{Name: r.modelDir, DeviceName: r.device, Unnamed: unnamed}); err != nil {
 		return err
 	}
-	if adapter == nil {
-		// Without a prompt and a shift the model is as it is.
-		adapter = &dept.Adapter{Config: dept.AdapterConfig{Width: r.ck.Config.DModel}}
-	} else if err := r.checkBase(cmd, r.adapterDir, adapter); err != nil {
+	if err := r.putOn(cmd, adapter); err != nil {
 		return err
 	}
-	if err := r.settleSource(adapter.Config); err != nil {
-		return err
+	if r.maxTarget == 0 {
+		r.maxTarget = train.AnswerLength(labels(r.task))
 	}
-	if r.method, err = dept.NewPrompt(r.engine, adapter, false); err != nil {
-		return err
-	}
-	r.predictor = train.NewPredictor(r.engine, r.model, r.tok, r.method, train.PredictOptions{
-		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: answerLength(r.maxTarget, r.task), Beams: r.beam,
+	r.predictor = train.NewPredictor(r.setup.Engine, r.setup.Model, r.setup.Tokenizer, r.method, train.PredictOptions{
+		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: r.maxTarget, Beams: r.beam,
 	})
 	return nil
 }
 
-// settleSource finds the most tokens of a source.
-func (r *reading) settleSource(c dept.AdapterConfig) error {
-	switch {
-	case c.Rank > 0 && r.maxSource > c.MaxSourceLength:
-		return usagef("--max-source-length %d: the adapter's shift has rows for %d tokens", r.maxSource, c.MaxSourceLength)
-	case r.maxSource == 0 && c.MaxSourceLength > 0:
-		r.maxSource = c.MaxSourceLength
-	case r.maxSource == 0:
-		r.maxSource = defaultSourceLength
+// putOn puts the adapter, if there is one, on the model, and finds the most tokens
+// of a source.
+func (r *reading) putOn(cmd *cobra.Command, a *dept.Adapter) (err error) {
+	if a == nil {
+		r.method = dept.AsIs()
+		if r.maxSource == 0 {
+			r.maxSource = train.DefaultSourceLength
+		}
+		return nil
 	}
-	return nil
+	if err := checkBase(cmd, r.adapterDir, a, r.setup.CheckAdapter); err != nil {
+		return err
+	}
+	switch has := a.Config.MaxSource(); {
+	case r.maxSource == 0 && has > 0:
+		r.maxSource = has
+	case r.maxSource == 0:
+		r.maxSource = train.DefaultSourceLength
+	case r.maxSource > has: // shorter texts than its own every adapter takes
+		if err := a.Config.SetMaxSource(r.maxSource); err != nil {
+			return asUsage(err)
+		}
+	}
+	r.method, err = dept.New(r.setup.Model, a, false)
+	return err
 }
 
 func (r *reading) close() {
@@ -100,7 +110,7 @@ func (r *reading) close() {
 		r.method.Release()
 	}
 	if r.setup != nil {
-		r.setup.close()
+		r.setup.Release()
 	}
 }
 

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
@@ -32,10 +35,8 @@ func initCommand() *cobra.Command {
 			if tok.VocabSize() > cfg.VocabSize {
 				return fmt.Errorf("the tokenizer in %s has ids up to %d, and vocab_size in %s is %d: make it at least %d", tokenizer, tok.VocabSize()-1, config, cfg.VocabSize, tok.VocabSize())
 			}
-			for _, name := range []string{"config.json", "model.safetensors", "model.safetensors.index.json"} {
-				if _, err := os.Stat(filepath.Join(out, name)); err == nil && !overwrite {
-					return usagef("--out %s holds a checkpoint: replace it with --overwrite, or name another folder", out)
-				}
+			if err := checkNewModel(out, overwrite); err != nil {
+				return err
 			}
 			if err := tok.Save(out); err != nil {
 				return err
@@ -55,4 +56,20 @@ func initCommand() *cobra.Command {
 	f.BoolVar(&overwrite, "overwrite", false, "replace the checkpoint in --out")
 	obligatory(cmd, "config", "tokenizer", "out")
 	return cmd
+}
+
+// checkNewModel refuses a folder in which a new checkpoint would replace one, unless
+// that is asked for, or would lie beside an adapter or a run.
+func checkNewModel(out string, overwrite bool) error {
+	has := func(name string) bool {
+		_, err := os.Stat(filepath.Join(out, name))
+		return err == nil
+	}
+	switch {
+	case slices.ContainsFunc([]string{train.RunFile, dept.AdapterConfigFile}, has):
+		return usagef("--out %s holds a run or an adapter: name another folder", out)
+	case !overwrite && slices.ContainsFunc([]string{"config.json", "model.safetensors", "model.safetensors.index.json"}, has):
+		return usagef("--out %s holds a checkpoint: replace it with --overwrite, or name another folder", out)
+	}
+	return nil
 }

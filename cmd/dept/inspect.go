@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
 )
@@ -27,7 +29,7 @@ func inspectCommand() *cobra.Command {
 	return cmd
 }
 
-// inspect tells what is in a folder.
+// inspect says what is in a folder.
 func inspect(cmd *cobra.Command, dir, model string) error {
 	if _, err := os.Stat(filepath.Join(dir, dept.AdapterConfigFile)); err == nil {
 		return inspectAdapter(cmd, dir, model)
@@ -40,33 +42,46 @@ func inspectAdapter(cmd *cobra.Command, dir, model string) error {
 	if err != nil {
 		return err
 	}
-	out, c := cmd.OutOrStdout(), a.Config
-	if c.Rank == 0 {
-		field(out, "adapter", "prompt tuning: P [%d, %d]", c.PromptLength, c.Width)
-	} else {
-		field(out, "adapter", "DePT: P [%d, %d], A [%d, %d], B [%d, %d], scale %.4g (lora_alpha %.4g / √%d)",
-			c.PromptLength, c.Width, c.MaxSourceLength, c.Rank, c.Rank, c.Width, c.Scale(), c.LoraAlpha, c.Rank)
+	out, base := cmd.OutOrStdout(), model
+	field(out, "adapter", "%s: %s", a.Config.Kind().Title, a.Config.Describe())
+	field(out, "settings", "%s", adapterSettings(a.Config))
+	if a.Base.Model != "" {
+		field(out, "base", "%s %s", a.Base.Model, a.Base.Fingerprint)
 	}
-	field(out, "sizes", "m %d, r %d, s %d, d %d", c.PromptLength, c.Rank, c.MaxSourceLength, c.Width)
-	if c.BaseModel != "" {
-		field(out, "base", "%s %s", c.BaseModel, c.BaseFingerprint)
-	}
-	base := model
 	if base == "" {
-		base = c.BaseModel
+		base = a.Base.Model
 	}
 	ck, err := t5.OpenCheckpoint(base)
 	if err != nil && model != "" {
 		return err
 	}
 	if err != nil {
-		field(out, "trainable", "%s parameters (the base is not at hand: --model says where it is)", count(c.Parameters()))
+		field(out, "trainable", "%s parameters (the base is not at hand: --model says where it is)", count(a.Parameters()))
 		return nil
 	}
 	defer ck.Close()
-	whole := weights(ck.Config) + c.Parameters()
-	field(out, "trainable", "%s of %s parameters (%s)", count(c.Parameters()), count(whole), share(c.Parameters(), whole))
+	d := ck.Config.Describe()
+	if err := a.Fits(d); err != nil {
+		return fmt.Errorf("%s, for the model in %s: %w", dir, base, err)
+	}
+	whole := d.Parameters() + a.Parameters()
+	field(out, "trainable", "%s of %s parameters (%s)", count(a.Parameters()), count(whole), share(a.Parameters(), whole))
 	return nil
+}
+
+// adapterSettings lists what an adapter says of the settings it was made with.
+func adapterSettings(c dept.Config) string {
+	k := c.Kind()
+	list := []string{"method " + k.Name}
+	for _, s := range k.Settings {
+		if s.Of != nil {
+			list = append(list, fmt.Sprintf("%s %v", s.Name, s.Of(c)))
+		}
+	}
+	if s := c.MaxSource(); s > 0 {
+		list = append(list, fmt.Sprintf("max-source-length %d", s))
+	}
+	return strings.Join(list, ", ")
 }
 
 func inspectCheckpoint(cmd *cobra.Command, dir string) error {
@@ -94,8 +109,31 @@ func inspectCheckpoint(cmd *cobra.Command, dir string) error {
 	} else {
 		field(out, "tokenizer", "%s ids, the text's end is %d", count(tok.VocabSize()), tok.EOS())
 	}
-	field(out, "trainable", "%s of %s parameters (100 %%) with --method full", count(weights(c)), count(weights(c)))
+	name := "trainable"
+	for _, k := range dept.Kinds {
+		field(out, name, "%-6s %s", k.Name, trainable(k, c.Describe()))
+		name = ""
+	}
 	return nil
+}
+
+// trainable says how many parameters a method trains of a model, with its own
+// defaults.
+func trainable(k *dept.Kind, d nn.Description) string {
+	own, whole := d.Parameters(), d.Parameters()
+	if !k.Checkpoints() {
+		c, _, err := k.Configure(k.Defaults(), train.DefaultSourceLength, d)
+		if err != nil {
+			return err.Error()
+		}
+		list, err := c.Tensors(d)
+		if err != nil {
+			return err.Error()
+		}
+		own = (&dept.Adapter{Config: c, Tensors: list}).Parameters()
+		whole += own
+	}
+	return fmt.Sprintf("%s of %s parameters (%s)", count(own), count(whole), share(own, whole))
 }
 
 // describeModel names a checkpoint's kind and size.
@@ -104,17 +142,5 @@ func describeModel(ck *t5.Checkpoint) string {
 	if c.Gated() {
 		kind = "T5 1.1 or Flan"
 	}
-	return fmt.Sprintf("%s, %d+%d blocks of width %d, %s parameters", kind, c.NumLayers, c.NumDecoderLayers, c.DModel, count(weights(c)))
-}
-
-// weights is the number of a model's parameters.
-func weights(c *t5.Config) (n int) {
-	for _, spec := range c.Tensors() {
-		elements := 1
-		for _, size := range spec.Shape {
-			elements *= size
-		}
-		n += elements
-	}
-	return n
+	return fmt.Sprintf("%s, %d+%d blocks of width %d, %s parameters", kind, c.NumLayers, c.NumDecoderLayers, c.DModel, count(c.Describe().Parameters()))
 }

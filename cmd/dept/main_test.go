@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/text"
 )
 
@@ -178,12 +180,34 @@ func lastLine(text string) string {
 	return lines[len(lines)-1]
 }
 
-// trainArgs is the command line of a short training run; later flags win.
-func trainArgs(out string, more ...string) []string {
-	return append([]string{
-		"train", "--model", at("model"), "--train", at("train.tsv"), "--task", "sst2", "--out", out,
-		"--steps", "6", "--batch-size", "4", "--max-source-length", "16", "--prompt-length", "5", "--rank", "3", "--warmup-steps", "2",
-	}, more...)
+// smallSettings are those of the methods that suit the tests' small model.
+var smallSettings = map[string]string{"prompt-length": "5", "rank": "3"}
+
+// trainArgs is the command line of a short training run with DePT; later flags win.
+func trainArgs(out string, more ...string) []string { return methodArgs(&dept.DePT, out, more...) }
+
+// methodArgs is trainArgs for any method.
+func methodArgs(k *dept.Kind, out string, more ...string) []string {
+	args := []string{
+		"train", "--model", at("model"), "--train", at("train.tsv"), "--task", "sst2", "--out", out, "--method", k.Name,
+		"--steps", "6", "--batch-size", "4", "--max-source-length", "16", "--warmup-steps", "2",
+	}
+	for _, s := range k.Settings {
+		if value, ok := smallSettings[s.Name]; ok {
+			args = append(args, "--"+s.Name, value)
+		}
+	}
+	return append(args, more...)
+}
+
+// readArgs is a command that reads what training with a method left in a folder.
+func readArgs(k *dept.Kind, command, out string, more ...string) []string {
+	args := []string{command, "--model", at("model"), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2"}
+	if k.Checkpoints() {
+		args = drop(args, "--adapter")
+		args[2] = out
+	}
+	return append(args, more...)
 }
 
 // logLine is any line of log.jsonl.
@@ -193,9 +217,10 @@ type logLine struct {
 	GradNorm  *float64 `json:"grad_norm"`
 	LRPrompt  *float64 `json:"lr_prompt"`
 	LRLowRank *float64 `json:"lr_lowrank"`
+	LR        *float64
 	Tokens    *int
 	Seconds   *float64
-	Metrics   map[string]float64
+	Metrics   map[tasks.Metric]float64
 	Best      bool
 }
 

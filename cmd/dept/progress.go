@@ -22,6 +22,7 @@ type progress struct {
 	out      io.Writer
 	bar      *progressbar.ProgressBar // nil without a terminal
 	judging  *progressbar.ProgressBar // of the evaluation at hand
+	groups   []string                 // of parameters, whose rates are shown
 	total    int
 	every    int       // steps between lines
 	last     time.Time // when the step before, or an evaluation, ended
@@ -38,8 +39,8 @@ const warmUp = 10
 // quiet is the longest time without a line while steps go by.
 const quiet = 30 * time.Second
 
-func newProgress(out io.Writer, total, done int) *progress {
-	p := &progress{out: out, total: total, every: max(1, total/50), last: time.Now(), lastLine: time.Now()}
+func newProgress(out io.Writer, total, done int, groups []string) *progress {
+	p := &progress{out: out, groups: groups, total: total, every: max(1, total/50), last: time.Now(), lastLine: time.Now()}
 	if onTerminal(out) {
 		p.bar = newBar(out, total)
 		p.bar.Set(done)
@@ -75,7 +76,7 @@ func (p *progress) step(s train.StepRecord) {
 	p.took += now.Sub(p.last)
 	p.last = now
 	left := p.took / time.Duration(p.steps) * time.Duration(p.total-s.Step)
-	text := fmt.Sprintf("loss %.4f  %s left  %s tokens/s  lr %s", s.Loss, short(left), count(int(float64(p.tokens)/max(p.took, time.Millisecond).Seconds())), rates(s))
+	text := fmt.Sprintf("loss %.4f  %s left  %s tokens/s  lr %s", s.Loss, short(left), count(int(float64(p.tokens)/max(p.took, time.Millisecond).Seconds())), p.rates(s))
 	if p.steps == warmUp && !p.warm {
 		p.warm, p.steps, p.tokens, p.took = true, 0, 0, 0
 	}
@@ -90,12 +91,13 @@ func (p *progress) step(s train.StepRecord) {
 	}
 }
 
-// rates shows the learning rates that are in use.
-func rates(s train.StepRecord) string {
-	if s.Rates[1] == 0 {
-		return fmt.Sprintf("%.3g", s.Rates[0])
+// rates shows the learning rate of each group.
+func (p *progress) rates(s train.StepRecord) string {
+	var rates []string
+	for _, group := range p.groups {
+		rates = append(rates, fmt.Sprintf("%.3g", s.Rates[group]))
 	}
-	return fmt.Sprintf("%.3g, %.3g", s.Rates[0], s.Rates[1])
+	return strings.Join(rates, ", ")
 }
 
 // rows shows how far an evaluation is.

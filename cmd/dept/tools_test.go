@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept"
 )
 
 func TestInitCommand(t *testing.T) {
@@ -18,6 +20,9 @@ func TestInitCommand(t *testing.T) {
 	// A seed's weights are always the same.
 	assert.Equal(t, readFile(t, at("model"), "model.safetensors"), readFile(t, out, "model.safetensors"))
 	assert.Contains(t, fail(t, exitUsage, args...), "--overwrite")
+	run := filepath.Join(dir, "run")
+	succeed(t, trainArgs(run)...)
+	assert.Contains(t, fail(t, exitUsage, append(args, "--out", run, "--overwrite")...), "holds a run")
 	succeed(t, append(args, "--overwrite", "--seed", "5")...)
 	assert.NotEqual(t, readFile(t, at("model"), "model.safetensors"), readFile(t, out, "model.safetensors"))
 	assert.Contains(t, fail(t, exitError, "init", "--config", at("echo.jsonl"), "--tokenizer", at("tokenizer"), "--out", filepath.Join(dir, "x")), "echo.jsonl")
@@ -29,9 +34,10 @@ func TestInspect(t *testing.T) {
 		assert.Contains(t, r.stdout, want)
 	}
 	out := filepath.Join(t.TempDir(), "run")
-	succeed(t, drop(trainArgs(out, "--method", "pt"), "--rank")...)
+	succeed(t, methodArgs(&dept.PromptTuning, out)...)
 	r = succeed(t, "inspect", out)
-	assert.Contains(t, r.stdout, "prompt tuning: P [5, 64]")
+	assert.Contains(t, r.stdout, "Prompt tuning: P [5, 64]")
+	assert.Contains(t, r.stdout, "method pt, prompt-length 5, max-source-length 16")
 	assert.Contains(t, r.stdout, "320 of")
 	assert.Contains(t, fail(t, exitError, "inspect", t.TempDir()), "config.json")
 	assert.Contains(t, fail(t, exitUsage, "inspect"), "arg")
@@ -65,10 +71,4 @@ func TestWords(t *testing.T) {
 	assert.Equal(t, "0.368 %", share(8320, 2262144))
 	assert.Equal(t, 1.5, median([]time.Duration{3 * time.Millisecond, time.Millisecond, 1500 * time.Microsecond}))
 	assert.Equal(t, 2.0, median([]time.Duration{3 * time.Millisecond, time.Millisecond}))
-}
-
-func TestLargest(t *testing.T) {
-	for limit := range 12 {
-		assert.Equal(t, min(limit, 9), largest(10, func(n int) bool { return n <= limit }))
-	}
 }

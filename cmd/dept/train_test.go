@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,13 +14,16 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
 )
 
 func TestTrainEvaluatePredict(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "run")
 	r := succeed(t, trainArgs(out, "--dev", at("dev.tsv"), "--eval-every", "3", "--max-source-length", "10")...)
 	for _, want := range []string{
-		"device     ", "dept: P [5, 64] from text, A [10, 3], B [3, 64]", "542 of", "64 rows, task sst2", "20 rows, best by accuracy",
+		"device     ", "dept: P [5, 64], A [10, 3], B [3, 64], scale 4.619 (lora_alpha 8 / √3), from text, lr 0.3 and 0.0005", "542 of", "64 rows, task sst2", "20 rows, best by accuracy",
 		"evaluation after step 0", "step 1/6  loss ", "evaluation after step 3", "evaluation after step 6",
 		"rows longer than 10 source", "done       6 steps",
 	} {
@@ -31,7 +35,7 @@ func TestTrainEvaluatePredict(t *testing.T) {
 	for _, l := range readLog(t, out) {
 		if l.Metrics != nil {
 			evaluations = append(evaluations, l.Step)
-			assert.Contains(t, l.Metrics, "accuracy")
+			assert.Contains(t, l.Metrics, tasks.Accuracy)
 			continue
 		}
 		steps = append(steps, l.Step)
@@ -112,21 +116,18 @@ func TestPredictAnswersWhileInputIsOpen(t *testing.T) {
 // TestResume stops a run with Ctrl-C, goes on with the command that it prints,
 // and compares with a run that was never stopped.
 func TestResume(t *testing.T) {
-	for _, method := range []string{"dept", "full"} {
-		t.Run(method, func(t *testing.T) {
+	for _, k := range dept.Kinds {
+		t.Run(k.Name, func(t *testing.T) {
 			dir := t.TempDir()
 			whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "in parts")
-			more := []string{"--steps", "40", "--dev", at("dev.tsv"), "--eval-every", "15", "--max-target-length", "3", "--method", method}
-			if method == "dept" {
+			more := []string{"--steps", "40", "--dev", at("dev.tsv"), "--eval-every", "15", "--max-target-length", "3"}
+			switch k {
+			case &dept.DePT:
 				more = append(more, "--accumulate", "2", "--save-every", "7")
+			case &dept.LoRA:
+				more = append(more, "--lora-dropout", "0.2", "--use-dora")
 			}
-			args := func(out string) []string {
-				a := append(trainArgs(out, more...), "--overwrite")
-				if method == "full" {
-					a = drop(drop(a, "--prompt-length"), "--rank")
-				}
-				return a
-			}
+			args := func(out string) []string { return append(methodArgs(k, out, more...), "--overwrite") }
 			succeed(t, args(whole)...)
 
 			said := interrupt(t, "step 4/", args(parts)...)
@@ -138,13 +139,13 @@ func TestResume(t *testing.T) {
 			again, err := exec.Command("sh", "-c", command).CombinedOutput()
 			require.NoError(t, err, string(again))
 			assert.Contains(t, string(again), "resumed    after step")
-			product := "adapter_model.safetensors"
-			if method == "full" {
-				product = "model.safetensors"
-			} else {
-				assert.Equal(t, readFile(t, whole, "adapter_config.json"), readFile(t, parts, "adapter_config.json"))
+			files := []string{dept.AdapterConfigFile, dept.AdapterWeightsFile}
+			if k.Checkpoints() {
+				files = []string{"config.json", "model.safetensors"}
 			}
-			assert.Equal(t, readFile(t, whole, product), readFile(t, parts, product), "the products differ")
+			for _, name := range files {
+				assert.Equal(t, readFile(t, whole, name), readFile(t, parts, name), "%s differs", name)
+			}
 			assert.Equal(t, timeless(readLog(t, whole)), timeless(readLog(t, parts)))
 
 			// A finished run has nothing left to do.
@@ -189,14 +190,11 @@ func timeless(lines []logLine) []logLine {
 // TestKilled kills a run that saves after every step, at any moment: its folder
 // opens every time.
 func TestKilled(t *testing.T) {
-	for _, method := range []string{"dept", "full"} {
-		t.Run(method, func(t *testing.T) {
+	for _, k := range dept.Kinds {
+		t.Run(k.Name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "run")
-			args := trainArgs(out, "--steps", "100000", "--save-every", "1", "--overwrite", "--method", method)
-			if method == "full" {
-				args = drop(drop(args, "--prompt-length"), "--rank")
-			}
-			for range 3 {
+			args := methodArgs(k, out, "--steps", "100000", "--save-every", "1", "--overwrite")
+			for range 2 {
 				cmd := exec.Command(program, args...)
 				stdout, err := cmd.StdoutPipe()
 				require.NoError(t, err)
@@ -218,21 +216,19 @@ func TestKilled(t *testing.T) {
 
 func TestStepZeroOfDePTEqualsPromptTuning(t *testing.T) {
 	dir := t.TempDir()
-	args := func(method string, more ...string) []string {
-		return append(drop(trainArgs(filepath.Join(dir, method), "--steps", "1", "--method", method), "--rank"), more...)
+	var losses []float64
+	for _, k := range []*dept.Kind{&dept.DePT, &dept.PromptTuning} {
+		out := filepath.Join(dir, k.Name)
+		succeed(t, methodArgs(k, out, "--steps", "1")...)
+		losses = append(losses, *readLog(t, out)[0].Loss)
 	}
-	succeed(t, args("dept", "--rank", "3")...)
-	succeed(t, args("pt")...)
-	a, b := readLog(t, filepath.Join(dir, "dept")), readLog(t, filepath.Join(dir, "pt"))
-	assert.Equal(t, *a[0].Loss, *b[0].Loss)
-	assert.Equal(t, 0.0, *b[0].LRLowRank)
+	assert.Equal(t, losses[0], losses[1])
 }
 
 func TestFullWritesACheckpoint(t *testing.T) {
 	dir := t.TempDir()
 	full := filepath.Join(dir, "full")
-	args := drop(drop(trainArgs(full, "--method", "full", "--lr", "3e-3"), "--prompt-length"), "--rank")
-	succeed(t, args...)
+	succeed(t, methodArgs(&dept.Full, full, "--lr", "3e-3")...)
 	for _, name := range []string{"config.json", "model.safetensors", "tokenizer.json", "log.jsonl"} {
 		assert.FileExists(t, filepath.Join(full, name))
 	}
@@ -243,7 +239,7 @@ func TestFullWritesACheckpoint(t *testing.T) {
 	// Its folder can become another run's, with nothing of it left to confuse.
 	succeed(t, trainArgs(full, "--overwrite")...)
 	assert.NoFileExists(t, filepath.Join(full, "model.safetensors"))
-	assert.Contains(t, succeed(t, "inspect", full).stdout, "DePT")
+	assert.Contains(t, succeed(t, "inspect", full).stdout, "Decomposed prompt tuning")
 }
 
 func TestInit(t *testing.T) {
@@ -252,14 +248,15 @@ func TestInit(t *testing.T) {
 	succeed(t, trainArgs(first, "--scale", "paper")...)
 	succeed(t, drop(drop(drop(trainArgs(second, "--init", first), "--prompt-length"), "--rank"), "--max-source-length")...)
 	inspected := succeed(t, "inspect", second).stdout
-	assert.Contains(t, inspected, "m 5, r 3, s 16, d 64")
+	assert.Contains(t, inspected, "prompt-length 5, rank 3, scale paper, max-source-length 16")
 	assert.Contains(t, inspected, "scale 1 ")
 
 	third := filepath.Join(dir, "third")
-	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--rank", "2")...), "--rank asks for 2")
-	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--scale", "code")...), "--scale")
-	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--prompt-init", "vocab")...), "--prompt-init")
-	assert.Contains(t, fail(t, exitUsage, drop(trainArgs(third, "--init", first, "--method", "pt"), "--rank")...), "--method dept")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--rank", "2")...), "--rank 2: the adapter in "+first+" has 3")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--scale", "code")...), "--scale code: the adapter in "+first+" has paper")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--max-source-length", "12")...), "--max-source-length 12: the adapter has 16")
+	assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first, "--prompt-init", "vocab")...), "--prompt-init vocab: training starts from the adapter")
+	assert.Contains(t, fail(t, exitUsage, methodArgs(&dept.PromptTuning, third, "--init", first)...), "--method dept")
 	assert.Contains(t, fail(t, exitUsage, trainArgs(first, "--init", first, "--overwrite")...), "the folder of --init")
 }
 
@@ -285,25 +282,27 @@ func TestDryRunWritesNothing(t *testing.T) {
 // loss overflows. What the folder then holds still answers with finite scores.
 func TestLossThatIsNotFinite(t *testing.T) {
 	tooFast := []string{"--clip", "0", "--warmup-steps", "0", "--steps", "50"}
-	for name, more := range map[string][]string{
-		"dept":     {"--lr-prompt", "1e37", "--lr-lowrank", "1e37"},
-		"dept dev": {"--lr-prompt", "1e37", "--lr-lowrank", "1e37", "--dev", at("dev.tsv")},
-		"full":     {"--method", "full", "--lr", "1e37"},
+	for name, run := range map[string]struct {
+		kind *dept.Kind
+		more []string
+	}{
+		"dept":     {&dept.DePT, []string{"--lr-prompt", "1e37", "--lr-lowrank", "1e37"}},
+		"dept dev": {&dept.DePT, []string{"--lr-prompt", "1e37", "--lr-lowrank", "1e37", "--dev", at("dev.tsv")}},
+		"lora":     {&dept.LoRA, []string{"--lr", "1e37"}},
+		"ia3":      {&dept.IA3, []string{"--lr", "1e37"}},
+		"full":     {&dept.Full, []string{"--lr", "1e37"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			out := filepath.Join(t.TempDir(), "run")
-			args, product := trainArgs(out, append(more, tooFast...)...), "adapter"
-			read := []string{"predict", "--model", at("model"), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2", "--json"}
-			if name == "full" {
-				args, product = drop(drop(args, "--prompt-length"), "--rank"), "checkpoint"
-				read[2], read = out, drop(read, "--adapter")
+			out, product := filepath.Join(t.TempDir(), "run"), "adapter"
+			if run.kind.Checkpoints() {
+				product = "checkpoint"
 			}
-			line := fail(t, exitError, args...)
+			line := fail(t, exitError, methodArgs(run.kind, out, append(run.more, tooFast...)...)...)
 			assert.Regexp(t, `step \d+: loss`, line)
 			assert.Contains(t, line, "not a finite number")
 			assert.Contains(t, line, "last good "+product)
 			succeed(t, "inspect", out)
-			succeed(t, read...)
+			succeed(t, readArgs(run.kind, "predict", out, "--json")...)
 		})
 	}
 }
@@ -330,7 +329,7 @@ func TestAnotherBaseModel(t *testing.T) {
 		return []string{"eval", "--model", at(model), "--adapter", out, "--data", at("dev.tsv"), "--task", "sst2"}
 	}
 	assert.Empty(t, succeed(t, eval("model")...).stderr)
-	assert.Contains(t, succeed(t, eval("other")...).stderr, "warning: the adapter in "+out+" was trained on another model")
+	assert.Contains(t, succeed(t, eval("other")...).stderr, "warning: "+out+": the adapter was trained on another model")
 	line := fail(t, exitError, eval("wider")...)
 	assert.Contains(t, line, "width 64")
 	assert.Contains(t, line, "width is 80")
@@ -377,10 +376,10 @@ func TestContradictoryFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--method", "lora"}, "dept, pt and full"},
+		{[]string{"--method", "lohra"}, "there are dept, pt, lora, ia3, full"},
 		{[]string{"--task", "nonsense"}, "sst2"},
 		{[]string{"--source-column", "x"}, "--task sst2 has columns of its own"},
-		{[]string{"--method", "full", "--init", "x"}, "--init is for adapters"},
+		{[]string{"--method", "full", "--init", "x"}, "--init x: it is for adapters"},
 		{[]string{"--resume", "--overwrite"}, "give one of them"},
 		{[]string{"--eval-every", "5"}, "--dev"},
 		{[]string{"--steps", "0"}, "--steps 0"},
@@ -394,8 +393,16 @@ func TestContradictoryFlags(t *testing.T) {
 		{[]string{"--lr-prompt", "NaN"}, "--lr-prompt NaN"},
 		{[]string{"--clip", "-1"}, "--clip -1"},
 		{[]string{"--dropout", "1"}, "--dropout 1"},
-		{[]string{"--scale", "none"}, "code (8/√r) and paper"},
-		{[]string{"--prompt-init", "zero"}, "text, vocab and random"},
+		{[]string{"--scale", "none"}, "there are code, paper"},
+		{[]string{"--prompt-init", "zero"}, "there are text, vocab, random"},
+		{[]string{"--method", "lora", "--rank", "0"}, "--rank 0: it must be a number from 1"},
+		{[]string{"--method", "lora", "--lora-dropout", "1"}, "--lora-dropout 1"},
+		{[]string{"--method", "lora", "--lora-alpha", "0"}, "--lora-alpha 0: it must be a positive number"},
+		{[]string{"--method", "lora", "--target-modules", ""}, "name the modules that are changed"},
+		{[]string{"--method", "lora", "--target-modules", "q,query"}, "no module of the model is named query: there are q, k, v, o, wi_0, wi_1, wo"},
+		{[]string{"--method", "ia3", "--feedforward-modules", "wx"}, "--feedforward-modules wx: no module of the model is named wx"},
+		{[]string{"--method", "ia3", "--target-modules", "wi_0", "--feedforward-modules", "wi_0"}, "cannot be multiplied"},
+		{[]string{"--method", "ia3", "--lr", "-1"}, "--lr -1"},
 		{[]string{"--nonsense"}, "--nonsense"},
 		{[]string{"--steps", "many"}, "many"},
 		{[]string{"stray"}, "stray"},
@@ -415,7 +422,12 @@ func TestWarnings(t *testing.T) {
 	assert.Contains(t, r.stderr, "warning: the rates rise over 500 steps")
 
 	// Methods are compared by changing --method alone.
-	r = succeed(t, trainArgs(filepath.Join(t.TempDir(), "run"), "--method", "pt", "--lr", "1e-3", "--dry-run")...)
-	assert.Contains(t, r.stderr, "warning: --method pt does not use --lr\n")
-	assert.Contains(t, r.stderr, "warning: --method pt does not use --rank\n")
+	for _, k := range dept.Kinds {
+		r = succeed(t, trainArgs(filepath.Join(t.TempDir(), "run"), "--method", k.Name, "--lr", "1e-3", "--dry-run")...)
+		for _, name := range []string{"lr", "rank", "prompt-length"} {
+			warning := fmt.Sprintf("warning: --method %s does not use --%s\n", k.Name, name)
+			assert.Equal(t, k.Setting(name) == nil, strings.Contains(r.stderr, warning), warning)
+		}
+		assert.NotContains(t, r.stderr, "--max-source-length")
+	}
 }

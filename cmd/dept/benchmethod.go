@@ -1,0 +1,176 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/wgpu"
+)
+
+// benchMethod is a method under the benchmark: what was found, and what it trains
+// with.
+type benchMethod struct {
+	Name       string  `json:"name"`
+	About      string  `json:"about"` // what it trains
+	Parameters int     `json:"parameters"`
+	StepMS     float64 `json:"step_ms"`
+	PeakBytes  int64   `json:"peak_bytes"`
+	OwnBytes   int64   `json:"peak_bytes_without_weights"`
+	// PartsMS are the parts of a step, each waited for.
+	PartsMS map[string]float64 `json:"parts_ms"`
+	// EncoderRatio is the time of the encoder's backward pass by its forward's.
+	EncoderRatio float64 `json:"encoder_backward_ratio"`
+
+	kind    *dept.Kind
+	values  dept.Values
+	engine  *tensor.Engine
+	model   *nn.Model // its own, where it trains the model's weights
+	method  *dept.Method
+	trainer *train.Trainer
+	steps   []time.Duration
+	parts   map[string][]time.Duration
+}
+
+// newBenchMethod is a method at its defaults.
+func newBenchMethod(k *dept.Kind) *benchMethod {
+	return &benchMethod{Name: k.Name, About: k.About, kind: k, values: k.Defaults()}
+}
+
+// prepare makes a trainer on an engine of its own, whose memory is then the
+// method's, and warms it up with a step.
+func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, r *benchReport) (err error) {
+	before, _ := dev.Allocated()
+	if b.engine, err = tensor.NewEngine(dev); err != nil {
+		return err
+	}
+	if b.kind.Checkpoints() {
+		if b.model, err = t5.Load(ctx, b.engine, ck, true); err != nil {
+			return err
+		}
+		model, b.method = b.model, dept.NewFull(b.model)
+	} else if err := b.adapt(model, ck, r.Source); err != nil {
+		return err
+	}
+	b.Parameters = b.method.Parameters()
+	b.trainer, err = train.NewTrainer(ctx, b.engine, model, b.method, randomRows(r, ck.Config.VocabSize), train.Options{
+		Steps: 1 << 20, Batch: r.Batch, Accumulate: 1, Rates: b.kind.Rates(b.values), Clip: 1,
+		Dropout: ck.Config.DropoutRate, MaxSourceLength: r.Source, MaxTargetLength: r.Target, Seed: 1,
+	})
+	if err != nil {
+		return err
+	}
+	if err := b.step(ctx); err != nil {
+		return err
+	}
+	b.steps = nil
+	after, _ := dev.Allocated()
+	b.OwnBytes = after - before
+	if b.model != nil {
+		b.OwnBytes -= b.model.Bytes()
+	}
+	b.PeakBytes = b.OwnBytes + model.Bytes()
+	return nil
+}
+
+// adapt puts an adapter as training starts from on the model.
+func (b *benchMethod) adapt(model *nn.Model, ck *t5.Checkpoint, source int) error {
+	c, _, err := b.kind.Configure(b.values, source, model.Description)
+	if err != nil {
+		return err
+	}
+	b.About = c.Describe()
+	a, err := dept.NewAdapter(c, b.values, dept.Origin{Model: model.Description, Checkpoint: ck, Seed: 1})
+	if err != nil {
+		return err
+	}
+	b.method, err = dept.New(model, a, true)
+	return err
+}
+
+// benchRows are random tokens.
+type benchRows []data.Example
+
+func (r benchRows) Len() int { return len(r) }
+
+func (r benchRows) Example(i int) (data.Example, error) { return r[i], nil }
+
+// randomRows are those of a batch.
+func randomRows(r *benchReport, vocabulary int) benchRows {
+	random := rand.New(rand.NewPCG(1, 1))
+	rows := make(benchRows, r.Batch)
+	for i := range rows {
+		for range r.Source {
+			rows[i].Source = append(rows[i].Source, int32(random.IntN(vocabulary)))
+		}
+		for range r.Target {
+			rows[i].Target = append(rows[i].Target, int32(random.IntN(vocabulary)))
+		}
+	}
+	return rows
+}
+
+func (b *benchMethod) release() {
+	if b.trainer != nil {
+		b.trainer.Release()
+	}
+	if b.method != nil {
+		b.method.Release()
+	}
+	if b.model != nil {
+		b.model.Release()
+	}
+	if b.engine != nil {
+		b.engine.Release()
+	}
+}
+
+func (b *benchMethod) step(ctx context.Context) error {
+	start := time.Now()
+	if err := b.trainer.Step(ctx); err != nil {
+		return err
+	}
+	if err := b.trainer.Flush(ctx); err != nil {
+		return err
+	}
+	b.steps = append(b.steps, time.Since(start))
+	return nil
+}
+
+func (b *benchMethod) stepParts(ctx context.Context) error {
+	parts, err := b.trainer.StepParts(ctx)
+	if err != nil {
+		return err
+	}
+	if b.parts == nil {
+		b.parts = map[string][]time.Duration{}
+	}
+	for name, took := range parts {
+		b.parts[name] = append(b.parts[name], took)
+	}
+	return b.trainer.Flush(ctx)
+}
+
+// conclude takes the medians.
+func (b *benchMethod) conclude() {
+	b.StepMS = median(b.steps)
+	b.PartsMS = map[string]float64{}
+	for name, took := range b.parts {
+		b.PartsMS[name] = median(took)
+	}
+	b.EncoderRatio = b.PartsMS["encoder.grad"] / b.PartsMS["encoder"]
+}
+
+// median is in milliseconds.
+func median(times []time.Duration) float64 {
+	times = slices.Sorted(slices.Values(times))
+	middle := (times[(len(times)-1)/2] + times[len(times)/2]) / 2
+	return float64(middle.Microseconds()) / 1000
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/tensor"
+)
+
+// running is what train and pretrain share: a training session that lives in a
+// folder. The flags are read into its request, and open makes the session.
+type running struct {
+	modelDir, initDir, out, device string
+	resume, overwrite, dryRun      bool
+	request                        train.Request
+	changed                        func(flag string) bool // given by the user
+
+	setup   *train.Setup
+	session *train.Session
+}
+
+// addOptions registers the flags of the trainer's options, whose defaults are what
+// the request's options are now.
+func (r *running) addOptions(f *pflag.FlagSet) {
+	q := &r.request
+	o := &q.Options
+	f.IntVar(&o.MaxSourceLength, "max-source-length", o.MaxSourceLength, "s, the most tokens of a source; longer ones are cut")
+	f.IntVar(&o.MaxTargetLength, "max-target-length", o.MaxTargetLength, "the most tokens of a target (default a task's longest label, else 64)")
+	f.IntVar(&o.Steps, "steps", o.Steps, "updates")
+	f.IntVar(&o.Batch, "batch-size", o.Batch, "rows at once")
+	f.IntVar(&o.Accumulate, "accumulate", 1, "batches an update")
+	f.IntVar(&o.Warmup, "warmup-steps", o.Warmup, "updates in which the rates rise; then they fall to the end")
+	f.Float64Var(&o.Clip, "clip", 1, "the largest norm of an update's gradient; 0 does not clip")
+	f.Float64Var(&o.Dropout, "dropout", o.Dropout, "dropout rate")
+	f.IntVar(&q.EvalEvery, "eval-every", 1000, "updates between evaluations on --dev; 0 is at the end only")
+	f.IntVar(&q.SaveEvery, "save-every", 1000, "updates between saves; 0 is at the end only")
+	f.Uint64Var(&o.Seed, "seed", 42, "of the start, the order and dropout")
+}
+
+// addRun registers the flags of the run's folder and of the device.
+func (r *running) addRun(f *pflag.FlagSet) {
+	f.BoolVar(&r.resume, "resume", false, "go on with the run in --out")
+	f.BoolVar(&r.overwrite, "overwrite", false, "replace the run in --out")
+	f.BoolVar(&r.dryRun, "dry-run", false, "print memory, shapes, parameters and steps, and stop")
+	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
+}
+
+// check refuses settings that make no sense and a folder whose contents would be
+// lost, before any file is opened.
+func (r *running) check() error {
+	if err := r.request.Check(); err != nil {
+		return asUsage(err)
+	}
+	return r.checkOut()
+}
+
+// asUsage words the refusal of a setting as one of its flag.
+func asUsage(err error) error {
+	var refused *dept.SettingError
+	if !errors.As(err, &refused) {
+		return err
+	}
+	return usagef("--%s %v: %s", refused.Setting, refused.Value, refused.Reason)
+}
+
+// checkOut refuses a folder whose contents would be lost, and resuming where
+// there is nothing to resume.
+func (r *running) checkOut() error {
+	if r.resume && r.overwrite {
+		return usagef("--resume goes on with a run and --overwrite replaces it: give one of them")
+	}
+	if r.dryRun {
+		return nil
+	}
+	if r.out == "" {
+		return usagef("--out is missing: name the folder for the run")
+	}
+	for _, other := range []struct{ flag, dir string }{{"model", r.modelDir}, {"init", r.initDir}} {
+		if sameFolder(r.out, other.dir) {
+			return usagef("--out %s is the folder of --%s: training would write over it", r.out, other.flag)
+		}
+	}
+	has := func(name string) bool {
+		_, err := os.Stat(filepath.Join(r.out, name))
+		return err == nil
+	}
+	switch {
+	case r.resume && !has(train.RunFile):
+		return usagef("--resume: %s holds no run (no %s): leave --resume out to begin one", r.out, train.RunFile)
+	case r.resume && !has(train.StateFile):
+		return usagef("--resume: the run in %s saved nothing to go on from (no %s): begin anew with --overwrite", r.out, train.StateFile)
+	case !r.resume && !r.overwrite && train.HoldsRun(r.out):
+		return usagef("--out %s holds a run or a model: go on with --resume, replace it with --overwrite, or name another folder", r.out)
+	case r.overwrite && has("config.json") && !has(train.RunFile):
+		return usagef("--out %s holds a checkpoint that no run of dept train made: name another folder", r.out)
+	}
+	return nil
+}
+
+func sameFolder(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// open opens the model and makes the session.
+func (r *running) open(cmd *cobra.Command) (err error) {
+	q := &r.request
+	if r.initDir != "" {
+		if q.Init, err = dept.ReadAdapter(r.initDir); err != nil {
+			return err
+		}
+	}
+	if r.setup, err = openSetup(cmd, train.Opening{Name: r.modelDir, DeviceName: r.device, Trainable: q.Kind.Checkpoints()}); err != nil {
+		return err
+	}
+	if q.Init != nil {
+		if err := checkBase(cmd, r.initDir, q.Init, r.setup.CheckAdapter); err != nil {
+			return err
+		}
+	}
+	if r.session, err = train.NewSession(cmd.Context(), r.setup, *q); err != nil {
+		return asUsage(err)
+	}
+	for _, a := range r.session.Advice {
+		warn(cmd, "--%s %v: %s", a.Setting, a.Value, a.Reason)
+	}
+	return nil
+}
+
+// close gives back what open took.
+func (r *running) close() {
+	if r.session != nil {
+		r.session.Release()
+	}
+	if r.setup != nil {
+		r.setup.Release()
+	}
+}
+
+// modelFields begin the header.
+func (r *running) modelFields(cmd *cobra.Command) {
+	out := cmd.OutOrStdout()
+	field(out, "device", "%s", r.setup.Device.Info())
+	field(out, "model", "%s: %s", r.modelDir, describeModel(r.setup.Checkpoint))
+}
+
+// batchField says how large an update is.
+func (r *running) batchField(cmd *cobra.Command) {
+	o := r.session.Options
+	field(cmd.OutOrStdout(), "batch", "%s of up to %d source tokens and %d target tokens, %s an update",
+		plural(o.Batch, "row"), o.MaxSourceLength, o.MaxTargetLength, plural(o.Batch*o.Accumulate, "row"))
+}
+
+// memoryFields end the header.
+func (r *running) memoryFields(cmd *cobra.Command) {
+	out := cmd.OutOrStdout()
+	field(out, "memory", "%s weights, %s activations (planned), %s gradients and moments",
+		size(r.setup.Model.Bytes()), size(r.session.Plan.Bytes), size(r.session.StateBytes()))
+	if !r.dryRun {
+		field(out, "out", "%s", r.out)
+	}
+}
+
+// train gives the session its rows, begins the run or goes on with it, shows how it
+// goes, and says how it ended; ended, if not nil, adds to that.
+func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error {
+	out, s := cmd.OutOrStdout(), r.session
+	if err := s.Begin(cmd.Context(), rows); err != nil {
+		return err
+	}
+	if err := s.KeepIn(cmd.Context(), r.out, r.resume); err != nil {
+		return err
+	}
+	steps := s.Options.Steps
+	if r.resume {
+		field(out, "resumed", "after step %s of %s", count(s.Trainer.Done()), count(steps))
+	}
+	show := newProgress(out, steps, s.Trainer.Done(), tensor.Groups(s.Method.Params()))
+	s.OnRecord, s.OnEval, s.OnRows = show.step, show.eval, show.rows
+
+	// The first Ctrl-C asks the run to save and end, the second ends the process.
+	ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	defer restore()
+	noted := context.AfterFunc(ctx, func() {
+		restore()
+		fmt.Fprintln(cmd.ErrOrStderr(), "\nstopping after this step; Ctrl-C again quits at once")
+	})
+	err := s.Train(ctx)
+	noted()
+	show.close()
+	if ended != nil {
+		ended()
+	}
+	if err != nil {
+		return r.failed(err)
+	}
+	best := ""
+	if score, step, ok := s.Best(); ok {
+		best = fmt.Sprintf(" of step %d, the best on dev (%s %.4f)", step, tasks.MainMetric(rows.Task), score)
+	}
+	field(out, "done", "%s in %s; %s holds the %s%s", plural(steps, "step"),
+		short(time.Duration(s.Trainer.Seconds()*float64(time.Second))), r.out, r.product(), best)
+	return nil
+}
+
+// failed says what to do about a run that did not come to its end.
+func (r *running) failed(err error) error {
+	var stopped *train.Stopped
+	switch {
+	case errors.As(err, &stopped):
+		return &failure{fmt.Errorf("stopped after step %d of %d, and saved; go on with: %s", stopped.Step, r.session.Options.Steps, resumeCommand(os.Args)), exitInterrupted}
+	case errors.Is(err, train.ErrNotFinite):
+		return fmt.Errorf("%w; %s keeps the last good %s", err, r.out, r.product())
+	}
+	return err
+}
+
+// product is what the run's folder holds.
+func (r *running) product() string {
+	if r.request.Kind.Checkpoints() {
+		return "checkpoint"
+	}
+	return "adapter"
+}
+
+// resumeCommand is the command line that goes on with the run that args began.
+func resumeCommand(args []string) string {
+	var words []string
+	for _, arg := range args {
+		if !strings.HasPrefix(arg, "--overwrite") && !strings.HasPrefix(arg, "--resume") {
+			words = append(words, quote(arg))
+		}
+	}
+	return strings.Join(append(words, "--resume"), " ")
+}
