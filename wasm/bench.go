@@ -7,57 +7,67 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )
 
+// benchParts are what can be timed, each with how many sizes it takes.
+var benchParts = map[string]struct {
+	sizes  int
+	record func(*stage, []int) []*timing
+}{"matmul": {3, benchMatMul}, "attention": {4, benchAttention}, "block": {4, benchBlock}}
+
 // bench times a part of T5 on the device there is, or on one opened for it.
 func (w *worker) bench(ctx context.Context, m Bench) error {
-	on := w.model
-	if on == nil {
-		if w.bare == nil {
-			dev, err := wgpu.Open(ctx, "")
-			if err != nil {
-				return err
-			}
-			engine, err := tensor.NewEngine(dev)
-			if err != nil {
-				dev.Release()
-				return err
-			}
-			w.bare = &model{dev: dev, engine: engine}
-		}
-		on = w.bare
+	part, ok := benchParts[m.What]
+	if !ok {
+		return failf(codeSettings, "Choose matmul, attention or block.", "there is nothing called %q to time", m.What)
 	}
-	for _, part := range []struct {
-		what   string
-		sizes  int
-		record func(*stage, []int) []*timing
-	}{{"matmul", 3, benchMatMul}, {"attention", 4, benchAttention}, {"block", 4, benchBlock}} {
-		if part.what != m.What {
-			continue
-		}
-		if len(m.Shape) != part.sizes || slices.Min(m.Shape) < 1 || slices.Max(m.Shape) > 1<<16 {
-			return failf(codeSettings, "Give sizes such as 512x512x512 for matmul.", "%s takes %d sizes from 1 to 65,536, not %v", m.What, part.sizes, m.Shape)
-		}
-		s := &stage{ctx: ctx, e: on.engine, random: rand.New(rand.NewPCG(1, 2))}
-		defer s.release()
-		reply := Benched{Device: on.device(), Results: []BenchResult{}}
-		for _, t := range part.record(s, m.Shape) {
-			result := s.time(t, m.Shape)
-			if s.err != nil {
-				return s.err
-			}
-			reply.Results = append(reply.Results, result)
-		}
+	if len(m.Shape) != part.sizes || slices.Min(m.Shape) < 1 || slices.Max(m.Shape) > 1<<16 {
+		return failf(codeSettings, "Give sizes such as 512x512x512 for matmul.", "%s takes %d sizes from 1 to 65,536, not %v", m.What, part.sizes, m.Shape)
+	}
+	on, err := w.benchDevice(ctx)
+	if err != nil {
+		return err
+	}
+	s := &stage{ctx: ctx, e: on.Engine, random: rand.New(rand.NewPCG(1, 2))}
+	defer s.release()
+	reply := Benched{Device: deviceInfo(on.Device), Results: []BenchResult{}}
+	for _, t := range part.record(s, m.Shape) {
+		result := s.time(t, m.Shape)
 		if s.err != nil {
 			return s.err
 		}
-		w.post(reply)
-		return nil
+		reply.Results = append(reply.Results, result)
 	}
-	return failf(codeSettings, "Choose matmul, attention or block.", "there is nothing called %q to time", m.What)
+	if s.err != nil {
+		return s.err
+	}
+	w.post(reply)
+	return nil
+}
+
+// benchDevice is the model's device, or one without a model.
+func (w *worker) benchDevice(ctx context.Context) (*train.Setup, error) {
+	if w.model != nil {
+		return w.model.Setup, nil
+	}
+	if w.bare != nil {
+		return w.bare, nil
+	}
+	dev, err := wgpu.Open(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	engine, err := tensor.NewEngine(dev)
+	if err != nil {
+		dev.Release()
+		return nil, err
+	}
+	w.bare = &train.Setup{Device: dev, Engine: engine}
+	return w.bare, nil
 }
 
 // timing is a recorded computation and how to check what comes out.
@@ -83,14 +93,23 @@ type stage struct {
 	ctx    context.Context
 	e      *tensor.Engine
 	random *rand.Rand
-	arrays []*tensor.Array
+	owned  []interface{ Release() }
 	err    error
 }
 
 func (s *stage) release() {
-	for _, a := range s.arrays {
-		a.Release()
+	for _, x := range s.owned {
+		x.Release()
 	}
+}
+
+// normal draws n normally distributed numbers.
+func (s *stage) normal(n int, deviation float64) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(s.random.NormFloat64() * deviation)
+	}
+	return x
 }
 
 // array is one of normally distributed numbers and, on the host, the same.
@@ -99,24 +118,31 @@ func (s *stage) array(name string, deviation float64, shape ...int) (*tensor.Arr
 	for _, d := range shape {
 		n *= d
 	}
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(s.random.NormFloat64() * deviation)
-	}
-	return s.floats(name, x, shape...), x
-}
-
-func (s *stage) floats(name string, x []float32, shape ...int) *tensor.Array {
+	x := s.normal(n, deviation)
 	if s.err != nil {
-		return &tensor.Array{Name: name, Shape: shape}
+		return &tensor.Array{Name: name, Shape: shape}, x
 	}
 	a, err := s.e.NewArray(name, shaders.F32, shape...)
 	if err != nil {
 		s.err = err
-		return &tensor.Array{Name: name, Shape: shape}
+		return &tensor.Array{Name: name, Shape: shape}, x
 	}
-	s.arrays = append(s.arrays, a)
+	s.owned = append(s.owned, a)
 	s.err = a.WriteFloats(x)
+	return a, x
+}
+
+func (s *stage) ints(name string, x []uint32) *tensor.Ints {
+	if s.err != nil {
+		return nil
+	}
+	a, err := s.e.NewInts(name, len(x))
+	if err != nil {
+		s.err = err
+		return nil
+	}
+	s.owned = append(s.owned, a)
+	s.err = a.Write(x)
 	return a
 }
 
@@ -229,33 +255,22 @@ const (
 	benchDistance = 128
 )
 
-// positions are the biases of a benchmark's attention.
+// positions are the biases of a benchmark's attention, on the host.
 type positions struct {
 	shaders.RelativeBias
-	table *tensor.Array
-	index *tensor.Array
-	host  []float32
-	of    []uint32
+	table []float32 // [buckets, heads]
+	of    []uint32  // the bucket of each distance
 }
 
-func (s *stage) positions(heads, span int) positions {
+func newPositions(heads, span int, table []float32) positions {
 	p := positions{RelativeBias: shaders.RelativeBias{Heads: heads, Buckets: benchBuckets, MaxDistance: benchDistance, Span: span, Bidirectional: true}}
-	p.of = p.BucketIndex()
-	p.table, p.host = s.array("bias", 1, benchBuckets, heads)
-	p.index = s.floats("buckets", make([]float32, len(p.of)), len(p.of))
-	if s.err == nil {
-		s.err = p.index.WriteUints(p.of)
-	}
+	p.table, p.of = table, p.BucketIndex()
 	return p
-}
-
-func (p positions) use(g *tensor.Graph) *tensor.Value {
-	return g.RelativeBias("bias", g.Use(p.table), g.Use(p.index), p.RelativeBias)
 }
 
 // bias is what a head adds to a score.
 func (p positions) bias(head, query, key int) float64 {
-	return float64(p.host[int(p.of[key-query+p.Span-1])*p.Heads+head])
+	return float64(p.table[int(p.of[key-query+p.Span-1])*p.Heads+head])
 }
 
 // attend is one head's result for one query, from rows that give its key and
@@ -289,11 +304,17 @@ func benchAttention(s *stage, shape []int) []*timing {
 	batch, heads, d, n := shape[0], shape[1], shape[2], shape[3]
 	inner := heads * d
 	qkv, host := s.array("qkv", math.Pow(float64(d), -0.25), batch*n, 3*inner)
-	p := s.positions(heads, n)
+	table, biases := s.array("bias", 1, benchBuckets, heads)
+	p := newPositions(heads, n, biases)
+	index := s.ints("buckets", p.of)
+	if s.err != nil {
+		return nil
+	}
 	g := s.e.NewGraph()
 	v := g.Use(qkv)
 	y := g.Keep(g.Attention("attention", v, v, tensor.AttentionOptions{
-		Batch: batch, Heads: heads, HeadDim: d, Queries: n, Keys: n, KOffset: inner, VOffset: 2 * inner, Bias: p.use(g),
+		Batch: batch, Heads: heads, HeadDim: d, Queries: n, Keys: n, KOffset: inner, VOffset: 2 * inner,
+		Bias: g.RelativeBias("bias", g.Use(table), index, p.RelativeBias),
 	}))
 	return []*timing{{
 		what: "attention", flops: 4 * float64(batch*heads*d) * float64(n) * float64(n), program: s.compile(g),
@@ -322,173 +343,3 @@ func benchAttention(s *stage, shape []int) []*timing {
 }
 
 func doubles(x []float32) []float64 { return mapped(x, func(v float32) float64 { return float64(v) }) }
-
-// blockHead is the head size of the benchmark's block, and blockEps its norms'
-// epsilon.
-const (
-	blockHead = 64
-	blockEps  = 1e-6
-)
-
-// benchBlock is an encoder block of T5 1.0, forward and then forward with the
-// gradient of its input; shape is batch, length, width, feed-forward width.
-func benchBlock(s *stage, shape []int) []*timing {
-	b := newBlock(s, shape)
-	if s.err != nil {
-		return nil
-	}
-	g := s.e.NewGraph()
-	y := g.Keep(b.record(g, g.Use(b.x)))
-	forward := &timing{what: "block forward", flops: b.flops(2, 1), program: s.compile(g), check: func() (float64, float64) {
-		got := s.read(y)
-		if s.err != nil {
-			return 1, 0
-		}
-		size := b.length * b.width // the first row of the batch
-		return relative(got[:size], b.reference(doubles(b.hostX[:size]))), sumError
-	}}
-	if s.err == nil {
-		s.err = s.e.Trainable(b.x)
-	}
-	g = s.e.NewGraph()
-	x := g.Use(b.x)
-	out := b.record(g, x)
-	g.BackwardFrom(out, g.Use(b.c))
-	gradient := g.Keep(g.Gradient(x))
-	both := &timing{what: "block forward and input gradient", flops: b.flops(4, 3.5), program: s.compile(g), check: func() (float64, float64) {
-		got := s.read(gradient)
-		if s.err != nil {
-			return 1, 0
-		}
-		return b.slope(s, got), slopeError
-	}}
-	return []*timing{forward, both}
-}
-
-// block is the benchmark's block with its weights, on the device and here.
-type block struct {
-	batch, length, width, ff      int
-	x, c, norm, qkv, o, norm2     *tensor.Array
-	wi, wo                        *tensor.Array
-	hostX, hostC, hNorm, hQKV, hO []float32
-	hNorm2, hWi, hWo              []float32
-	positions
-}
-
-func newBlock(s *stage, shape []int) *block {
-	b := &block{batch: shape[0], length: shape[1], width: shape[2], ff: shape[3]}
-	if b.width%blockHead != 0 {
-		s.err = failf(codeSettings, "Choose a width such as 512.", "a block's width must be a multiple of %d, not %d", blockHead, b.width)
-		return b
-	}
-	d := b.width
-	spread := 1 / math.Sqrt(float64(d))
-	b.x, b.hostX = s.array("x", 1, b.batch*b.length, d)
-	b.c, b.hostC = s.array("c", 1, b.batch*b.length, d)
-	b.norm, b.hNorm = s.array("norm", 1, d)
-	b.qkv, b.hQKV = s.array("qkv", spread*math.Pow(blockHead, -0.25), 3*d, d)
-	b.o, b.hO = s.array("o", spread, d, d)
-	b.norm2, b.hNorm2 = s.array("norm2", 1, d)
-	b.wi, b.hWi = s.array("wi", spread, b.ff, d)
-	b.wo, b.hWo = s.array("wo", 1/math.Sqrt(float64(b.ff)), d, b.ff)
-	b.positions = s.positions(d/blockHead, b.length)
-	return b
-}
-
-func (b *block) record(g *tensor.Graph, x *tensor.Value) *tensor.Value {
-	h := g.RMSNorm("norm", x, g.Use(b.norm), blockEps, shaders.Dropout{})
-	qkv := g.Linear("qkv", h, g.Use(b.qkv), tensor.LinearOptions{})
-	h = g.Attention("attention", qkv, qkv, tensor.AttentionOptions{
-		Batch: b.batch, Heads: b.Heads, HeadDim: blockHead, Queries: b.length, Keys: b.length,
-		KOffset: b.width, VOffset: 2 * b.width, Bias: b.use(g),
-	})
-	x = g.Linear("o", h, g.Use(b.o), tensor.LinearOptions{End: shaders.EndResidual, Residual: x})
-	h = g.RMSNorm("norm2", x, g.Use(b.norm2), blockEps, shaders.Dropout{})
-	h = g.Linear("wi", h, g.Use(b.wi), tensor.LinearOptions{End: shaders.EndReLU})
-	return g.Linear("wo", h, g.Use(b.wo), tensor.LinearOptions{End: shaders.EndResidual, Residual: x})
-}
-
-// flops counts the products with weights so often each, two operations an
-// element, and those of attention.
-func (b *block) flops(linear, attention float64) float64 {
-	rows, d := float64(b.batch*b.length), float64(b.width)
-	return linear*rows*d*(4*d+2*float64(b.ff)) + attention*4*rows*float64(b.length)*d
-}
-
-// reference is the block on one row of the batch, in float64.
-func (b *block) reference(x []float64) []float64 {
-	n, d := b.length, b.width
-	norm := func(x []float64, w []float32) []float64 {
-		out := make([]float64, d)
-		var sum float64
-		for _, v := range x {
-			sum += v * v
-		}
-		scale := 1 / math.Sqrt(sum/float64(d)+blockEps)
-		for i, v := range x {
-			out[i] = v * scale * float64(w[i])
-		}
-		return out
-	}
-	times := func(x []float64, w []float32) []float64 { // x·wᵀ
-		out := make([]float64, len(w)/len(x))
-		for i := range out {
-			row := w[i*len(x) : (i+1)*len(x)]
-			for j, v := range x {
-				out[i] += v * float64(row[j])
-			}
-		}
-		return out
-	}
-	qkv := make([][]float64, n)
-	for t := range n {
-		qkv[t] = times(norm(x[t*d:(t+1)*d], b.hNorm), b.hQKV)
-	}
-	out := make([]float64, 0, n*d)
-	for t := range n {
-		heads := make([]float64, d)
-		for h := range b.Heads {
-			from := h * blockHead
-			part := func(t, which int) []float64 { return qkv[t][which*d+from : which*d+from+blockHead] }
-			b.attend(heads[from:from+blockHead], part(t, 0), h, t,
-				func(k int) []float64 { return part(k, 1) }, func(k int) []float64 { return part(k, 2) })
-		}
-		y := times(heads, b.hO)
-		for i := range y {
-			y[i] += x[t*d+i]
-		}
-		hidden := times(norm(y, b.hNorm2), b.hWi)
-		for i, v := range hidden {
-			hidden[i] = max(0, v)
-		}
-		for i, v := range times(hidden, b.hWo) {
-			y[i] += v
-		}
-		out = append(out, y...)
-	}
-	return out
-}
-
-// slope compares the gradient of Σ c·y along a random direction with the
-// difference quotient, on the first row of the batch. Their difference is that
-// of the gradients in this direction, so it is relative to the gradient's size.
-func (b *block) slope(s *stage, gradient []float32) float64 {
-	const h = 1e-7 // so small that hardly a ReLU changes sides
-	size := b.length * b.width
-	up, down := doubles(b.hostX[:size]), doubles(b.hostX[:size])
-	var along, squares float64
-	for i := range size {
-		v := s.random.NormFloat64()
-		along += v * float64(gradient[i])
-		squares += float64(gradient[i]) * float64(gradient[i])
-		up[i] += h * v
-		down[i] -= h * v
-	}
-	var rise float64
-	above, below := b.reference(up), b.reference(down)
-	for i, c := range b.hostC[:size] {
-		rise += float64(c) * (above[i] - below[i])
-	}
-	rise /= 2 * h
-	return math.Abs(along-rise) / math.Sqrt(squares)
-}

@@ -9,6 +9,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -39,7 +40,51 @@ func as(code, remedy string, err error) error {
 	return &failure{code, remedy, err}
 }
 
-// cause tells what kind of error err is.
+// settingTitles are what people call the settings that every method has.
+var settingTitles = map[string]string{
+	"steps": "number of steps", "batch-size": "batch", "warmup-steps": "warm-up", "max-source-length": "longest text", "eval-every": "pause between evaluations",
+}
+
+// settingSentence words what is said about a setting of a method.
+func settingSentence(k *dept.Kind, e *dept.SettingError) string {
+	title, ok := settingTitles[e.Setting]
+	if s := k.Setting(e.Setting); s != nil {
+		title, ok = s.Title, true
+	}
+	if !ok {
+		title = e.Setting
+	}
+	return fmt.Sprintf("the %s is %v: %s", title, e.Value, e.Reason)
+}
+
+// pageError words a refusal of settings for people who have a form, not flags.
+func pageError(k *dept.Kind, err error) error {
+	var setting *dept.SettingError
+	var large *train.TooLargeError
+	switch {
+	case errors.As(err, &setting):
+		return failf(codeSettings, "Choose another value.", "%s", settingSentence(k, setting))
+	case !errors.As(err, &large):
+		return err
+	}
+	remedy := "The model is too large for this device."
+	switch {
+	case large.Batch > 0:
+		remedy = fmt.Sprintf("A batch of %d fits.", large.Batch)
+	case large.MaxSourceLength > 0:
+		remedy = fmt.Sprintf("Choose a batch of 1 and texts of at most %d tokens.", large.MaxSourceLength)
+	case large.MaxTargetLength > 0:
+		remedy = fmt.Sprintf("Choose a batch of 1 and labels of at most %d tokens.", large.MaxTargetLength)
+	}
+	return &failure{codeLimit, remedy, large.Err}
+}
+
+// notices are sentences about settings that work, but are in vain.
+func notices(k *dept.Kind, advice []*dept.SettingError) string {
+	return strings.Join(mapped(advice, func(e *dept.SettingError) string { return sentence(settingSentence(k, e)) }), " ")
+}
+
+// cause reports what kind of error err is.
 func cause(err error) (code, remedy string) {
 	var f *failure
 	var limit *wgpu.LimitError

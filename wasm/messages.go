@@ -19,8 +19,9 @@
 //	resume   {}                     goes on
 //	step     {}                     halts, and does one step
 //	stop     {}                     ends the run after an evaluation, the second time without; its adapter stays
-//	compare  {}                     trains prompt tuning with as many parameters as the run had
-//	predict  {id, text, task, zeroPrompt, zeroShift}   answered between two steps
+//	compare  {method}               trains another method, with as many parameters as the run had where it can
+//	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
+//	predict  {id, text, task, without}   answered between two steps
 //	export   {}                     asks for the adapter as it stands
 //	import   {files}                takes an adapter, from its files or their zip
 //	rows     {task}                 asks for a task's rows
@@ -30,7 +31,7 @@
 //
 // From the worker:
 //
-//	tasks       first of all: what the page can offer, before there is any device
+//	tasks       first of all: the tasks and methods that there are, before there is any device
 //	state       whenever it changes: empty, loading, ready, training, paused
 //	progress    bytes while loading, rows while evaluating
 //	ready       device and model
@@ -40,6 +41,7 @@
 //	sample      the adapter in pictures, with each evaluation and about four times a second
 //	done        the run has ended
 //	comparison  the end of compare
+//	measured    to measure
 //	answer      to predict
 //	adapter     to export: a zip of the folder that the command line writes
 //	imported    to import
@@ -49,12 +51,14 @@
 //
 // train is answered by plan, state training, sample and evaluation of step 0,
 // then steps, evaluations and samples, done, state ready. compare is the same
-// with method pt, and ends with comparison instead of done. An error during a run
+// for the other method, whose plan and states have twin, and ends with comparison
+// instead of done. An error during a run
 // ends the run; the adapter that was last good stays. After device-lost the state
 // is empty: load again. When the program itself ends, which takes a lack of memory
 // or a bug, worker.js says so in an error during start and begins anew with tasks.
 //
-// The page lets the rank follow the prompt length under a budget of l vectors by
+// The page lets the rank of a shift follow the prompt length under a budget of l
+// vectors by
 //
 //	r = floor((l − m)·d / (s + d)), 0 where m ≥ l
 //
@@ -67,20 +71,16 @@ type Message interface{ kind() string }
 // Settings are a run's; seed, settings and data decide every number of it on
 // one device.
 type Settings struct {
-	Task            string  `json:"task"`            // of tasks; empty for rows of one's own
-	Rows            string  `json:"rows,omitempty"`  // one's own rows: text and label by tab, comma or as JSON lines, with or without a header
-	Method          string  `json:"method"`          // dept, or pt for prompt tuning (then rank and lrLowRank mean nothing)
-	PromptLength    int     `json:"promptLength"`    // m
-	Rank            int     `json:"rank"`            // r
-	MaxSourceLength int     `json:"maxSourceLength"` // s, tokens; longer texts are cut
-	PromptInit      string  `json:"promptInit"`      // where P starts: text, vocab or random; empty is text
-	LRPrompt        float64 `json:"lrPrompt"`
-	LRLowRank       float64 `json:"lrLowRank"`
-	Warmup          int     `json:"warmup"` // steps in which the rates rise
-	Steps           int     `json:"steps"`
-	Batch           int     `json:"batch"`
-	Seed            uint64  `json:"seed"`      // up to 2⁵³
-	EvalEvery       int     `json:"evalEvery"` // steps between evaluations; 0 is at both ends only
+	Task            string         `json:"task"`            // of tasks; empty for rows of one's own
+	Rows            string         `json:"rows,omitempty"`  // one's own rows: text and label by tab, comma or as JSON lines, with or without a header
+	Method          string         `json:"method"`          // of methods
+	Values          map[string]any `json:"values"`          // of the method's settings by name; those left out have their defaults
+	MaxSourceLength int            `json:"maxSourceLength"` // s, tokens; longer texts are cut
+	Warmup          int            `json:"warmup"`          // steps in which the rates rise
+	Steps           int            `json:"steps"`
+	Batch           int            `json:"batch"`
+	Seed            uint64         `json:"seed"`      // up to 2⁵³
+	EvalEvery       int            `json:"evalEvery"` // steps between evaluations; 0 is at both ends only
 }
 
 // Load asks for a model.
@@ -94,13 +94,23 @@ type Train struct {
 	Paused   bool     `json:"paused"`
 }
 
-// Pause, Resume, StepOnce, Stop, Compare, Export, Reset and Cancel have no fields.
+// Compare trains another method on what the last run was trained on.
+type Compare struct {
+	Method string `json:"method"` // of methods; empty is the first that the run's is not
+}
+
+// Measure asks for the sizes of adapters before any is trained.
+type Measure struct {
+	Settings Settings `json:"settings"`
+	Other    string   `json:"other"` // a method to compare with
+}
+
+// Pause, Resume, StepOnce, Stop, Export, Reset and Cancel have no fields.
 type (
 	Pause    struct{}
 	Resume   struct{}
 	StepOnce struct{}
 	Stop     struct{}
-	Compare  struct{}
 	Export   struct{}
 	Reset    struct{}
 	Cancel   struct{}
@@ -108,11 +118,10 @@ type (
 
 // Predict asks for the answer to a text.
 type Predict struct {
-	ID         int    `json:"id"` // comes back in the answer, or in the error
-	Text       string `json:"text"`
-	Task       string `json:"task"`       // of tasks: whose labels are scored; empty for those of the last run
-	ZeroPrompt bool   `json:"zeroPrompt"` // with P as zeros
-	ZeroShift  bool   `json:"zeroShift"`  // with A·B as zeros
+	ID      int      `json:"id"` // comes back in the answer, or in the error
+	Text    string   `json:"text"`
+	Task    string   `json:"task"`    // of tasks: whose labels are scored; empty for those of the last run
+	Without []string `json:"without"` // parts of the method that count as zero
 }
 
 // Import brings an adapter: its two files, or one zip that holds them.
@@ -141,7 +150,32 @@ type Bench struct {
 
 // Tasks says what the page can offer.
 type Tasks struct {
-	Tasks []TaskInfo `json:"tasks"`
+	Tasks   []TaskInfo   `json:"tasks"`
+	Methods []MethodInfo `json:"methods"`
+}
+
+// MethodInfo describes a method of fine-tuning.
+type MethodInfo struct {
+	Name     string        `json:"name"`  // for settings.method
+	Title    string        `json:"title"` // for people
+	About    string        `json:"about"` // what it trains
+	Settings []SettingInfo `json:"settings"`
+	Parts    []string      `json:"parts"`  // that predict can leave out
+	Prompt   bool          `json:"prompt"` // it puts vectors before the text
+	Shift    bool          `json:"shift"`  // it moves the text's embeddings by position
+}
+
+// SettingInfo describes a setting of a method.
+type SettingInfo struct {
+	Name    string   `json:"name"`  // for settings.values
+	Title   string   `json:"title"` // for people
+	About   string   `json:"about"`
+	Type    string   `json:"type"`    // int, float, bool, text, or list of texts
+	Default any      `json:"default"` // good with the page's tasks
+	Least   float64  `json:"least"`   // of a number
+	Most    float64  `json:"most"`    // of a number; 0 is no bound
+	Choices []string `json:"choices"` // of a text; empty where any will do
+	Rate    string   `json:"rate"`    // the name under which steps report this learning rate; empty for other settings
 }
 
 // TaskInfo describes a task that comes with the page.
@@ -167,6 +201,7 @@ type Row struct {
 type State struct {
 	State  string `json:"state"`            // empty, loading, ready, training or paused
 	Method string `json:"method,omitempty"` // of the run
+	Twin   bool   `json:"twin,omitempty"`   // the run is the second of a comparison
 	Step   int    `json:"step"`             // done so far
 	Steps  int    `json:"steps"`
 }
@@ -212,19 +247,34 @@ type Model struct {
 	Vocabulary int    `json:"vocabulary"`
 }
 
+// Size is how large an adapter is.
+type Size struct {
+	Method     string `json:"method"`
+	Parameters int    `json:"parameters"` // trained
+	Positions  int    `json:"positions"`  // that it puts before the text
+	Describe   string `json:"describe"`   // what is trained, in a line
+}
+
 // Plan says what a run trains.
 type Plan struct {
-	Method          string   `json:"method"`
-	Settings        Settings `json:"settings"`   // with what was left open filled in
-	Parameters      int      `json:"parameters"` // trained
-	Share           float64  `json:"share"`      // of all, 0 to 1
-	Sequence        int      `json:"sequence"`   // longest the encoder reads: m + s
-	Train           int      `json:"train"`      // rows
-	HeldBack        int      `json:"heldBack"`   // rows
+	Size
+	Twin            bool     `json:"twin"`     // it is the second of a comparison
+	Settings        Settings `json:"settings"` // with what was left open filled in
+	Share           float64  `json:"share"`    // that is trained of all parameters, 0 to 1
+	Sequence        int      `json:"sequence"` // longest the encoder reads
+	Train           int      `json:"train"`    // rows
+	HeldBack        int      `json:"heldBack"` // rows
 	Labels          []string `json:"labels"`
+	Notice          string   `json:"notice"` // a sentence about settings that are in vain, else empty
 	WeightBytes     int64    `json:"weightBytes"`
 	StateBytes      int64    `json:"stateBytes"`      // gradients and moments
 	ActivationBytes int64    `json:"activationBytes"` // of the largest batch
+}
+
+// Named is a number with a name.
+type Named struct {
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
 }
 
 // Step is an update.
@@ -232,14 +282,11 @@ type Step struct {
 	Method          string  `json:"method"`
 	Step            int     `json:"step"` // from 1
 	Steps           int     `json:"steps"`
-	Loss            float64 `json:"loss"` // mean over the target tokens
-	LRPrompt        float64 `json:"lrPrompt"`
-	LRLowRank       float64 `json:"lrLowRank"`
+	Loss            float64 `json:"loss"`     // mean over the target tokens
+	Rates           []Named `json:"rates"`    // of each group of parameters
 	GradNorm        float64 `json:"gradNorm"` // of all gradients, before clipping
-	GradPrompt      float64 `json:"gradPrompt"`
-	GradA           float64 `json:"gradA"`
-	GradB           float64 `json:"gradB"`
-	MS              float64 `json:"ms"` // this update took, evaluations left out
+	Norms           []Named `json:"norms"`    // of each tensor's gradient
+	MS              float64 `json:"ms"`       // this update took, evaluations left out
 	Tokens          int     `json:"tokens"`
 	TokensPerSecond float64 `json:"tokensPerSecond"`
 }
@@ -265,12 +312,20 @@ type Example struct {
 
 // Sample is the adapter in pictures.
 type Sample struct {
-	Method        string    `json:"method"`
-	Step          int       `json:"step"`
-	PromptSizes   []float32 `json:"promptSizes"`   // |P_i|, m of them
-	ShiftSizes    []float32 `json:"shiftSizes"`    // |scale·(A·B)_t| of text position t, s of them; empty without a shift
-	EmbeddingSize float32   `json:"embeddingSize"` // mean |E(x)|, to compare with
-	Heat          *Heat     `json:"heat"`          // scale·A·B; null without a shift
+	Method        string       `json:"method"`
+	Step          int          `json:"step"`
+	Tensors       []TensorSize `json:"tensors"`
+	PromptSizes   []float32    `json:"promptSizes"`   // |P_i|, m of them
+	ShiftSizes    []float32    `json:"shiftSizes"`    // |scale·(A·B)_t| of text position t, s of them; empty without a shift
+	EmbeddingSize float32      `json:"embeddingSize"` // mean |E(x)|, to compare with
+	Heat          *Heat        `json:"heat"`          // scale·A·B; null without a shift
+}
+
+// TensorSize is a tensor of an adapter and the root of its mean square.
+type TensorSize struct {
+	Name  string  `json:"name"`
+	Shape []int   `json:"shape"`
+	Size  float32 `json:"size"`
 }
 
 // Heat is a matrix made small: each value is the one of largest size, sign
@@ -292,21 +347,24 @@ type Done struct {
 	Cut      int     `json:"cut"` // rows it learnt from that were too long
 }
 
-// Comparison is DePT beside prompt tuning with as many parameters.
+// Comparison is a run beside one of another method.
 type Comparison struct {
-	Rows []Compared `json:"rows"` // the run, then prompt tuning
+	Rows []Compared `json:"rows"` // the run, then the other
 }
 
 // Compared is a method's line in a comparison.
 type Compared struct {
-	Method       string  `json:"method"`
-	PromptLength int     `json:"promptLength"`
-	Rank         int     `json:"rank"`
-	Parameters   int     `json:"parameters"`
-	Sequence     int     `json:"sequence"` // m + s
-	MS           float64 `json:"ms"`       // median of a step
-	Step         int     `json:"step"`     // trained so far
-	Accuracy     float64 `json:"accuracy"`
+	Size
+	Sequence int     `json:"sequence"` // longest the encoder reads
+	MS       float64 `json:"ms"`       // median of a step
+	Step     int     `json:"step"`     // trained so far
+	Accuracy float64 `json:"accuracy"`
+}
+
+// Measured is the reply to a Measure.
+type Measured struct {
+	Sizes  []Size `json:"sizes"`  // of the settings' adapter, then of the other's; empty where the settings make none
+	Notice string `json:"notice"` // a sentence about the settings, else empty
 }
 
 // Answer is the reply to a Predict.
@@ -340,11 +398,9 @@ type AdapterZip struct {
 
 // Imported says that an adapter has been taken.
 type Imported struct {
-	PromptLength    int    `json:"promptLength"`
-	Rank            int    `json:"rank"`
-	MaxSourceLength int    `json:"maxSourceLength"`
-	Parameters      int    `json:"parameters"`
-	Notice          string `json:"notice"` // a warning, else empty
+	Size
+	MaxSourceLength int    `json:"maxSourceLength"` // 0 where nothing says
+	Notice          string `json:"notice"`          // a warning, else empty
 }
 
 // Rows are a task's rows as tab-separated text with a header, fit for
@@ -403,6 +459,7 @@ func (Resume) kind() string   { return "resume" }
 func (StepOnce) kind() string { return "step" }
 func (Stop) kind() string     { return "stop" }
 func (Compare) kind() string  { return "compare" }
+func (Measure) kind() string  { return "measure" }
 func (Predict) kind() string  { return "predict" }
 func (Export) kind() string   { return "export" }
 func (Import) kind() string   { return "import" }
@@ -421,6 +478,7 @@ func (Evaluation) kind() string { return "evaluation" }
 func (Sample) kind() string     { return "sample" }
 func (Done) kind() string       { return "done" }
 func (Comparison) kind() string { return "comparison" }
+func (Measured) kind() string   { return "measured" }
 func (Answer) kind() string     { return "answer" }
 func (AdapterZip) kind() string { return "adapter" }
 func (Imported) kind() string   { return "imported" }

@@ -8,10 +8,8 @@ import (
 	"math"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
-	"github.com/go-dept/dept/t5"
-	"github.com/go-dept/dept/tensor"
-	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -23,91 +21,57 @@ type modelFiles interface {
 	Forget(name string)
 }
 
-// The files of a model's folder.
-const (
-	configFile    = "config.json"
-	weightsFile   = "model.safetensors"
-	tokenizerFile = "tokenizer.json"
-	spieceFile    = "spiece.model"
-)
+// partFiles are the files that each part of a model is read from.
+var partFiles = map[string][]string{
+	train.PartCheckpoint: {"config.json", weightsFile},
+	train.PartTokenizer:  {"tokenizer.json", "spiece.model"},
+}
 
-// model is a frozen T5 on a device.
+const weightsFile = "model.safetensors"
+
+// model is a frozen T5 on a device of its own.
 type model struct {
-	name          string
-	dev           *wgpu.Device
-	engine        *tensor.Engine
-	ck            *t5.Checkpoint
-	tok           *text.Tokenizer
-	t5            *t5.Model
-	fingerprint   string
+	*train.Setup
 	embeddingSize float32 // mean |E(x)|
 }
 
-// openModel puts a model on a device of its own.
+// openModel opens a model. The device comes first: without one there is no use in
+// fetching.
 func openModel(ctx context.Context, name string, files modelFiles) (*model, error) {
-	m := &model{name: name}
-	if err := m.open(ctx, files); err != nil {
-		m.release()
+	dev, err := wgpu.Open(ctx, "")
+	if err != nil {
+		return nil, err
+	}
+	s, err := train.OpenSetup(ctx, train.Opening{Name: name, Files: files, Device: dev})
+	if err != nil {
+		return nil, openFailure(ctx, files, err)
+	}
+	m := &model{Setup: s}
+	if err = dev.Wait(ctx); err == nil {
+		m.embeddingSize, err = m.meanEmbedding()
+	}
+	if err != nil {
+		m.Release()
 		return nil, err
 	}
 	return m, nil
 }
 
-func (m *model) open(ctx context.Context, files modelFiles) (err error) {
-	// The device first: without one there is no use in fetching.
-	if m.dev, err = wgpu.Open(ctx, ""); err != nil {
+// openFailure makes the failure of an error of OpenSetup. Files that came whole, but
+// do not hold what they should, are damaged, or were when they were fetched: what is
+// kept of them is dropped.
+func openFailure(ctx context.Context, files modelFiles, err error) error {
+	var part *train.OpenError
+	if !errors.As(err, &part) || part.Part == train.PartDevice {
 		return err
 	}
-	if m.engine, err = tensor.NewEngine(m.dev); err != nil {
-		return err
-	}
-	if m.tok, err = readTokenizer(files); err != nil {
-		return err
-	}
-	if m.ck, err = t5.OpenCheckpointFS(files); err != nil {
-		if _, ok := errors.AsType[*fs.PathError](err); !ok && ctx.Err() == nil {
-			// What was kept is damaged, or was when it was fetched.
-			files.Forget(weightsFile)
-			files.Forget(configFile)
+	if _, ok := errors.AsType[*fs.PathError](err); !ok && ctx.Err() == nil {
+		for _, name := range partFiles[part.Part] {
+			files.Forget(name)
 		}
-		return as(codeFile, damaged, fmt.Errorf("the model's files: %w", err))
 	}
-	if m.t5, err = t5.LoadModel(ctx, m.engine, m.ck, false); err != nil {
-		return as(codeFile, damaged, err)
-	}
-	if err = m.dev.Wait(ctx); err != nil {
-		return err
-	}
-	if m.fingerprint, err = m.ck.Fingerprint(); err != nil {
-		return err
-	}
-	m.embeddingSize, err = m.meanEmbedding()
-	return err
-}
-
-// damaged says what to do about a file that is no good.
-const damaged = "Load again: the file is fetched anew. If it stays like this, the file on the server is damaged."
-
-func readTokenizer(files modelFiles) (*text.Tokenizer, error) {
-	for _, format := range []struct {
-		name  string
-		parse func([]byte) (*text.Tokenizer, error)
-	}{{tokenizerFile, text.ParseJSON}, {spieceFile, text.ParseSentencePiece}} {
-		data, err := fs.ReadFile(files, format.name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		tok, err := format.parse(data)
-		if err != nil {
-			files.Forget(format.name)
-			return nil, failf(codeFile, damaged, "%s: %w", format.name, err)
-		}
-		return tok, nil
-	}
-	return nil, failf(codeFile, "Put tokenizer.json or spiece.model beside config.json.", "the model's folder has no tokenizer")
+	return as(codeFile, "Load again: the file is fetched anew. If it stays like this, the file on the server is damaged or missing.",
+		fmt.Errorf("the model's files: %w", err))
 }
 
 // meanEmbedding is the mean length of some of the embedding's rows.
@@ -115,7 +79,7 @@ func (m *model) meanEmbedding() (float32, error) {
 	const samples = 64
 	var sum float32
 	for i := range samples {
-		row, err := m.ck.Row("shared.weight", i*m.ck.Config.VocabSize/samples)
+		row, err := m.Checkpoint.Row(m.Model.Embedding, i*m.Model.Vocabulary/samples)
 		if err != nil {
 			return 0, err
 		}
@@ -124,132 +88,108 @@ func (m *model) meanEmbedding() (float32, error) {
 	return sum / samples, nil
 }
 
-// release gives everything back, the device too.
-func (m *model) release() {
-	if m.t5 != nil {
-		m.t5.Release()
-	}
-	if m.engine != nil {
-		m.engine.Release()
-	}
-	if m.dev != nil {
-		m.dev.Release()
-	}
-	if m.ck != nil {
-		m.ck.Close()
-	}
-}
-
-func (m *model) device() Device {
-	info := m.dev.Info()
+func deviceInfo(d *wgpu.Device) Device {
+	info := d.Info()
 	return Device{Name: info.Name, Type: string(info.Type), Backend: info.Backend}
 }
 
 // ready describes the model and its device.
 func (m *model) ready() Ready {
-	c := m.ck.Config
+	d := m.Model.Description
 	return Ready{
-		Device: m.device(),
+		Device: deviceInfo(m.Device),
 		Model: Model{
-			Name: m.name, Parameters: m.t5.Parameters(), Bytes: m.t5.Bytes(), Width: c.DModel,
-			Blocks: [2]int{c.NumLayers, c.NumDecoderLayers}, Vocabulary: c.VocabSize,
+			Name: m.Name, Parameters: m.Model.Parameters(), Bytes: m.Model.Bytes(), Width: d.Width,
+			Blocks: [2]int{len(d.Encoder.Blocks), len(d.Decoder.Blocks)}, Vocabulary: d.Vocabulary,
 		},
 	}
 }
 
-// encode is a text's ids with the end token, as the encoder reads them under a
-// limit of s tokens.
-func (m *model) encode(text string, s int) (ids []int32, cut bool, err error) {
-	ids, err = m.tok.Encode(text)
-	if err != nil {
-		return nil, false, err
-	}
-	if len(ids) > s-1 {
-		ids, cut = ids[:s-1], true
-	}
-	return append(ids, m.tok.EOS()), cut, nil
-}
-
-// check refuses an adapter of another width, and warns of one that was trained
-// on another model.
+// check refuses an adapter that cannot be for the model, and warns of one that was
+// trained on another.
 func (m *model) check(a *dept.Adapter) (warning string, err error) {
-	c := a.Config
-	if width := m.ck.Config.DModel; c.Width != width {
-		return "", failf(codeAdapter, "Drop an adapter that was trained on this page's model, or load the model it was trained on.",
-			"the adapter is for a model of width %d, and this one has width %d", c.Width, width)
+	advice, err := m.CheckAdapter(a)
+	if err != nil {
+		return "", &failure{codeAdapter, "Drop an adapter that was trained on this page's model, or load the model it was trained on.", err}
 	}
-	if c.BaseFingerprint != "" && c.BaseFingerprint != m.fingerprint {
-		return "This adapter was trained on another model: it will hardly work on this one.", nil
+	if advice != "" {
+		advice = sentence(advice)
 	}
-	return "", nil
+	return advice, nil
 }
 
-// reader answers with an adapter's numbers as they were when it was given them.
-type reader struct {
-	config    dept.AdapterConfig
-	prompt    *dept.Prompt
-	many, one *train.Predictor // for rows and for a typed text: each keeps programs of its shapes
+// sample draws an adapter.
+func (m *model) sample(a *dept.Adapter, step int) Sample {
+	s := pictures(a, m.Model.Description)
+	s.Step, s.EmbeddingSize = step, m.embeddingSize
+	return s
 }
 
-// The sizes of prediction.
+// Of texts that are answered one by one: the most tokens where no adapter says how
+// many, and the most that are generated.
 const (
-	answerTokens  = 20  // generated at most, as the command line does for a task
-	defaultSource = 128 // tokens of a text where no adapter says how many
-	rowsAtOnce    = 16
+	defaultSource = 128
+	answerTokens  = 20
 )
 
-// readerConfig is a reader's: an adapter's, with a source length in any case.
-func readerConfig(c dept.AdapterConfig) dept.AdapterConfig {
-	if c.MaxSourceLength == 0 {
-		c.MaxSourceLength = defaultSource
-	}
-	return c
+// reader answers texts with an adapter's numbers as they were when it was given
+// them, or as the model does without an adapter.
+type reader struct {
+	config    dept.Config // nil without an adapter
+	maxSource int
+	method    *dept.Method
+	predictor *train.Predictor
 }
 
-func (m *model) newReader(c dept.AdapterConfig) (*reader, error) {
-	c = readerConfig(c)
-	prompt, err := dept.NewPrompt(m.engine, zeros(c), false)
-	if err != nil {
-		return nil, err
-	}
-	o := train.PredictOptions{Batch: rowsAtOnce, MaxSourceLength: c.MaxSourceLength, MaxNewTokens: answerTokens, Beams: 1}
-	many := train.NewPredictor(m.engine, m.t5, m.tok, prompt, o)
-	o.Batch = 1
-	return &reader{c, prompt, many, train.NewPredictor(m.engine, m.t5, m.tok, prompt, o)}, nil
-}
-
-func zeros(c dept.AdapterConfig) *dept.Adapter {
-	return &dept.Adapter{
-		Config: c, P: make([]float32, c.PromptLength*c.Width),
-		A: make([]float32, c.MaxSourceLength*c.Rank), B: make([]float32, c.Rank*c.Width),
-	}
-}
-
-// take gives the reader an adapter's numbers. A·B is zero where B is.
-func (r *reader) take(a *dept.Adapter, zeroPrompt, zeroShift bool) error {
-	none := zeros(r.config)
-	p, b := a.P, a.B
-	if zeroPrompt {
-		p = none.P
-	}
-	if zeroShift {
-		b = none.B
-	}
-	if r.prompt.P != nil {
-		if err := r.prompt.P.WriteFloats(p); err != nil {
-			return err
+// newReader makes a reader for adapters of a's Config, or for none where a is nil.
+func (m *model) newReader(a *dept.Adapter, maxSource int) (*reader, error) {
+	r := &reader{maxSource: maxSource, method: dept.AsIs()}
+	if a != nil {
+		var err error
+		r.config = a.Config
+		if r.method, err = dept.New(m.Model, a, false); err != nil {
+			return nil, err
 		}
 	}
-	if r.prompt.A != nil {
-		return errors.Join(r.prompt.A.WriteFloats(a.A), r.prompt.B.WriteFloats(b))
+	r.predictor = train.NewPredictor(m.Engine, m.Model, m.Tokenizer, r.method, train.PredictOptions{
+		Batch: 1, MaxSourceLength: maxSource, MaxNewTokens: answerTokens, Beams: 1,
+	})
+	return r, nil
+}
+
+// maxSource is how many tokens of a text are read under an adapter; nil is none.
+func maxSource(a *dept.Adapter) int {
+	if a != nil && a.Config.MaxSource() > 0 {
+		return a.Config.MaxSource()
 	}
-	return nil
+	return defaultSource
+}
+
+// answer gives the answer to a text, and how likely each of the labels is.
+func (r *reader) answer(ctx context.Context, source string, labels []string) (answer string, shares []float64, err error) {
+	texts, err := r.predictor.Predict(ctx, []string{source})
+	if err != nil || len(labels) == 0 {
+		return append(texts, "")[0], nil, err
+	}
+	scores, err := r.predictor.Scores(ctx, []string{source}, labels)
+	if err != nil {
+		return "", nil, err
+	}
+	return texts[0], probabilities(scores[0]), nil
 }
 
 func (r *reader) release() {
-	r.many.Release()
-	r.one.Release()
-	r.prompt.Release()
+	r.predictor.Release()
+	r.method.Release()
+}
+
+// tokens are a text's pieces, with the end token, as the encoder reads them.
+func (m *model) tokens(source string, most int) (pieces []string, cut bool, err error) {
+	ids, cut, err := data.Encode(m.Tokenizer, source, most)
+	if err != nil {
+		return nil, false, err
+	}
+	return mapped(ids, m.Tokenizer.Piece), cut, nil
 }
 
 // probabilities are the labels' shares, from the logarithms of each one's

@@ -12,174 +12,158 @@ import (
 	"github.com/go-dept/dept/dept/train"
 )
 
-// The methods of a run.
-const (
-	methodDePT         = "dept"
-	methodPromptTuning = "pt"
-)
-
-// The settings that the page does not show, as the command line has them.
+// clip is the largest gradient norm, which the page does not show; the command line
+// has the same.
 const clip = 1
 
-// samplePause is the time between two pictures.
-const samplePause = 250 * time.Millisecond
+// samplePause is the least time between two pictures. Reading an adapter of many
+// tensors takes time, of which pictures get a tenth.
+const (
+	samplePause = 250 * time.Millisecond
+	sampleShare = 10
+)
 
-// examplesShown is how many rows an evaluation shows.
-const examplesShown = 5
+// examplesShown is how many rows an evaluation shows, and rowsAtOnce how many it
+// answers at a time.
+const (
+	examplesShown = 5
+	rowsAtOnce    = 16
+)
 
-// run trains an adapter. advance does one piece of its work at a time, so that
-// messages are heard in between: an update, or some rows of an evaluation.
+// run shows a training session: it has the session do a piece of its work at a time,
+// so that messages are heard in between, and posts what comes of it.
 type run struct {
 	post     func(Message)
 	m        *model
 	settings Settings
+	values   dept.Values
 	data     *dataset
-	config   dept.AdapterConfig
-	prompt   *dept.Prompt
+	session  *train.Session
 	examples *data.Tokenized
-	trainer  *train.Trainer
-	reader   *reader
+	size     Size
+	titles   []string // of the tensors that are trained
 
 	twin     bool // beside the last run, in a comparison
-	steps    int  // after which it ends: the settings', or fewer
 	paused   bool // no update by itself
 	once     bool // but one
-	stopping bool // after the evaluation at hand
+	stopping bool // after an evaluation
 	finished bool
 
-	eval      *evaluating // nil between evaluations
-	evaluated int         // the step of the last evaluation, -1 before the first
-	accuracy  float64     // then
+	accuracy float64 // of the last evaluation
 
-	last      *dept.Adapter // as it was read last
-	lastShown time.Time
-	records   []train.StepRecord // that came in the part of the work at hand
-	busy      time.Duration      // that went into updates without a record yet
-	took      []float64          // milliseconds of each update
+	last     *dept.Adapter // as it was read last
+	lastStep int           // done then
+	nextShow time.Time
+	records  []train.StepRecord // that came in the part of the work at hand
+	busy     time.Duration      // that went into updates without a record yet
+	took     []float64          // milliseconds of each update
 }
 
-// evaluating is an evaluation under way.
-type evaluating struct {
-	order   []int // the rows held back, those of like length together
-	answers []string
-	done    int // of order
-	cut     int // before it
-}
-
-// newRun plans a run. The settings must make sense; check says whether they do.
-func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *dataset) (*run, error) {
-	r := &run{post: post, m: m, settings: s, data: d, steps: s.Steps, evaluated: -1}
-	r.config = dept.AdapterConfig{
-		BaseModel: m.name, BaseFingerprint: m.fingerprint,
-		PromptLength: s.PromptLength, Rank: s.Rank, MaxSourceLength: s.MaxSourceLength,
-		Width: m.ck.Config.DModel, LoraAlpha: dept.DefaultLoraAlpha,
-	}
-	if s.Rank == 0 {
-		r.config.LoraAlpha = 0
-	}
+// newRun makes a run of settings, which it checks, that ends after so many steps.
+func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *dataset, steps int, twin bool) (*run, error) {
+	r := &run{post: post, m: m, settings: s, data: d, twin: twin}
 	if err := r.open(ctx); err != nil {
 		r.release()
 		return nil, err
 	}
+	if steps < s.Steps {
+		r.session.EndAt(steps)
+	}
 	post(r.plan())
-	r.evaluate()
 	return r, nil
 }
 
 func (r *run) open(ctx context.Context) error {
-	var err error
-	s := r.settings
-	if r.last, err = dept.NewAdapter(r.config, dept.PromptInit(s.PromptInit), r.m.ck, r.m.tok, s.Seed); err != nil {
-		return err
-	}
-	if r.prompt, err = dept.NewPrompt(r.m.engine, r.last, true); err != nil {
-		return err
-	}
-	target, err := r.targetLength()
+	request, err := r.request()
 	if err != nil {
 		return err
 	}
-	r.examples = data.Tokenize(r.data.train, r.m.tok, s.MaxSourceLength, target)
-	r.trainer, err = train.NewTrainer(ctx, r.m.engine, r.m.t5, r.prompt, r.examples, train.Options{
-		Steps: s.Steps, Batch: s.Batch, Accumulate: 1,
-		Rates:  [2]float64{dept.GroupPrompt: s.LRPrompt, dept.GroupLowRank: s.LRLowRank},
-		Warmup: s.Warmup, Clip: clip, Dropout: r.m.ck.Config.DropoutRate,
-		MaxSourceLength: s.MaxSourceLength, MaxTargetLength: target, Shuffle: true, Seed: s.Seed,
-	})
-	if err != nil {
+	if r.session, err = train.NewSession(ctx, r.m.Setup, request); err != nil {
+		return pageError(request.Kind, err)
+	}
+	o := r.session.Options
+	r.examples = data.Tokenize(r.data.train, r.m.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
+	if err := r.session.Begin(ctx, train.Rows{Train: r.examples, Dev: r.data.held, Batch: rowsAtOnce, MaxNewTokens: answerTokens}); err != nil {
 		return err
 	}
-	r.trainer.Norms = true
-	r.trainer.OnRecord = func(s train.StepRecord) error {
-		r.records = append(r.records, s)
-		return nil
+	r.session.Trainer.Norms = true
+	r.session.OnRecord = func(s train.StepRecord) { r.records = append(r.records, s) }
+	r.session.OnRows = func(done, total int) {
+		r.post(Progress{What: "evaluation", Unit: "rows", Done: int64(done), Total: int64(total)})
 	}
-	r.reader, err = r.m.newReader(r.config)
-	return err
+	r.session.OnEval = r.postEvaluation
+	if err := r.read(ctx); err != nil {
+		return err
+	}
+	r.size = sizeOf(r.last)
+	r.titles = tensorTitles(r.last.Tensors, r.m.Model.Description)
+	return nil
 }
 
-// freeTextTarget is the most tokens of a target where there are no labels.
-const freeTextTarget = 64
-
-// targetLength is the most tokens of a target, the end token included.
-func (r *run) targetLength() (int, error) {
-	if len(r.data.labels) == 0 {
-		return freeTextTarget, nil
+// request is what the settings ask of a session.
+func (r *run) request() (train.Request, error) {
+	s := r.settings
+	k, err := lookup(s.Method)
+	if err != nil {
+		return train.Request{}, err
 	}
-	longest := 1
-	for _, l := range r.data.labels {
-		ids, err := r.m.tok.Encode(l.target)
-		if err != nil {
-			return 0, err
-		}
-		longest = max(longest, len(ids)+1)
+	if r.values, err = values(k, s.Values); err != nil {
+		return train.Request{}, err
 	}
-	return longest, nil
+	r.settings.Values = r.values
+	if s.Seed > 1<<53 {
+		return train.Request{}, failf(codeSettings, "Choose a number up to 2⁵³.", "the seed is %d", s.Seed)
+	}
+	request := train.Request{
+		Kind: k, Values: r.values, OwnDropout: true, EvalEvery: s.EvalEvery,
+		Options: train.Options{
+			Steps: s.Steps, Batch: s.Batch, Accumulate: 1, Warmup: s.Warmup, Clip: clip, MaxSourceLength: s.MaxSourceLength, Shuffle: true, Seed: s.Seed,
+		},
+	}
+	if len(r.data.labels) > 0 {
+		request.Labels = r.data.targets()
+	}
+	return request, nil
 }
 
 func (r *run) plan() Plan {
-	n := r.config.Parameters()
+	s := r.session
 	return Plan{
-		Method: r.settings.Method, Settings: r.settings, Parameters: n,
-		Share:    float64(n) / float64(n+r.m.t5.Parameters()),
-		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Labels: r.data.names(),
-		WeightBytes: r.m.t5.Bytes(), StateBytes: r.trainer.StateBytes(), ActivationBytes: r.trainer.Plan().Bytes,
+		Size: r.size, Twin: r.twin, Settings: r.settings, Share: float64(r.size.Parameters) / float64(s.AllParameters()),
+		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Labels: r.data.names(), Notice: notices(s.Kind, s.Advice),
+		WeightBytes: r.m.Model.Bytes(), StateBytes: s.StateBytes(), ActivationBytes: s.Plan.Bytes,
 	}
 }
 
 // sequence is the longest the encoder reads.
-func (r *run) sequence() int { return r.config.PromptLength + r.config.MaxSourceLength }
+func (r *run) sequence() int { return r.size.Positions + r.settings.MaxSourceLength }
+
+// done is how many updates have been made.
+func (r *run) done() int { return r.session.Trainer.Done() }
 
 // going reports whether advance has something to do. After the last step there is
 // nothing left to be paused.
 func (r *run) going() bool {
-	return !r.finished && (r.eval != nil || r.stopping || !r.paused || r.once || r.trainer.Done() == r.steps)
+	return !r.finished && (!r.paused || r.once || r.stopping || r.session.EvaluationNext() || r.done() == r.settings.Steps)
 }
 
 // advance does one piece of the work.
-func (r *run) advance(ctx context.Context) error {
-	switch done := r.trainer.Done(); {
-	case r.eval != nil:
-		return r.evaluateSome(ctx)
-	case (r.stopping || done == r.steps) && r.evaluated == done:
-		r.finished = true
-		return nil
-	case r.stopping:
-		if err := r.flush(ctx); err != nil {
-			return err
+func (r *run) advance(ctx context.Context) (err error) {
+	if r.session.EvaluationNext() {
+		if !r.session.Evaluating() {
+			if err := r.show(ctx); err != nil {
+				return err
+			}
 		}
-		r.evaluate()
-		return nil
-	}
-	if err := r.timed(func() error { return r.trainer.Step(ctx) }); err != nil {
+		_, err := r.session.Advance(ctx)
 		return err
 	}
-	done := r.trainer.Done()
+	before := r.done()
+	if err := r.timed(func() error { r.finished, err = r.session.Advance(ctx); return err }); err != nil || r.done() == before {
+		return err
+	}
 	r.once = false
-	switch due := r.settings.EvalEvery > 0 && done%r.settings.EvalEvery == 0; {
-	case due || done == r.steps:
-		r.evaluate() // shows the adapter first
-	case r.paused || time.Since(r.lastShown) > samplePause:
+	if r.paused || time.Now().After(r.nextShow) {
 		return r.show(ctx)
 	}
 	return nil
@@ -191,8 +175,17 @@ func (r *run) pause(ctx context.Context) error {
 	return r.flush(ctx)
 }
 
+// stop ends the run after an evaluation, or the second time without.
+func (r *run) stop() {
+	if r.stopping {
+		r.session.SkipEvaluation()
+	}
+	r.stopping = true
+	r.session.EndAt(r.done())
+}
+
 func (r *run) flush(ctx context.Context) error {
-	return r.timed(func() error { return r.trainer.Flush(ctx) })
+	return r.timed(func() error { return r.session.Trainer.Flush(ctx) })
 }
 
 // timed does a part of the updates' work and posts the records that came. Those
@@ -216,18 +209,15 @@ func (r *run) timed(do func() error) error {
 func (r *run) postStep(s train.StepRecord, ms float64) {
 	r.took = append(r.took, ms)
 	step := Step{
-		Method: r.settings.Method, Step: s.Step, Steps: r.settings.Steps, Loss: s.Loss,
-		LRPrompt: s.Rates[dept.GroupPrompt], LRLowRank: s.Rates[dept.GroupLowRank], GradNorm: s.GradNorm,
+		Method: r.size.Method, Step: s.Step, Steps: r.settings.Steps, Loss: s.Loss, GradNorm: s.GradNorm,
 		MS: ms, Tokens: s.Tokens, TokensPerSecond: 1000 * float64(s.Tokens) / max(ms, 1e-3),
 	}
-	for i, p := range r.prompt.Params() {
-		switch p.Array {
-		case r.prompt.P:
-			step.GradPrompt = s.Norms[i]
-		case r.prompt.A:
-			step.GradA = s.Norms[i]
-		case r.prompt.B:
-			step.GradB = s.Norms[i]
+	for i, norm := range s.Norms {
+		step.Norms = append(step.Norms, Named{r.titles[i], norm})
+	}
+	for _, setting := range r.session.Kind.Settings {
+		if rate, ok := s.Rates[setting.Group]; setting.Rate && ok {
+			step.Rates = append(step.Rates, Named{dept.RateKey(setting.Group), rate})
 		}
 	}
 	r.post(step)
@@ -249,125 +239,55 @@ func (r *run) show(ctx context.Context) error {
 	if err := r.flush(ctx); err != nil {
 		return err
 	}
+	began := time.Now()
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	s := pictures(r.last)
-	s.Method, s.Step, s.EmbeddingSize = r.settings.Method, r.trainer.Done(), r.m.embeddingSize
-	r.post(s)
-	r.lastShown = time.Now()
+	r.post(r.m.sample(r.last, r.lastStep))
+	r.nextShow = time.Now().Add(max(samplePause, sampleShare*time.Since(began)))
 	return nil
 }
 
 // read brings the adapter as it stands into last.
 func (r *run) read(ctx context.Context) error {
-	a, err := r.prompt.Adapter(ctx)
+	a, err := r.session.Method.Adapter(ctx)
 	if err == nil {
-		r.last = a
+		r.last, r.lastStep = a, r.done()
 	}
 	return err
 }
 
-// evaluate begins an evaluation of the adapter as it stands.
-func (r *run) evaluate() {
-	n := r.data.held.Len()
-	e := &evaluating{order: make([]int, n), answers: make([]string, n), cut: r.reader.many.Cut()}
-	for i := range e.order {
-		e.order[i] = i
-	}
-	slices.SortStableFunc(e.order, func(a, b int) int {
-		return len(r.data.held.Row(a).Source) - len(r.data.held.Row(b).Source)
-	})
-	r.eval = e
-}
-
-// evaluateSome answers some more rows, and at the end posts the score.
-func (r *run) evaluateSome(ctx context.Context) error {
-	e := r.eval
-	if e.done == 0 {
-		if err := r.show(ctx); err != nil {
-			return err
-		}
-	}
-	// Others may have asked the reader in between.
-	if err := r.reader.take(r.last, false, false); err != nil {
-		return err
-	}
-	rows := e.order[e.done:min(e.done+rowsAtOnce, len(e.order))]
-	answers, err := r.reader.many.Predict(ctx, mapped(rows, func(i int) string { return r.data.held.Row(i).Source }))
-	if err != nil {
-		return err
-	}
-	for i, row := range rows {
-		e.answers[row] = answers[i]
-	}
-	e.done += len(rows)
-	r.post(Progress{What: "evaluation", Unit: "rows", Done: int64(e.done), Total: int64(len(e.order))})
-	if e.done < len(e.order) {
-		return nil
-	}
-	r.eval = nil
-	return r.score(e)
-}
-
-func (r *run) score(e *evaluating) error {
-	n := r.data.held.Len()
+func (r *run) postEvaluation(e train.EvalRecord) {
+	held := r.data.held
 	v := Evaluation{
-		Method: r.settings.Method, Step: r.trainer.Done(), Chance: r.data.chance(), Rows: n,
-		Cut: r.reader.many.Cut() - e.cut, Examples: []Example{},
+		Method: r.size.Method, Step: e.Step, Accuracy: e.Metrics[tasks.ExactMatch], Chance: r.data.chance(), Rows: e.Rows, Cut: e.Cut,
+		Examples: []Example{},
 	}
-	targets := make([]string, n)
-	for i := range n {
-		target := r.data.held.Row(i).Target
-		targets[i] = target
-		if i < examplesShown {
-			v.Examples = append(v.Examples, Example{
-				Text: r.data.texts[i], Label: r.data.name(target), Answer: r.data.name(e.answers[i]),
-				Right: strings.TrimSpace(e.answers[i]) == strings.TrimSpace(target),
-			})
-		}
+	for i := range min(examplesShown, held.Len()) {
+		target, answer := held.Row(i).Target, e.Answers[i]
+		v.Examples = append(v.Examples, Example{
+			Text: r.data.texts[i], Label: r.data.name(target), Answer: r.data.name(answer), Right: strings.TrimSpace(answer) == strings.TrimSpace(target),
+		})
 	}
-	var err error
-	if v.Accuracy, err = tasks.Score(tasks.ExactMatch, e.answers, targets, nil); err != nil {
-		return err
-	}
-	r.evaluated, r.accuracy = v.Step, v.Accuracy
+	r.accuracy = v.Accuracy
 	r.post(v)
-	return nil
 }
 
-// skip gives up the evaluation at hand; one at the end counts as done.
-func (r *run) skip() {
-	if r.eval != nil {
-		r.eval = nil
-		r.evaluated = r.trainer.Done()
-	}
-}
-
-// done describes how the run ended.
-func (r *run) done() Done {
+// ended describes how the run ended.
+func (r *run) ended() Done {
 	return Done{
-		Method: r.settings.Method, Step: r.trainer.Done(), Stopped: r.trainer.Done() < r.settings.Steps,
-		Accuracy: r.accuracy, Seconds: r.trainer.Seconds(), Cut: r.examples.Cut(),
+		Method: r.size.Method, Step: r.done(), Stopped: r.done() < r.settings.Steps,
+		Accuracy: r.accuracy, Seconds: r.session.Trainer.Seconds(), Cut: r.examples.Cut(),
 	}
 }
 
 // compared is the run's line in a comparison.
 func (r *run) compared() Compared {
-	return Compared{
-		Method: r.settings.Method, PromptLength: r.config.PromptLength, Rank: r.config.Rank, Parameters: r.config.Parameters(),
-		Sequence: r.sequence(), MS: r.ms(), Step: r.trainer.Done(), Accuracy: r.accuracy,
-	}
+	return Compared{Size: r.size, Sequence: r.sequence(), MS: r.ms(), Step: r.done(), Accuracy: r.accuracy}
 }
 
 func (r *run) release() {
-	if r.reader != nil {
-		r.reader.release()
-	}
-	if r.trainer != nil {
-		r.trainer.Release()
-	}
-	if r.prompt != nil {
-		r.prompt.Release()
+	if r.session != nil {
+		r.session.Release()
 	}
 }

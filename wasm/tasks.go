@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
 )
@@ -46,8 +45,7 @@ func demoSettings(task string) (s Settings, budget int) {
 	o := demo.Tuning(demo.Seed)
 	dePT, pt := demo.Adapters()
 	return Settings{
-		Task: task, Method: methodDePT, PromptLength: dePT.PromptLength, Rank: dePT.Rank, MaxSourceLength: dePT.MaxSourceLength,
-		PromptInit: string(dept.InitRandom), LRPrompt: o.Rates[dept.GroupPrompt], LRLowRank: o.Rates[dept.GroupLowRank],
+		Task: task, Method: dePT.Kind().Name, Values: startValues(dePT.Kind()), MaxSourceLength: dePT.MaxSourceLength,
 		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / 4,
 	}, pt.PromptLength
 }

@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"runtime/debug"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -18,7 +17,7 @@ import (
 // them between two pieces of the run's work, so that none waits long.
 type worker struct {
 	post func(Message)
-	// files opens the folder of a model, telling how far each file is.
+	// files opens the folder of a model, reporting how far each file is.
 	files func(ctx context.Context, model string, progress func(Progress)) (modelFiles, error)
 
 	mu      sync.Mutex
@@ -28,9 +27,10 @@ type worker struct {
 
 	state   State
 	model   *model        // nil before load
-	bare    *model        // a device alone, for benchmarks without a model
+	bare    *train.Setup  // a device alone, for benchmarks without a model
 	adapter *dept.Adapter // what answers when no run does; nil is the model as it is
-	reader  *reader       // of adapter
+	reader  *reader       // of the adapter's Config, or nil
+	plain   *reader       // without an adapter, or nil
 	data    *dataset      // of the last run
 	run     *run          // under way, or nil
 	last    *finished     // the last run that was no comparison
@@ -39,6 +39,7 @@ type worker struct {
 // finished is what a comparison needs of a run.
 type finished struct {
 	settings Settings
+	values   dept.Values
 	data     *dataset
 	line     Compared
 }
@@ -80,7 +81,7 @@ func (w *worker) next() Message {
 // Serve works until ctx is done and nothing is left to do.
 func (w *worker) Serve(ctx context.Context) {
 	w.guard("start", 0, func() error {
-		w.post(Tasks{taskInfos()})
+		w.post(Tasks{taskInfos(), methodInfos()})
 		return nil
 	})
 	w.post(w.state)
@@ -140,7 +141,7 @@ func (w *worker) announce() {
 		if w.run.paused {
 			s.State = statePaused
 		}
-		s.Method, s.Step, s.Steps = w.run.settings.Method, w.run.trainer.Done(), w.run.settings.Steps
+		s.Method, s.Twin, s.Step, s.Steps = w.run.size.Method, w.run.twin, w.run.done(), w.run.settings.Steps
 	}
 	if s.State != w.state.State || s.Method != w.state.Method {
 		w.state = s
@@ -166,8 +167,8 @@ func (w *worker) advance() {
 	if r.twin {
 		w.post(Comparison{[]Compared{w.last.line, r.compared()}})
 	} else {
-		w.last = &finished{r.settings, r.data, r.compared()}
-		w.post(r.done())
+		w.last = &finished{r.settings, r.values, r.data, r.compared()}
+		w.post(r.ended())
 	}
 	w.endRun()
 	w.announce()
@@ -196,24 +197,29 @@ func (w *worker) endRun() {
 
 func (w *worker) setAdapter(a *dept.Adapter) {
 	w.adapter = a
-	if w.reader != nil {
-		w.reader.release()
-		w.reader = nil
+	w.dropReaders()
+}
+
+func (w *worker) dropReaders() {
+	for _, r := range []**reader{&w.reader, &w.plain} {
+		if *r != nil {
+			(*r).release()
+			*r = nil
+		}
 	}
 }
 
 // unload gives the model back; an adapter stays.
 func (w *worker) unload() {
 	w.endRun()
-	if w.reader != nil {
-		w.reader.release()
-		w.reader = nil
+	w.dropReaders()
+	if w.model != nil {
+		w.model.Release()
+		w.model = nil
 	}
-	for _, m := range []**model{&w.model, &w.bare} {
-		if *m != nil {
-			(*m).release()
-			*m = nil
-		}
+	if w.bare != nil {
+		w.bare.Release()
+		w.bare = nil
 	}
 }
 
@@ -237,14 +243,11 @@ func (w *worker) hear(m Message) {
 		case StepOnce:
 			return w.withRun(func(r *run) { r.paused, r.once = true, true })
 		case Stop:
-			return w.withRun(func(r *run) {
-				if r.stopping {
-					r.skip() // of the last evaluation too
-				}
-				r.stopping = true
-			})
+			return w.withRun((*run).stop)
 		case Compare:
-			return w.compare(ctx)
+			return w.compare(ctx, m)
+		case Measure:
+			return w.measure(m)
 		case Predict:
 			return w.predict(ctx, m)
 		case Export:
@@ -297,7 +300,7 @@ func (w *worker) cancelled() {
 		w.fail(context.Canceled, Compare{}.kind(), 0)
 		return
 	}
-	w.run.skip()
+	w.run.session.SkipEvaluation()
 }
 
 // load fetches a model in place of the one there is.
@@ -326,7 +329,7 @@ func (w *worker) load(m Load) error {
 	opened, err := openModel(ctx, name, files)
 	if ctx.Err() != nil {
 		if opened != nil {
-			opened.release()
+			opened.Release()
 		}
 		return ctx.Err()
 	}
@@ -348,254 +351,5 @@ func (w *worker) loaded() error {
 	if w.model == nil {
 		return failf(codeOrder, "Load the model first.", "no model is loaded")
 	}
-	return nil
-}
-
-// train begins a run in place of the one there is.
-func (w *worker) train(ctx context.Context, m Train) error {
-	if err := w.loaded(); err != nil {
-		return err
-	}
-	s, d, err := w.settle(m.Settings)
-	if err != nil {
-		return err
-	}
-	w.endRun()
-	w.setAdapter(nil)
-	r, err := newRun(ctx, w.post, w.model, s, d)
-	if err != nil {
-		return err
-	}
-	r.paused = m.Paused
-	w.run, w.data, w.last = r, d, nil
-	return nil
-}
-
-// compare trains prompt tuning with as many parameters as the last run had, as
-// long as that one was trained.
-func (w *worker) compare(ctx context.Context) error {
-	if err := w.loaded(); err != nil {
-		return err
-	}
-	switch {
-	case w.run != nil:
-		return failf(codeOrder, "Stop it or let it end first.", "a run is under way")
-	case w.last == nil:
-		return failf(codeOrder, "Train first, then compare.", "there is no run to compare with")
-	case w.last.settings.Method == methodPromptTuning:
-		return failf(codeOrder, "Train with DePT, then compare.", "the last run was prompt tuning already")
-	}
-	s := w.last.settings
-	s.Method, s.Rank, s.LRLowRank = methodPromptTuning, 0, 0
-	s.PromptLength = w.last.line.Parameters / w.model.ck.Config.DModel
-	r, err := newRun(ctx, w.post, w.model, s, w.last.data)
-	if err != nil {
-		return err
-	}
-	r.steps, r.twin = w.last.line.Step, true
-	w.run = r
-	return nil
-}
-
-// maxPositions bounds m + s, since attention's time grows with its square.
-const maxPositions = 1 << 12
-
-// settle checks settings and finds their data.
-func (w *worker) settle(s Settings) (Settings, *dataset, error) {
-	bad := func(remedy, what string, args ...any) (Settings, *dataset, error) {
-		return s, nil, failf(codeSettings, remedy, what, args...)
-	}
-	switch s.Method {
-	case methodDePT:
-	case methodPromptTuning:
-		s.Rank, s.LRLowRank = 0, 0
-	default:
-		return bad("Choose dept or pt.", "there is no method %q", s.Method)
-	}
-	switch dept.PromptInit(s.PromptInit) {
-	case "":
-		s.PromptInit = string(dept.InitText)
-	case dept.InitText, dept.InitVocab, dept.InitRandom:
-	default:
-		return bad("Choose text, vocab or random.", "there is no start %q for a prompt", s.PromptInit)
-	}
-	for _, n := range []struct {
-		name               string
-		value, least, most int
-	}{
-		{"prompt length", s.PromptLength, 0, maxPositions},
-		{"rank", s.Rank, 0, max(s.MaxSourceLength, w.model.ck.Config.DModel)},
-		{"longest text", s.MaxSourceLength, 2, maxPositions},
-		{"number of steps", s.Steps, 1, math.MaxInt32},
-		{"batch", s.Batch, 1, 1 << 12},
-		{"warm-up", s.Warmup, 0, math.MaxInt32},
-		{"pause between evaluations", s.EvalEvery, 0, math.MaxInt32},
-	} {
-		if n.value < n.least || n.value > n.most {
-			return bad(fmt.Sprintf("Choose a number from %d to %d.", n.least, n.most), "the %s is %d", n.name, n.value)
-		}
-	}
-	for _, rate := range []struct {
-		name  string
-		value float64
-	}{{"learning rate of the prompt", s.LRPrompt}, {"learning rate of A and B", s.LRLowRank}} {
-		if !(rate.value >= 0 && rate.value < 1e4) {
-			return bad("Choose a number from 0 up, such as 0.3 for the prompt and 0.0005 for A and B.", "the %s is %g", rate.name, rate.value)
-		}
-	}
-	switch {
-	case s.PromptLength == 0 && s.Rank == 0:
-		return bad("Make one of them larger.", "a prompt of length 0 and a shift of rank 0 leave nothing to train")
-	case s.PromptLength+s.MaxSourceLength > maxPositions:
-		return bad(fmt.Sprintf("Make them %d at most.", maxPositions), "prompt and text together are %d positions", s.PromptLength+s.MaxSourceLength)
-	case s.Seed > 1<<53:
-		return bad("Choose a number up to 2⁵³.", "the seed is %d", s.Seed)
-	}
-	d, err := w.findData(s)
-	return s, d, err
-}
-
-func (w *worker) findData(s Settings) (*dataset, error) {
-	if s.Task != "" {
-		return taskData(s.Task)
-	}
-	return parseRows(s.Rows, textBytes(s.MaxSourceLength))
-}
-
-// current is the adapter as it stands and what reads with it.
-func (w *worker) current(ctx context.Context) (*dept.Adapter, *reader, error) {
-	if w.run != nil && !w.run.twin {
-		if err := w.run.read(ctx); err != nil {
-			return nil, nil, err
-		}
-		return w.run.last, w.run.reader, nil
-	}
-	a := w.adapter
-	if a == nil {
-		a = &dept.Adapter{Config: dept.AdapterConfig{Width: w.model.ck.Config.DModel}}
-	}
-	if w.reader == nil {
-		var err error
-		if w.reader, err = w.model.newReader(a.Config); err != nil {
-			return nil, nil, err
-		}
-	}
-	return a, w.reader, nil
-}
-
-func (w *worker) predict(ctx context.Context, m Predict) error {
-	if err := w.loaded(); err != nil {
-		return err
-	}
-	began := time.Now()
-	d := w.data
-	if m.Task != "" {
-		var err error
-		if d, err = taskData(m.Task); err != nil {
-			return err
-		}
-	}
-	if d == nil {
-		d = &dataset{source: func(text string) string { return text }}
-	}
-	a, r, err := w.current(ctx)
-	if err != nil {
-		return err
-	}
-	if err := r.take(a, m.ZeroPrompt, m.ZeroShift); err != nil {
-		return err
-	}
-	s := r.config.MaxSourceLength
-	answer := Answer{ID: m.ID, Text: m.Text, Scores: []Score{}, Tokens: []Token{}}
-	source := d.source(cutText(m.Text, textBytes(s)))
-	ids, cut, err := w.model.encode(source, s)
-	if err != nil {
-		return err
-	}
-	if cut || len(m.Text) > textBytes(s) {
-		answer.Cut = true
-		answer.Notice = fmt.Sprintf("The text is longer than the %d tokens that the model reads here: what follows them was cut off.", s)
-	}
-	sizes := pictures(a).ShiftSizes
-	for t, id := range ids {
-		token := Token{Text: w.model.tok.Piece(id)}
-		if t < len(sizes) && !m.ZeroShift {
-			token.Shift = sizes[t]
-		}
-		answer.Tokens = append(answer.Tokens, token)
-	}
-	texts, err := r.one.Predict(ctx, []string{source})
-	if err != nil {
-		return err
-	}
-	answer.Answer = d.name(texts[0])
-	if len(d.labels) > 0 {
-		scores, err := r.one.Scores(ctx, []string{source}, d.targets())
-		if err != nil {
-			return err
-		}
-		for i, p := range probabilities(scores[0]) {
-			answer.Scores = append(answer.Scores, Score{d.labels[i].name, p})
-		}
-	}
-	answer.MS = 1000 * time.Since(began).Seconds()
-	w.post(answer)
-	return nil
-}
-
-func (w *worker) export(ctx context.Context) error {
-	a := w.adapter
-	if w.run != nil && !w.run.twin {
-		if err := w.run.read(ctx); err != nil {
-			return err
-		}
-		a = w.run.last
-	}
-	if a == nil {
-		return failf(codeOrder, "Train first, then download.", "there is no adapter yet")
-	}
-	file, err := zipAdapter(a)
-	if err != nil {
-		return err
-	}
-	w.post(AdapterZip{file})
-	return nil
-}
-
-func (w *worker) importAdapter(m Import) error {
-	if err := w.loaded(); err != nil {
-		return err
-	}
-	if w.run != nil {
-		return failf(codeOrder, "Stop it first.", "a run is under way")
-	}
-	const remedy = "Drop the zip that the page made, or adapter_config.json and adapter_model.safetensors of an adapter's folder."
-	a, err := readAdapter(m.Files)
-	if err != nil {
-		return &failure{codeAdapter, remedy, err}
-	}
-	notice, err := w.model.check(a)
-	if err != nil {
-		return err
-	}
-	w.setAdapter(a)
-	w.last = nil
-	c := a.Config
-	w.post(Imported{PromptLength: c.PromptLength, Rank: c.Rank, MaxSourceLength: c.MaxSourceLength, Parameters: c.Parameters(), Notice: notice})
-	s := pictures(a)
-	s.Method, s.EmbeddingSize = methodDePT, w.model.embeddingSize
-	if c.Rank == 0 {
-		s.Method = methodPromptTuning
-	}
-	w.post(s)
-	return nil
-}
-
-func (w *worker) rows(m AskRows) error {
-	text, err := taskRows(m.Task)
-	if err != nil {
-		return err
-	}
-	w.post(Rows{m.Task, text})
 	return nil
 }

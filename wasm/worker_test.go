@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
@@ -155,10 +157,21 @@ func reviews() string {
 
 func settings(steps int) Settings {
 	return Settings{
-		Rows: reviews(), Method: methodDePT, PromptLength: 4, Rank: 2, MaxSourceLength: 16,
-		LRPrompt: 0.3, LRLowRank: 0.05, Steps: steps, Batch: 4, Seed: 7, EvalEvery: 5,
+		Rows: reviews(), Method: "dept", Values: map[string]any{"prompt-length": 4, "rank": 2, "lr-prompt": 0.3, "lr-lowrank": 0.05},
+		MaxSourceLength: 16, Steps: steps, Batch: 4, Seed: 7, EvalEvery: 5,
 	}
 }
+
+// norm is the length of a list of numbers.
+func norm(numbers []Named) float64 {
+	var squares float64
+	for _, x := range numbers {
+		squares += x.Value * x.Value
+	}
+	return math.Sqrt(squares)
+}
+
+func names(numbers []Named) []string { return mapped(numbers, func(x Named) string { return x.Name }) }
 
 func TestTraining(t *testing.T) {
 	p := newPage(t)
@@ -195,9 +208,11 @@ func TestTraining(t *testing.T) {
 	for i := range 12 {
 		s := await[Step](p)
 		require.Equal(t, i+1, s.Step)
-		assert.InDelta(t, s.GradNorm, math.Hypot(s.GradPrompt, math.Hypot(s.GradA, s.GradB)), 1e-5*s.GradNorm)
+		assert.Equal(t, []string{"P", "A", "B"}, names(s.Norms))
+		assert.Equal(t, []string{"lr_prompt", "lr_lowrank"}, names(s.Rates))
+		assert.InDelta(t, s.GradNorm, norm(s.Norms), 1e-5*s.GradNorm)
 		if i > 0 {
-			assert.Greater(t, s.GradB, 0.0)
+			assert.Greater(t, s.Norms[2].Value, 0.0)
 		}
 	}
 	after := awaitThat(p, func(e Evaluation) bool { return e.Step == 12 })
@@ -217,7 +232,7 @@ func TestTraining(t *testing.T) {
 	p.worker.Send(Export{})
 	zipped := await[AdapterZip](p)
 
-	ask.ZeroShift, ask.ZeroPrompt = true, true
+	ask.Without = []string{"P", "A·B"}
 	p.worker.Send(ask)
 	bare := await[Answer](p)
 	assert.NotEqual(t, trained.Scores, bare.Scores)
@@ -225,8 +240,10 @@ func TestTraining(t *testing.T) {
 
 	p.worker.Send(Compare{})
 	pt := await[Plan](p)
-	assert.Equal(t, methodPromptTuning, pt.Method)
-	assert.Equal(t, plan.Parameters/32, pt.Settings.PromptLength)
+	assert.Equal(t, "pt", pt.Method)
+	assert.True(t, pt.Twin)
+	assert.Equal(t, plan.Parameters/32, pt.Positions)
+	assert.Equal(t, 0.3, pt.Settings.Values["lr-prompt"], "as in the run")
 	both := await[Comparison](p).Rows
 	require.Len(t, both, 2)
 	assert.Equal(t, []int{12, 12}, []int{both[0].Step, both[1].Step})
@@ -235,12 +252,89 @@ func TestTraining(t *testing.T) {
 	p.worker.Send(Reset{})
 	p.worker.Send(Import{Files: []File{zipped.File}})
 	imported := await[Imported](p)
-	assert.Equal(t, Imported{PromptLength: 4, Rank: 2, MaxSourceLength: 16, Parameters: plan.Parameters}, imported)
+	assert.Equal(t, Imported{Size: plan.Size, MaxSourceLength: 16}, imported)
 	assert.Equal(t, after.Step, done.Step)
 	p.worker.Send(Predict{ID: 2, Text: "the book was awful"})
 	again := await[Answer](p)
 	assert.Equal(t, trained.Answer, again.Answer)
 	assert.Equal(t, trained.Tokens, again.Tokens)
+}
+
+// The menu has every method that makes adapters, and each can be trained with the
+// settings it begins with, downloaded and loaded again.
+func TestMethods(t *testing.T) {
+	p := newPage(t)
+	menu := await[Tasks](p).Methods
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	offered := map[string]bool{}
+	for _, m := range menu {
+		offered[m.Name] = true
+		t.Run(m.Name, func(t *testing.T) {
+			p.t = t
+			trainMethod(p, m)
+		})
+	}
+	for _, k := range dept.Kinds {
+		assert.Equal(t, !k.Checkpoints(), offered[k.Name], k.Name)
+	}
+}
+
+func trainMethod(p *page, m MethodInfo) {
+	t := p.t
+	s := settings(8)
+	s.Method, s.Values = m.Name, map[string]any{}
+	for _, x := range m.Settings {
+		assert.NotEmpty(t, x.Title, x.Name)
+		assert.NotEmpty(t, x.Type, x.Name)
+		s.Values[x.Name] = x.Default
+	}
+	p.worker.Send(Measure{Settings: s})
+	sizes := await[Measured](p).Sizes
+	require.Len(t, sizes, 2)
+	p.worker.Send(Train{Settings: s})
+	plan := await[Plan](p)
+	assert.Equal(t, sizes[0], plan.Size)
+	for range 8 {
+		step := await[Step](p)
+		assert.False(t, math.IsNaN(step.Loss) || math.IsInf(step.Loss, 0), "%+v", step)
+		assert.InDelta(t, step.GradNorm, norm(step.Norms), 1e-5*step.GradNorm)
+		for _, x := range m.Settings {
+			assert.Equal(t, x.Rate != "", x.Rate != "" && slices.Contains(names(step.Rates), x.Rate), x.Name)
+		}
+	}
+	sample := await[Sample](p)
+	tensors := 0
+	for _, x := range sample.Tensors {
+		assert.NotContains(t, x.Name, "base_model")
+		size := 1
+		for _, n := range x.Shape {
+			size *= n
+		}
+		tensors += size
+	}
+	assert.Equal(t, plan.Parameters, tensors)
+	assert.Equal(t, m.Shift, sample.Heat != nil)
+	assert.Equal(t, 8, await[Done](p).Step)
+
+	ask := Predict{ID: 1, Text: "the book was awful"}
+	p.worker.Send(ask)
+	trained := await[Answer](p)
+	p.worker.Send(Predict{ID: 1, Text: ask.Text, Without: m.Parts})
+	assert.NotEqual(t, trained.Scores, await[Answer](p).Scores, "without %v", m.Parts)
+	p.worker.Send(Export{})
+	zipped := await[AdapterZip](p)
+
+	p.worker.Send(Compare{})
+	both := await[Comparison](p).Rows
+	assert.Equal(t, sizes, []Size{both[0].Size, both[1].Size})
+
+	p.worker.Send(Import{Files: []File{zipped.File}})
+	assert.Equal(t, plan.Size, await[Imported](p).Size)
+	p.worker.Send(ask)
+	again := await[Answer](p)
+	assert.Equal(t, trained.Scores, again.Scores)
+	assert.Equal(t, trained.Answer, again.Answer)
+	p.worker.Send(Reset{})
 }
 
 func TestPauseStepAndStop(t *testing.T) {
@@ -286,18 +380,20 @@ func TestLossesAreTheTrainers(t *testing.T) {
 	ctx := context.Background()
 	m, err := openModel(ctx, dir, folder{os.DirFS(dir)})
 	require.NoError(t, err)
-	defer m.release()
+	defer m.Release()
 	d, err := parseRows(s.Rows, 1000)
 	require.NoError(t, err)
-	adapter, err := dept.NewAdapter(dept.AdapterConfig{
-		PromptLength: s.PromptLength, Rank: s.Rank, MaxSourceLength: s.MaxSourceLength, Width: 32, LoraAlpha: dept.DefaultLoraAlpha,
-	}, dept.InitText, m.ck, m.tok, s.Seed)
+	c := &dept.PromptConfig{PromptLength: 4, Rank: 2, MaxSourceLength: 16, Width: 32, LoraAlpha: dept.DefaultLoraAlpha}
+	adapter, err := dept.NewAdapter(c, dept.Values{"prompt-init": "text"}, dept.Origin{
+		Model: m.Model.Description, Checkpoint: m.Checkpoint, Tokenizer: m.Tokenizer, Seed: s.Seed,
+	})
 	require.NoError(t, err)
-	prompt, err := dept.NewPrompt(m.engine, adapter, true)
+	method, err := dept.New(m.Model, adapter, true)
 	require.NoError(t, err)
-	defer prompt.Release()
-	trainer, err := train.NewTrainer(ctx, m.engine, m.t5, prompt, data.Tokenize(d.train, m.tok, 16, 2), train.Options{
-		Steps: 6, Batch: 4, Accumulate: 1, Rates: [2]float64{0.3, 0.05}, Clip: 1, MaxSourceLength: 16, MaxTargetLength: 2, Shuffle: true, Seed: 7,
+	defer method.Release()
+	trainer, err := train.NewTrainer(ctx, m.Engine, m.Model, method, data.Tokenize(d.train, m.Tokenizer, 16, 2), train.Options{
+		Steps: 6, Batch: 4, Accumulate: 1, Rates: map[string]float64{dept.GroupPrompt: 0.3, dept.GroupLowRank: 0.05}, Clip: 1,
+		MaxSourceLength: 16, MaxTargetLength: 2, Shuffle: true, Seed: 7,
 	})
 	require.NoError(t, err)
 	defer trainer.Release()
@@ -341,10 +437,16 @@ func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
 		{"one row", codeRows, "one row", with(func(s *Settings) { s.Rows = "a\tb" })},
 		{"one label", codeRows, "nothing to tell apart", with(func(s *Settings) { s.Rows = "a,x\nb,x\n" })},
 		{"task", codeSettings, "nonesuch", with(func(s *Settings) { s.Task = "nonesuch" })},
-		{"method", codeSettings, "lora", with(func(s *Settings) { s.Method = "lora" })},
-		{"nothing to train", codeSettings, "nothing to train", with(func(s *Settings) { s.PromptLength, s.Rank = 0, 0 })},
+		{"method", codeSettings, "full", with(func(s *Settings) { s.Method = "full" })},
+		{"nothing to train", codeSettings, "nothing to train", with(func(s *Settings) { s.Values = map[string]any{"prompt-length": 0, "rank": 0} })},
+		{"setting", codeSettings, "targets", with(func(s *Settings) { s.Values = map[string]any{"targets": 3} })},
+		{"type", codeSettings, "rank r cannot be 2.5", with(func(s *Settings) { s.Values["rank"] = 2.5 })},
+		{"choice", codeSettings, "there are code, paper", with(func(s *Settings) { s.Values["scale"] = "none" })},
+		{"module", codeSettings, "there are q, k, v", with(func(s *Settings) {
+			s.Method, s.Values = "lora", map[string]any{"target-modules": []string{"nonesuch"}}
+		})},
 		{"steps", codeSettings, "steps", with(func(s *Settings) { s.Steps = 0 })},
-		{"rate", codeSettings, "learning rate", with(func(s *Settings) { s.LRPrompt = -1 })},
+		{"rate", codeSettings, "learning rate", with(func(s *Settings) { s.Values["lr-prompt"] = -1 })},
 		{"batch", codeLimit, "", with(func(s *Settings) { s.Batch, s.MaxSourceLength = 4096, 4000 })},
 		{"adapter", codeAdapter, "adapter_config.json", Import{Files: []File{{Name: "x.txt"}}}},
 		{"zip", codeAdapter, "no zip", Import{Files: []File{{Name: "x.zip", Data: []byte("PK?")}}}},
@@ -354,14 +456,16 @@ func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			e := p.fails(tc.code, tc.m)
 			assert.Contains(t, e.Message, tc.says)
+			assert.NotContains(t, e.Message+e.Remedy, "--", "the page has no flags")
 		})
 	}
 
-	wide := zeros(dept.AdapterConfig{PromptLength: 1, Width: 64})
+	wide := zeros(&dept.PromptConfig{PromptLength: 1, Width: 64, Submodules: 1})
 	file, err := zipAdapter(wide)
 	require.NoError(t, err)
 	assert.Contains(t, p.fails(codeAdapter, Import{Files: []File{file}}).Message, "width 64")
-	stranger := zeros(dept.AdapterConfig{PromptLength: 1, Width: 32, BaseFingerprint: "of another"})
+	stranger := zeros(&dept.PromptConfig{PromptLength: 1, Width: 32, Submodules: 1})
+	stranger.Base.Fingerprint = "of another"
 	file, err = zipAdapter(stranger)
 	require.NoError(t, err)
 	p.worker.Send(Import{Files: []File{file}})
@@ -388,7 +492,7 @@ func TestDeviceLost(t *testing.T) {
 	dir := writeModel(t, 1)
 	w.hear(Load{Model: dir})
 	w.hear(Train{Settings: settings(1000)})
-	for w.run.trainer.Done() < 3 {
+	for w.run.done() < 3 {
 		w.advance()
 	}
 	w.fail(fmt.Errorf("submit: %w", wgpu.ErrDeviceLost), "train", 0)
@@ -407,9 +511,9 @@ func TestDeviceLost(t *testing.T) {
 }
 
 func TestMessagesAsJSON(t *testing.T) {
-	m, err := decode([]byte(`{"type": "train", "settings": {"task": "x", "lrPrompt": 0.5, "seed": 9007199254740992, "new": 1}, "paused": true}`))
+	m, err := decode([]byte(`{"type": "train", "settings": {"task": "x", "values": {"lr": 0.5}, "seed": 9007199254740992, "new": 1}, "paused": true}`))
 	require.NoError(t, err)
-	assert.Equal(t, Train{Settings{Task: "x", LRPrompt: 0.5, Seed: 1 << 53}, true}, m)
+	assert.Equal(t, Train{Settings{Task: "x", Values: map[string]any{"lr": 0.5}, Seed: 1 << 53}, true}, m)
 	m, err = decode([]byte(`{"type": "cancel"}`))
 	require.NoError(t, err)
 	assert.Equal(t, Cancel{}, m)
@@ -488,8 +592,8 @@ func TestTasks(t *testing.T) {
 		own, err := parseRows(text, 1000)
 		require.NoError(t, err)
 		assert.ElementsMatch(t, info.Labels, own.names())
-		s := info.Settings
-		assert.LessOrEqual(t, s.PromptLength+s.Rank, info.Budget)
+		v := info.Settings.Values
+		assert.LessOrEqual(t, v["prompt-length"].(int)+v["rank"].(int), info.Budget)
 	}
 }
 
@@ -514,20 +618,37 @@ func TestImports(t *testing.T) {
 	assert.Greater(t, ours, 5)
 }
 
+// zeros is an adapter of zeros.
+func zeros(c *dept.PromptConfig) *dept.Adapter {
+	tensors, err := c.Tensors(nn.Description{Width: c.Width})
+	if err != nil {
+		panic(err)
+	}
+	for i, t := range tensors {
+		n := 1
+		for _, size := range t.Shape {
+			n *= size
+		}
+		tensors[i].Values = make([]float32, n)
+	}
+	return &dept.Adapter{Config: c, Tensors: tensors}
+}
+
 func TestPictures(t *testing.T) {
-	a := zeros(dept.AdapterConfig{PromptLength: 1, Rank: 1, MaxSourceLength: 3, Width: 2, LoraAlpha: 2})
-	a.P = []float32{3, 4}
-	a.A = []float32{1, 0, -2}
-	a.B = []float32{1, -3}
-	s := pictures(a)
+	a := zeros(&dept.PromptConfig{PromptLength: 1, Rank: 1, MaxSourceLength: 3, Width: 2, LoraAlpha: 2})
+	copy(a.Values(dept.TensorP), []float32{3, 4})
+	copy(a.Values(dept.TensorA), []float32{1, 0, -2})
+	copy(a.Values(dept.TensorB), []float32{1, -3})
+	s := pictures(a, nn.Description{})
 	assert.Equal(t, []float32{5}, s.PromptSizes)
 	assert.InDeltaSlice(t, []float32{float32(2 * math.Sqrt(10)), 0, float32(4 * math.Sqrt(10))}, s.ShiftSizes, 1e-5)
 	assert.Equal(t, &Heat{Rows: 3, Columns: 2, Values: []float32{2, -6, 0, 0, -4, 12}, Largest: 12}, s.Heat)
+	assert.Equal(t, TensorSize{"P", []int{1, 2}, float32(5 / math.Sqrt2)}, s.Tensors[0])
 
 	// A large matrix is made small, and its largest number stays.
-	a = zeros(dept.AdapterConfig{Rank: 1, MaxSourceLength: 300, Width: 1000, LoraAlpha: 1})
-	a.A[299], a.B[999] = 1, -7
-	s = pictures(a)
+	a = zeros(&dept.PromptConfig{Rank: 1, MaxSourceLength: 300, Width: 1000, LoraAlpha: 1})
+	a.Values(dept.TensorA)[299], a.Values(dept.TensorB)[999] = 1, -7
+	s = pictures(a, nn.Description{})
 	require.Len(t, s.Heat.Values, heatRows*heatColumns)
 	assert.Equal(t, float32(-7), s.Heat.Values[heatRows*heatColumns-1])
 }

@@ -80,7 +80,7 @@ type Tests struct {
 // pipelines they compiled.
 func Run(t *testing.T, browser context.Context, tests Tests) (pipelines int) {
 	t.Helper()
-	for _, dir := range []string{"wgpu", "shaders", "tensor", "t5", "text", "safetensors", "torchbin", "dept", "wasm"} {
+	for _, dir := range []string{"wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "dept", "wasm"} {
 		LookAt(t, filepath.Join("../..", dir))
 	}
 	binary := filepath.Join(t.TempDir(), "test.wasm")

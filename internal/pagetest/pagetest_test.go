@@ -68,7 +68,7 @@ func newSite(t *testing.T) *site {
 		model: filepath.Join(root, "web/dist/model"), binary: filepath.Join(t.TempDir(), "dept"),
 	}
 	s.weights.Store(whole)
-	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "t5", "text", "safetensors", "torchbin", "dept", "cmd/dept"} {
+	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "dept", "cmd/dept"} {
 		browsertest.LookAt(t, filepath.Join(root, dir))
 	}
 	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", s.binary, "./cmd/dept"}} {
@@ -249,6 +249,13 @@ func (p tab) set(id, value string) {
 	js[bool](p, `((e) => { e.value = %q; return e.dispatchEvent(new Event("input", {bubbles: true})); })(document.getElementById(%q))`, value, id)
 }
 
+// clickParts clicks each of the switches that leave a part of the adapter out, and
+// gives the parts' names.
+func (p tab) clickParts() []string {
+	p.Helper()
+	return js[[]string](p, `Array.from(document.querySelectorAll("#parts input"), (input) => { input.click(); return input.value; })`)
+}
+
 func (p tab) untilStatus(part string) {
 	p.Helper()
 	p.until(`document.getElementById("status").textContent.includes(%q)`, part)
@@ -384,7 +391,7 @@ func zipped(t testing.TB, files map[string][]byte) []byte {
 }
 
 // ids are what scripts may rely on.
-const ids = "train pause step stop reset task prompt-length rank budget lr-prompt lr-lowrank steps batch seed rows-input " +
+const ids = "train pause step stop reset task method prompt-length rank budget lr-prompt lr-lowrank steps batch seed rows-input " +
 	"loss accuracy ms-step sentence answer before after download upload status"
 
 func TestPage(t *testing.T) {
@@ -474,7 +481,7 @@ func TestPage(t *testing.T) {
 		require.Len(t, accuracy, 4, p.label("chart-accuracy"))
 		assert.Greater(t, accuracy[1], accuracy[3]+10, "against chance: %s", p.label("chart-accuracy"))
 		assert.NotContains(t, p.label("heat"), "all zero")
-		for _, id := range []string{"accuracy", "ms-step", "tokens-second", "dept-ms"} {
+		for _, id := range []string{"accuracy", "ms-step", "tokens-second", "mine-ms"} {
 			assert.NotEqual(t, "–", p.text(id), id)
 		}
 		before, after := p.list("before"), p.list("after")
@@ -484,28 +491,24 @@ func TestPage(t *testing.T) {
 
 		p.set("sentence", p.list("texts")[0])
 		p.until(`document.getElementById("answer").textContent === %q`, after[0])
-		for _, id := range []string{"use-prompt", "use-lowrank"} {
-			p.click(id)
-		}
+		assert.Equal(t, []string{"P", "A·B"}, p.clickParts())
 		p.until(`document.getElementById("after").textContent !== %q`, strings.Join(after, ""))
-		for _, id := range []string{"use-prompt", "use-lowrank"} {
-			p.click(id)
-		}
+		p.clickParts()
 		p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
 
 		files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
 		mine, text, answer = files, p.list("texts")[0], after[0]
 		adapter, err := dept.ParseAdapter(files)
 		require.NoError(t, err)
-		assert.Equal(t, 5, adapter.Config.PromptLength)
-		assert.Equal(t, 22, adapter.Config.Rank)
+		assert.Equal(t, 5, adapter.Config.Positions())
+		assert.Contains(t, adapter.Config.Describe(), "A [28, 22]")
 		dir := t.TempDir()
 		require.NoError(t, adapter.Write(dir))
 		assert.Equal(t, after, s.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
 
-		recorded := p.download("recorded.json", func() { p.click("train-pt") })
-		p.untilStatus("With as many numbers")
-		for _, id := range []string{"pt-ms", "pt-accuracy"} {
+		recorded := p.download("recorded.json", func() { p.click("compare") })
+		p.untilStatus("Compared")
+		for _, id := range []string{"other-ms", "other-accuracy"} {
 			assert.NotEqual(t, "–", p.text(id), id)
 		}
 		p.shoot("after")
@@ -514,8 +517,31 @@ func TestPage(t *testing.T) {
 		p.click("reset")
 		p.untilStatus("Reset")
 		p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
-		p.untilStatus("Adapter loaded: m = 5, r = 22")
+		p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
 		p.until(`document.getElementById("answer").textContent === %q`, after[0])
+	})
+
+	// The methods of the table, whichever they are, work from the menu on.
+	t.Run("every method", func(t *testing.T) {
+		p := tab{t, p.ctx}
+		p.click("reset")
+		p.untilStatus("Reset")
+		first := p.value("method")
+		var offered []string
+		for _, k := range dept.Kinds {
+			if !k.Checkpoints() {
+				offered = append(offered, k.Name)
+			}
+		}
+		assert.Equal(t, offered, js[[]string](p, `Array.from(document.getElementById("method").options, (o) => o.value)`))
+		p.set("steps", "6")
+		for _, k := range dept.Kinds {
+			if k.Checkpoints() || k.Name == first {
+				continue
+			}
+			t.Run(k.Name, func(t *testing.T) { tab{t, p.ctx}.tryMethod(k) })
+		}
+		p.set("method", first)
 	})
 
 	t.Run("pause, step, stop, reset", func(t *testing.T) {
@@ -552,7 +578,10 @@ func TestPage(t *testing.T) {
 		p.untilError("ine 4 of your rows")
 		p.set("task", task)
 
-		other := &dept.Adapter{Config: dept.AdapterConfig{PromptLength: 2, Width: 3, MaxSourceLength: 4}, P: make([]float32, 6)}
+		other := &dept.Adapter{
+			Config:  &dept.PromptConfig{PromptLength: 2, Width: 3, Submodules: 1},
+			Tensors: []dept.Tensor{{Name: dept.TensorP, Shape: []int{2, 3}, Values: make([]float32, 6)}},
+		}
 		files, err := other.Files()
 		require.NoError(t, err)
 		p.upload(files)
@@ -568,7 +597,7 @@ func TestPage(t *testing.T) {
 		p.untilError("lost")
 		p.upload(mine) // needs the model, which is loaded for it
 		p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
-		p.untilStatus("Adapter loaded: m = 5, r = 22")
+		p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
 		p.until(`!document.getElementById("train").disabled`)
 		p.set("sentence", text)
 		p.until(`document.getElementById("answer").textContent === %q`, answer)
@@ -578,10 +607,10 @@ func TestPage(t *testing.T) {
 		s.noWebGPU.Store(true)
 		defer s.noWebGPU.Store(false)
 		p := s.open(t, browser, "")
+		p.untilError("WebGPU")
 		for _, id := range strings.Fields(ids) {
 			assert.True(t, js[bool](p, `document.getElementById(%q) !== null`, id), id)
 		}
-		p.untilError("WebGPU")
 		p.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
 		assert.NotContains(t, p.text("recorded"), "Train", "which there is no use in")
 		p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
@@ -625,6 +654,44 @@ func TestPage(t *testing.T) {
 	})
 }
 
+// tryMethod chooses a method and trains it for the six steps of the form, downloads
+// what was trained and loads it again.
+func (p tab) tryMethod(k *dept.Kind) {
+	p.Helper()
+	p.set("method", k.Name)
+	for _, s := range k.Settings {
+		assert.True(p, js[bool](p, `document.getElementById(%q) !== null`, s.Name), s.Name)
+	}
+	assert.Empty(p, js[[]string](p, `Array.from(document.querySelectorAll("[id]"), (e) => e.id).filter((id, i, all) => all.indexOf(id) !== i)`), "elements with the id of a setting")
+	p.until(`/^[0-9]+(,[0-9]+)* numbers/.test(document.getElementById("numbers").textContent)`)
+	assert.Equal(p, k.Title, p.text("title"))
+	p.click("train")
+	p.until(`parseInt(document.getElementById("step-count").textContent) > 2`)
+	p.shoot(k.Name + "-during")
+	p.untilStatus("Done after 6 steps")
+	p.shoot(k.Name)
+	loss := p.numbers(p.label("chart-loss"))
+	require.Len(p, loss, 2, p.label("chart-loss"))
+	assert.Positive(p, loss[1])
+	assert.NotEqual(p, "–", p.text("accuracy"))
+
+	texts, after := p.list("texts"), p.list("after")
+	files := p.download("adapter.zip", func() { p.click("download") })
+	adapter, err := dept.ParseAdapter(unzip(p, files))
+	require.NoError(p, err)
+	assert.Same(p, k, adapter.Config.Kind())
+	p.click("reset")
+	p.untilStatus("Reset")
+	p.upload(map[string][]byte{"adapter.zip": files})
+	p.untilStatus("Adapter loaded")
+	for i, text := range texts {
+		p.set("sentence", text)
+		p.until(`document.getElementById("answer").textContent === %q`, after[i])
+	}
+	p.click("reset")
+	p.untilStatus("Reset")
+}
+
 // recording is what the page plays where nothing can be trained.
 type recording struct {
 	Ready    struct{ Model map[string]any }
@@ -646,7 +713,7 @@ func (s *site) checkRecording(t *testing.T, browser context.Context, content []b
 		p := s.open(t, browser, "?record")
 		p.click("train")
 		p.untilStatus("Done after")
-		content := p.download("recorded.json", func() { p.click("train-pt") })
+		content := p.download("recorded.json", func() { p.click("compare") })
 		require.NoError(t, os.WriteFile("../../web/src/recorded.json", content, 0o666))
 	}
 	committed, err := os.ReadFile("../../web/src/recorded.json")

@@ -31,15 +31,20 @@ const powers = (_, axis, low, high) => {
 };
 
 /**
- * chart draws into an element the series {name: style}. Options: log for a
- * logarithmic axis, percent for one of 0 to 100 %, and title for the sentence that
- * stands for the picture where nobody can see it.
+ * chart draws series of numbers into an element. Options: log for a logarithmic axis,
+ * percent for one of 0 to 100 %, and title for the sentence that stands for the
+ * picture where nobody can see it. Series come with their first numbers, in the
+ * order of styles; those in fixed, {name: style}, are last. keys is an element that
+ * shows which is which.
  */
-export function chart(element, series, { log = false, percent = false, title }) {
-  const names = Object.keys(series);
+export function chart(element, { log = false, percent = false, title, styles: order = ["accent", "second", "dashed"], fixed = {}, keys }) {
+  let series = new Map(); // name → style, without the fixed ones
   let rows = new Map(); // step → {name: value}
   let plot = null;
   let due = false;
+
+  const names = () => [...series.keys(), ...Object.keys(fixed)];
+  const style = (name) => series.get(name) ?? fixed[name];
 
   function options() {
     const axis = {
@@ -60,8 +65,8 @@ export function chart(element, series, { log = false, percent = false, title }) 
           values: (_, ticks) => ticks.map((v) => (percent ? `${v * 100} %` : number(v))),
         },
       ],
-      series: [{}, ...names.map((name) => {
-        const s = styles[series[name]];
+      series: [{}, ...names().map((name) => {
+        const s = styles[style(name)];
         return { stroke: color(s.color), width: s.width, dash: s.dash, spanGaps: true, points: { show: percent && s.width > 1, size: 4, fill: color(s.color) } };
       })],
     };
@@ -71,7 +76,7 @@ export function chart(element, series, { log = false, percent = false, title }) 
     const steps = [...rows.keys()].sort((a, b) => a - b);
     // A logarithm has no zero; uPlot leaves null out.
     const cell = (v) => (v === undefined || (log && !(v > 0)) ? null : v);
-    return [steps, ...names.map((name) => steps.map((step) => cell(rows.get(step)[name])))];
+    return [steps, ...names().map((name) => steps.map((step) => cell(rows.get(step)[name])))];
   }
 
   function describe() {
@@ -79,7 +84,7 @@ export function chart(element, series, { log = false, percent = false, title }) 
     for (const [i, values] of data().slice(1).entries()) {
       const seen = values.filter((v) => v !== null);
       const say = (v) => (percent ? `${Math.round(v * 100)} %` : number(v));
-      if (seen.length > 0) parts.push(`${names[i]} from ${say(seen[0])} to ${say(seen.at(-1))}`);
+      if (seen.length > 0) parts.push(`${names()[i]} from ${say(seen[0])} to ${say(seen.at(-1))}`);
     }
     element.setAttribute("aria-label", `${title}: ${parts.join("; ") || "nothing yet"}`);
   }
@@ -97,6 +102,25 @@ export function chart(element, series, { log = false, percent = false, title }) 
     draw();
   }
 
+  /** know makes room for a series that is new. */
+  function know(name) {
+    if (series.has(name) || name in fixed) return;
+    const used = new Set(series.values());
+    series.set(name, order.find((s) => !used.has(s)) ?? order.at(-1));
+    resized();
+  }
+
+  function resized() {
+    plot?.destroy();
+    plot = null;
+    keys?.replaceChildren(...names().map((name) => {
+      const key = document.createElement("b");
+      key.className = style(name);
+      key.textContent = name;
+      return key;
+    }));
+  }
+
   function later() {
     if (!due) requestAnimationFrame(draw);
     due = true;
@@ -108,13 +132,16 @@ export function chart(element, series, { log = false, percent = false, title }) 
 
   return {
     add(step, values) {
+      for (const name of Object.keys(values)) know(name);
       rows.set(step, { ...rows.get(step), ...values });
       later();
     },
     /** clear forgets the named series, or all. */
     clear(...which) {
-      if (which.length === 0) rows = new Map();
+      if (which.length === 0) [series, rows] = [new Map(), new Map()];
+      for (const name of which) series.delete(name);
       for (const row of rows.values()) for (const name of which) delete row[name];
+      resized();
       later();
     },
   };

@@ -1,4 +1,5 @@
-// The two pictures of an adapter: the encoder's input cell by cell, and A·B.
+// The pictures of an adapter: the encoder's input cell by cell, A·B, and its tensors.
+import { number } from "./charts.js";
 
 const make = (tag, className, text = "") => {
   const e = document.createElement(tag);
@@ -65,4 +66,24 @@ export function drawHeat(canvas, { rows, columns, values, largest }) {
   canvas.setAttribute("aria-label", largest > 0
     ? `A·B as a picture: ${rows} rows of positions, ${columns} columns of dimensions, values up to ${largest.toPrecision(2)} either side of zero`
     : "A·B as a picture: all zero");
+}
+
+/**
+ * drawTensors lists tensors {name, shape, size} with the norms of their gradients by
+ * name; each has a bar of its gradient's share of the largest.
+ */
+export function drawTensors(list, tensors, norms) {
+  const largest = Math.max(...norms.values());
+  list.replaceChildren(...tensors.map(({ name, shape, size }) => {
+    const row = make("li", "tensor");
+    const gradient = norms.get(name);
+    const bar = make("span", "share");
+    bar.style.width = `${gradient > 0 ? Math.max(1, (gradient / largest) * 100) : 0}%`;
+    const room = make("span", "bar");
+    room.append(bar);
+    row.title = name;
+    row.append(make("span", "name", name), make("span", "number", shape.join(" × ")), make("span", "number", number(size)),
+      make("span", "number", gradient === undefined ? "–" : number(gradient)), room);
+    return row;
+  }));
 }

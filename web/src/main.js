@@ -7,8 +7,8 @@ import * as view from "./view.js";
 const $ = (id) => document.getElementById(id);
 
 let state = "none"; // the worker's; none before it says anything, gone if it never will
-let method = ""; // of the run under way
-let trained = false; // there is a DePT run to compare with
+let twin = false; // the run under way is the second of a comparison
+let trained = false; // there is a run to compare with
 let adapter = false; // there is one to download
 let loading = false; // the worker has been asked for the model
 let wanted = null; // what the visitor asked for before the model was here
@@ -25,9 +25,11 @@ const send = startEngine((message) => {
 // What the worker says.
 
 const heard = {
-  tasks({ tasks }) {
+  tasks(all) {
     const again = state !== "none"; // the program was started anew, after an error
-    settings.offer(tasks);
+    methods = all.methods;
+    if (live) view.know(methods);
+    settings.offer(all);
     changed();
     chosen();
     if (!again && !loading) load();
@@ -35,11 +37,10 @@ const heard = {
 
   state(s) {
     state = s.state;
-    method = s.method ?? "";
+    twin = s.twin ?? false;
     if (state !== "loading") $("loading").hidden = true;
     controls();
-    if (state === "training" && method === "pt") say("Training prompt tuning with as many numbers, to compare.");
-    if (state === "training" && method === "dept") say("Training.");
+    if (state === "training") say(twin ? `Training ${$("other-title").textContent}, to compare.` : "Training.");
     if (state === "paused") say(`Paused after ${s.step} of ${s.steps} steps: Step does one more, Resume goes on.`);
     if (state === "ready") {
       loading = failed = false;
@@ -47,6 +48,7 @@ const heard = {
       wanted = null;
       next?.();
     }
+    if (state === "ready") measure();
     if (state === "ready" || state === "paused") ask();
     if (state === "empty" && failed) stranded();
   },
@@ -67,13 +69,22 @@ const heard = {
     say(`Ready: a T5 of ${(model.parameters / 1e6).toFixed(1)} million frozen weights, on ${device.name}${slow}. Press Train.`);
   },
 
-  plan: show,
+  plan(p) {
+    show(p);
+    if (p.notice) say(p.notice);
+  },
+
+  measured(m) {
+    settings.numbers(m);
+    if (live && view.empty()) view.sizes(m.sizes);
+  },
+
   step: show,
   sample: show,
 
   evaluation(v) {
     show(v);
-    if (v.method !== "dept") return;
+    if (twin) return;
     adapter = true;
     controls();
     five = v.examples;
@@ -87,13 +98,15 @@ const heard = {
     trained = d.step > 0;
     controls();
     say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps and ${d.seconds.toFixed(0)} seconds: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ` +
-      "Type a sentence, download the adapter, or train prompt tuning beside it.");
+      "Type a sentence, download the adapter, or train another method beside it.");
   },
 
   comparison(c) {
     show(c);
-    const [dept, pt] = c.rows;
-    say(`With as many numbers, a step of DePT took ${(dept.ms / pt.ms).toFixed(2)} times as long as one of prompt tuning.`);
+    const [mine, other] = c.rows;
+    const title = (row) => methods.find((m) => m.name === row.method).title;
+    const share = (other.parameters / mine.parameters).toFixed(2);
+    say(`Compared: a step of ${title(mine)} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${title(other)}, which trained ${share} times as many numbers.`);
     if (recorder) save("recorded.json", recorder.text());
   },
 
@@ -114,7 +127,8 @@ const heard = {
     trained = false;
     adapter = true;
     controls();
-    say(`Adapter loaded: m = ${a.promptLength}, r = ${a.rank}, ${a.parameters.toLocaleString("en")} numbers. ${a.notice}`);
+    view.show(a);
+    say(`Adapter loaded: ${a.parameters.toLocaleString("en")} numbers, ${a.describe}. ${a.notice}`);
     ask();
   },
 
@@ -152,10 +166,11 @@ function controls() {
   $("train").disabled = state === "training" || state === "gone";
   $("train").textContent = state === "paused" ? "Resume" : "Train";
   $("pause").disabled = state !== "training";
-  $("step").disabled = state === "gone" || (running && method === "pt");
+  $("step").disabled = state === "gone" || (running && twin);
   $("stop").disabled = !running;
   $("reset").disabled = !here();
-  $("train-pt").disabled = state !== "ready" || !trained;
+  $("compare").disabled = state !== "ready" || !trained;
+  $("other").disabled = running || state === "gone";
   $("download").disabled = !here() || !adapter;
   $("recorded").textContent = live ? "" : credit + (failed ? "" : " Train makes your own.");
   $("watch").hidden = live && !failed;
@@ -201,7 +216,7 @@ $("step").onclick = () => {
   });
 };
 $("pause").onclick = () => send("pause");
-$("stop").onclick = () => send(method === "pt" ? "cancel" : "stop");
+$("stop").onclick = () => send(twin ? "cancel" : "stop");
 $("cancel").onclick = () => send("cancel");
 $("reset").onclick = () => {
   mine();
@@ -210,11 +225,15 @@ $("reset").onclick = () => {
   trained = adapter = false;
   send("reset");
   controls();
-  say("Reset: P, A and B are gone, and the model answers as it is.");
+  say("Reset: the adapter is gone, and the model answers as it is.");
 };
-$("train-pt").onclick = () => {
+$("compare").onclick = () => {
   mine();
-  send("compare");
+  send("compare", { method: $("other").value });
+};
+$("other").onchange = () => {
+  view.beside($("other").value);
+  measure();
 };
 
 // Settings.
@@ -222,9 +241,17 @@ $("train-pt").onclick = () => {
 function changed() {
   if (!settings.offered()) return;
   settings.follow();
-  if (!live) return;
-  view.sizes(settings.sizes());
-  if (view.empty()) view.texts(settings.task()?.examples ?? []);
+  measure();
+  if (!live || !view.empty()) return;
+  view.becomes(settings.method().name);
+  view.texts(settings.task()?.examples ?? []);
+}
+
+/** measure asks how large the adapter of the form is, and the other method's beside it. */
+function measure() {
+  if (state !== "ready" || !settings.offered() || !$("settings").checkValidity()) return;
+  const other = $("other").value;
+  send("measure", { settings: settings.read(), other: other === settings.method().name ? "" : other });
 }
 
 /** fresh shows a page on which nothing has run yet. */
@@ -253,8 +280,9 @@ $("settings").addEventListener("input", ({ target }) => {
     settings.choose();
     chosen();
   }
+  if (target.id === "method") settings.build();
   if (target.id === "rows-input") $("task").value = settings.own;
-  if (target.id === "prompt-slider") $("prompt-length").value = target.value;
+  if (target.id === "prompt-slider") settings.slide();
   changed();
 });
 $("settings").addEventListener("submit", (e) => {
@@ -279,7 +307,7 @@ let five = []; // the five texts, as evaluated last
 function predict(text, then) {
   const id = ++questions;
   asked.set(id, then);
-  send("predict", { id, text, task: settings.task()?.name ?? "", zeroPrompt: !$("use-prompt").checked, zeroShift: !$("use-lowrank").checked });
+  send("predict", { id, text, task: settings.task()?.name ?? "", without: view.left() });
 }
 
 /** ask has the sentence answered by the adapter as it stands. */
@@ -294,10 +322,10 @@ function ask() {
   });
 }
 
-/** zeroed answers the five texts anew where P or A·B counts as zero. */
+/** zeroed answers the five texts anew where a part of the adapter counts as zero. */
 function zeroed() {
   if (!live || !here()) return;
-  if ($("use-prompt").checked && $("use-lowrank").checked) return view.answers("after", five);
+  if (view.left().length === 0) return view.answers("after", five);
   const now = [...five];
   five.forEach((x, i) => predict(x.text, ({ answer }) => {
     now[i] = { ...x, answer, right: answer === x.label };
@@ -311,13 +339,11 @@ $("sentence").addEventListener("input", () => {
   clearTimeout(timer);
   timer = setTimeout(ask, 200);
 });
-for (const id of ["use-prompt", "use-lowrank"]) {
-  $(id).addEventListener("change", () => {
-    if (here()) mine();
-    ask();
-    zeroed();
-  });
-}
+$("parts").addEventListener("change", () => {
+  if (here()) mine();
+  ask();
+  zeroed();
+});
 
 // Files.
 
@@ -375,15 +401,17 @@ addEventListener("drop", (e) => {
 // see who cannot train.
 
 let live = true; // the page shows the visitor's own run
+let methods = []; // as the worker describes them
 let credit = ""; // of the recording
 let stopPlaying = null; // while it plays
 
 function watch() {
   stopPlaying?.();
   stopPlaying = play("recorded.json", {
-    begin({ ready, made }) {
+    begin({ ready, methods, made }) {
       live = false;
       view.reset();
+      view.know(methods);
       credit = `A recorded run, made on ${ready.device.name} on ${made}.`;
       controls();
     },
@@ -410,6 +438,7 @@ function mine() {
   stopPlaying = null;
   if (live) return;
   live = true;
+  view.know(methods);
   suggest();
   fresh();
   controls();

@@ -11,16 +11,19 @@ const pictures = 40; // kept of a run, at most
 export function newRecorder() {
   let messages = [];
   let ready = null;
+  let methods = []; // with the rates alone of their settings
+  let twin = false; // the run is the second of a comparison
   let apart = 0; // steps between two pictures
   let next = 0; // step of a picture that is kept
   return {
     add(m) {
       if (m.type === "ready") ready = m;
+      if (m.type === "tasks") methods = m.methods.map((info) => ({ ...info, settings: info.settings.filter((s) => s.rate) }));
       if (!played.has(m.type)) return;
-      if (m.type === "plan") [apart, next] = [m.settings.steps / pictures, 0];
-      if (m.type === "plan" && m.method === "dept") messages = messages.filter((a) => a.type === "answer").slice(-1); // a new run
+      if (m.type === "plan") [twin, apart, next] = [m.twin, m.settings.steps / pictures, 0];
+      if (m.type === "plan" && !twin) messages = messages.filter((a) => a.type === "answer").slice(-1); // a new run
       if (m.type === "sample") {
-        if (m.method === "pt" || m.step < next) return;
+        if (twin || m.step < next) return;
         next = m.step + apart;
       }
       messages.push({ at: Math.round(performance.now()), ...m });
@@ -33,7 +36,7 @@ export function newRecorder() {
         return typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(5)) : v;
       };
       const lines = messages.map((m) => JSON.stringify({ ...m, at: m.at - start }, short));
-      return `{"ready": ${JSON.stringify(ready)},\n"made": ${JSON.stringify(new Date().toISOString().slice(0, 10))},\n"messages": [\n${lines.join(",\n")}\n]}\n`;
+      return `{"ready": ${JSON.stringify(ready)},\n"methods": ${JSON.stringify(methods)},\n"made": ${JSON.stringify(new Date().toISOString().slice(0, 10))},\n"messages": [\n${lines.join(",\n")}\n]}\n`;
     },
   };
 }
@@ -59,9 +62,9 @@ export function play(url, { begin, show, end }) {
   let stopped = false;
   let timer = 0;
   async function start() {
-    const { ready, made, messages } = await (await fetch(url)).json();
+    const { ready, methods, made, messages } = await (await fetch(url)).json();
     if (stopped) return;
-    begin({ ready, made });
+    begin({ ready, methods, made });
     const speed = messages.at(-1).at / (1000 * lasts || 1);
     const started = performance.now();
     let next = 0;

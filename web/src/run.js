@@ -3,9 +3,9 @@
 import { chart } from "./charts.js";
 
 const $ = (id) => document.getElementById(id);
-const loss = chart($("loss-chart"), { loss: "accent" }, { title: "Loss" });
-const evaluations = chart($("eval-chart"), { score: "accent" }, { percent: true, title: "Score on the dev rows" });
-const norm = chart($("norm-chart"), { norm: "second" }, { log: true, title: "Gradient norm" });
+const loss = chart($("loss-chart"), { title: "Loss" });
+const evaluations = chart($("eval-chart"), { percent: true, title: "Score on the dev rows" });
+const norm = chart($("norm-chart"), { log: true, title: "Gradient norm", styles: ["second"] });
 
 function line(x) {
   if (x.begin) {

@@ -1,51 +1,108 @@
-// What a run looks like: the worker's messages on the page, live or recorded.
+// What a run looks like: the worker's messages on the page, live or recorded. What
+// is special about a method the worker says in its description: a prompt's cells are
+// drawn before the text, a shift as a heat map, and other tensors are listed.
 import { chart, number } from "./charts.js";
-import { drawHeat, drawStrip } from "./drawing.js";
+import { drawHeat, drawStrip, drawTensors } from "./drawing.js";
 
 const $ = (id) => document.getElementById(id);
 const percent = (x) => `${(x * 100).toFixed(x === 1 ? 0 : 1)} %`;
 const whole = (n) => n.toLocaleString("en");
-const bothMethods = { DePT: "accent", PT: "dashed" };
-const names = { dept: "DePT", pt: "PT" };
 
-const loss = chart($("chart-loss"), bothMethods, { title: "Loss" });
-const accuracy = chart($("chart-accuracy"), { ...bothMethods, chance: "dotted" }, { title: "Accuracy on held-back rows", percent: true });
-const norms = chart($("chart-norms"), { P: "accent", A: "second", B: "dashed" }, { title: "Gradient norm", log: true });
-const rates = chart($("chart-rates"), { P: "accent", "A, B": "second" }, { title: "Learning rate", log: true });
+const two = ["accent", "dashed"]; // the run and the one it is compared with
+const loss = chart($("chart-loss"), { title: "Loss", styles: two });
+const accuracy = chart($("chart-accuracy"), { title: "Accuracy on held-back rows", percent: true, styles: two, fixed: { chance: "dotted" } });
+const norms = chart($("chart-norms"), { title: "Gradient norm", log: true, keys: $("keys-norms") });
+const rates = chart($("chart-rates"), { title: "Learning rate", log: true, keys: $("keys-rates") });
+const mostLines = 3; // of a chart; where there are more tensors it shows all in one
 
+let methods = []; // as the worker describes them
+let mine; // the method of the run on the page, or of the next
+let other; // the one that it is compared with
+let ran = false; // there is a run on the page
 let milliseconds; // of each step, by method
-let sample; // the last one of DePT
-let planned = 0; // m of the next run
+let sample; // the last one
+let gradients; // the norm of each tensor's, in the last step
+let planned = 0; // cells of the next run's prompt
 let tokens = []; // of the text in the strip
 let heat;
+
+/** know takes the descriptions of methods. */
+export function know(list) {
+  methods = list;
+  mine = find(mine?.name) ?? mine;
+  other = find(other?.name) ?? other;
+}
+
+const find = (name) => methods.find((m) => m.name === name);
 
 /** reset forgets the run on the page. */
 export function reset() {
   for (const c of [loss, accuracy, norms, rates]) c.clear();
-  milliseconds = { dept: [], pt: [] };
+  ran = false;
+  milliseconds = new Map();
+  gradients = new Map();
   sample = null;
   heat = { rows: 1, columns: 1, values: [0], largest: 0 };
-  for (const id of ["loss", "accuracy", "ms-step", "tokens-second", "step-count", "dept-ms", "dept-accuracy", "pt-ms", "pt-accuracy"]) $(id).textContent = "–";
+  for (const id of ["loss", "accuracy", "ms-step", "tokens-second", "step-count", "mine-ms", "mine-accuracy", "other-ms", "other-accuracy"]) $(id).textContent = "–";
   for (const id of ["texts", "before", "after"]) $(id).replaceChildren();
   pictures();
 }
 
 /** empty says whether there is no run on the page. */
-export const empty = () => milliseconds.dept.length === 0;
+export const empty = () => !ran;
 
-/** sizes shows what the next run trains and puts before the text, by either method. */
-export function sizes({ known, dept, pt, m, l }) {
-  line("dept", m, known && dept);
-  line("pt", l, known && pt);
-  if (empty()) {
-    planned = m;
+/** becomes shows the page of a method, whose run is on it or the next. */
+export function becomes(name) {
+  if (!find(name) || mine?.name === name) return;
+  mine = find(name);
+  const kind = mine.shift ? "shift" : mine.prompt ? "prompt" : "other";
+  for (const e of document.querySelectorAll("[data-for]")) e.hidden = !e.dataset.for.split(" ").includes(kind);
+  $("title").textContent = $("mine-title").textContent = mine.title;
+  $("trained").textContent = mine.about;
+  document.title = `${mine.title}, live in this tab`;
+  $("parts").replaceChildren(...mine.parts.map((part) => {
+    const label = document.createElement("label");
+    const input = document.createElement("input");
+    Object.assign(input, { type: "checkbox", checked: true, value: part });
+    label.append(input, ` ${part}`);
+    return label;
+  }));
+  const before = $("other").value;
+  $("other").replaceChildren(...methods.filter((m) => m.name !== mine.name).map((m) => new Option(m.title, m.name)));
+  if (before && before !== mine.name) $("other").value = before;
+  else if (other && other.name === mine.name) other = null;
+  beside($("other").value);
+  pictures();
+}
+
+/** beside shows which method the run is compared with. */
+export function beside(name) {
+  if (!find(name)) return;
+  if (other && other.name !== name) {
+    for (const c of [loss, accuracy]) c.clear(other.title);
+    for (const id of ["ms", "accuracy", "numbers", "length"]) $(`other-${id}`).textContent = "–";
+  }
+  other = find(name);
+  $("other-title").textContent = other.title;
+}
+
+/** left lists the parts of the method that count as zero. */
+export const left = () => [...$("parts").querySelectorAll("input:not(:checked)")].map((input) => input.value);
+
+/** sizes shows what the next run trains and puts before the text, and another beside it. */
+export function sizes(list) {
+  const [a, b] = list;
+  line("mine", a);
+  line("other", b);
+  if (!ran) {
+    planned = a?.positions ?? 0;
     pictures();
   }
 }
 
-function line(method, length, numbers) {
-  $(`${method}-length`).textContent = numbers ? length : "–";
-  $(`${method}-numbers`).textContent = numbers ? whole(numbers) : "–";
+function line(which, size) {
+  $(`${which}-length`).textContent = size ? size.positions : "–";
+  $(`${which}-numbers`).textContent = size ? whole(size.parameters) : "–";
 }
 
 /** show puts a message of a run on the page; others change nothing. */
@@ -53,17 +110,39 @@ export function show(message) {
   shown[message.type]?.(message);
 }
 
+const which = (m) => (m.method === mine?.name ? "mine" : "other");
+const title = (m) => find(m.method)?.title ?? m.method;
+const rateName = (m, name) => m.settings?.find((s) => s.rate === name)?.title.replace(/^learning rate( of )?/, "") || name;
+
 const shown = {
-  plan: (p) => line(p.method, p.settings.promptLength, p.parameters),
+  plan(p) {
+    if (p.twin) {
+      $("other").value = p.method;
+      beside(p.method);
+      for (const c of [loss, accuracy]) c.clear(title(p));
+    } else {
+      becomes(p.method);
+      ran = true;
+    }
+    milliseconds.set(p.method, []);
+    line(which(p), p);
+  },
+
+  imported(a) {
+    becomes(a.method);
+    line("mine", a);
+  },
 
   step(s) {
-    milliseconds[s.method].push(s.ms);
-    loss.add(s.step, { [names[s.method]]: s.loss });
+    const took = milliseconds.get(s.method);
+    took.push(s.ms);
+    loss.add(s.step, { [title(s)]: s.loss });
     accuracy.add(s.step, {}); // so that both go as far
-    $(`${s.method}-ms`).textContent = number(median(milliseconds[s.method]));
-    if (s.method !== "dept") return;
-    norms.add(s.step, { P: s.gradPrompt, A: s.gradA, B: s.gradB });
-    rates.add(s.step, { P: s.lrPrompt, "A, B": s.lrLowRank });
+    $(`${which(s)}-ms`).textContent = number(median(took));
+    if (which(s) !== "mine") return;
+    gradients = new Map(s.norms.map(({ name, value }) => [name, value]));
+    norms.add(s.step, s.norms.length > mostLines ? { "all tensors": s.gradNorm } : Object.fromEntries(gradients));
+    rates.add(s.step, Object.fromEntries(s.rates.map(({ name, value }) => [rateName(mine, name), value])));
     $("loss").textContent = s.loss.toFixed(3);
     $("loss").title = s.loss;
     $("ms-step").textContent = number(s.ms);
@@ -72,9 +151,9 @@ const shown = {
   },
 
   evaluation(v) {
-    accuracy.add(v.step, { [names[v.method]]: v.accuracy, chance: v.chance });
-    $(`${v.method}-accuracy`).textContent = percent(v.accuracy);
-    if (v.method !== "dept") return;
+    accuracy.add(v.step, { [title(v)]: v.accuracy, chance: v.chance });
+    $(`${which(v)}-accuracy`).textContent = percent(v.accuracy);
+    if (which(v) !== "mine") return;
     $("accuracy").textContent = percent(v.accuracy);
     if (v.step === 0 || !$("before").hasChildNodes()) {
       texts(v.examples);
@@ -84,7 +163,7 @@ const shown = {
   },
 
   sample(s) {
-    if (s.method === "pt") return;
+    if (which(s) !== "mine") return;
     sample = s;
     if (s.heat) heat = s.heat;
     pictures();
@@ -92,9 +171,9 @@ const shown = {
 
   comparison({ rows }) {
     for (const c of rows) {
-      line(c.method, c.promptLength, c.parameters);
-      $(`${c.method}-ms`).textContent = number(c.ms);
-      $(`${c.method}-accuracy`).textContent = percent(c.accuracy);
+      line(which(c), c);
+      $(`${which(c)}-ms`).textContent = number(c.ms);
+      $(`${which(c)}-accuracy`).textContent = percent(c.accuracy);
     }
   },
 
@@ -141,6 +220,7 @@ function pictures() {
   drawStrip($("strip"), sample?.promptSizes.length ?? planned, tokens, shifts, largest);
   drawHeat($("heat"), heat);
   $("heat-scale").textContent = heat.largest > 0 ? `blank is 0, full colour ±${number(heat.largest)}` : "all zero";
+  drawTensors($("tensors"), sample?.tensors ?? [], gradients);
 }
 
 const median = (values) => {

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/nn"
+)
+
+// kinds are the methods that the page offers: all that make adapters. One that
+// trains the model's own weights would need them a second time, as float32 and with
+// gradients, in the memory of a tab.
+func kinds() []*dept.Kind {
+	return slices.DeleteFunc(slices.Clone(dept.Kinds), (*dept.Kind).Checkpoints)
+}
+
+// lookup finds a method that the page offers.
+func lookup(name string) (*dept.Kind, error) {
+	all := kinds()
+	i := slices.IndexFunc(all, func(k *dept.Kind) bool { return k.Name == name })
+	if i < 0 {
+		return nil, failf(codeSettings, "Choose one of the page's methods.", "there is no method %q on this page", name)
+	}
+	return all[i], nil
+}
+
+// methodInfos is the menu.
+func methodInfos() []MethodInfo {
+	return mapped(kinds(), func(k *dept.Kind) MethodInfo {
+		info := MethodInfo{Name: k.Name, Title: k.Title, About: k.About, Parts: parts(k), Prompt: hasPrompt(k), Shift: hasShift(k)}
+		values := startValues(k)
+		for _, s := range k.Settings {
+			x := SettingInfo{
+				Name: s.Name, Title: s.Title, About: s.About, Type: typeNames[reflect.TypeOf(s.Default).Kind()], Default: values[s.Name],
+				Least: s.Least, Most: s.Most, Choices: append([]string{}, s.Choices...),
+			}
+			if s.Rate {
+				x.Rate = dept.RateKey(s.Group)
+			}
+			info.Settings = append(info.Settings, x)
+		}
+		return info
+	})
+}
+
+var typeNames = map[reflect.Kind]string{reflect.Int: "int", reflect.Float64: "float", reflect.Bool: "bool", reflect.String: "text", reflect.Slice: "list"}
+
+// startValues are a method's settings to begin with: its own defaults, and those of
+// the demonstration where it has the method.
+func startValues(k *dept.Kind) dept.Values {
+	v := k.Defaults()
+	dePT, pt := demo.Adapters()
+	rates := demo.Tuning(demo.Seed).Rates
+	for _, c := range []dept.Config{dePT, pt} {
+		if c.Kind() != k {
+			continue
+		}
+		for _, s := range k.Settings {
+			switch rate, ok := rates[s.Group]; {
+			case s.Rate && ok:
+				v[s.Name] = rate
+			case s.Of != nil:
+				v[s.Name] = s.Of(c)
+			case slices.Contains(s.Choices, string(dept.InitRandom)):
+				v[s.Name] = string(dept.InitRandom)
+			}
+		}
+	}
+	return v
+}
+
+// values gives the settings of a method the types that they have in the table, and
+// fills in defaults. What a value is to be is checked later.
+func values(k *dept.Kind, given map[string]any) (dept.Values, error) {
+	v := k.Defaults()
+	for _, name := range slices.Sorted(maps.Keys(given)) {
+		s := k.Setting(name)
+		if s == nil {
+			return nil, failf(codeSettings, "Leave it out.", "%s has no setting %q", k.Title, name)
+		}
+		text, err := json.Marshal(given[name])
+		if err != nil {
+			return nil, err
+		}
+		typed := reflect.New(reflect.TypeOf(s.Default))
+		if err := json.Unmarshal(text, typed.Interface()); err != nil {
+			return nil, failf(codeSettings, fmt.Sprintf("Choose one such as %v.", s.Default), "the %s cannot be %s", s.Title, text)
+		}
+		v[name] = typed.Elem().Interface()
+	}
+	return v, nil
+}
+
+// configure makes the Config of settings for a model, without its numbers, and says
+// how large it is.
+func configure(k *dept.Kind, v dept.Values, maxSource int, d nn.Description) (dept.Config, Size, []*dept.SettingError, error) {
+	if err := k.Check(v); err != nil {
+		return nil, Size{}, nil, err
+	}
+	c, advice, err := k.Configure(v, maxSource, d)
+	if err != nil {
+		return nil, Size{}, nil, err
+	}
+	tensors, err := c.Tensors(d)
+	if err != nil {
+		return nil, Size{}, nil, err
+	}
+	return c, sizeOf(&dept.Adapter{Config: c, Tensors: tensors}), advice, nil
+}
+
+func sizeOf(a *dept.Adapter) Size {
+	c := a.Config
+	return Size{Method: c.Kind().Name, Parameters: a.Parameters(), Positions: c.Positions(), Describe: c.Describe()}
+}
+
+// beside are the settings of another method for a comparison with one of so many
+// parameters: what both methods have in common stays, and the last of the other's
+// whole numbers, which its size follows, is as large as the parameters allow. Where
+// even the least is too large, it stays as it is.
+func beside(other *dept.Kind, k *dept.Kind, v dept.Values, parameters, maxSource int, d nn.Description) dept.Values {
+	w := startValues(other)
+	free := ""
+	for _, s := range other.Settings {
+		if mine := k.Setting(s.Name); mine != nil && mine.Title == s.Title && reflect.DeepEqual(mine.Default, s.Default) {
+			w[s.Name] = v[s.Name]
+		}
+		if _, ok := s.Default.(int); ok {
+			free = s.Name
+		}
+	}
+	if free == "" {
+		return w
+	}
+	fits := func(n int) bool {
+		try := maps.Clone(w)
+		try[free] = n
+		_, size, _, err := configure(other, try, maxSource, d)
+		return err == nil && size.Parameters <= parameters
+	}
+	low, high := 0, parameters+1 // each further one is a parameter at least
+	for high-low > 1 {
+		if n := (low + high) / 2; fits(n) {
+			low = n
+		} else {
+			high = n
+		}
+	}
+	if low > 0 {
+		w[free] = low
+	}
+	return w
+}

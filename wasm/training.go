@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+
+	"github.com/go-dept/dept/dept"
+)
+
+// train begins a run in place of the one there is.
+func (w *worker) train(ctx context.Context, m Train) error {
+	if err := w.loaded(); err != nil {
+		return err
+	}
+	d, err := findData(m.Settings)
+	if err != nil {
+		return err
+	}
+	w.endRun()
+	w.setAdapter(nil)
+	r, err := newRun(ctx, w.post, w.model, m.Settings, d, m.Settings.Steps, false)
+	if err != nil {
+		return err
+	}
+	r.paused = m.Paused
+	w.run, w.data, w.last = r, d, nil
+	return nil
+}
+
+func findData(s Settings) (*dataset, error) {
+	if s.Task != "" {
+		return taskData(s.Task)
+	}
+	return parseRows(s.Rows, textBytes(s.MaxSourceLength))
+}
+
+// compare trains another method on what the last run was trained on, as long as that
+// one was, and with as many parameters where it can.
+func (w *worker) compare(ctx context.Context, m Compare) error {
+	if err := w.loaded(); err != nil {
+		return err
+	}
+	switch {
+	case w.run != nil:
+		return failf(codeOrder, "Stop it or let it end first.", "a run is under way")
+	case w.last == nil:
+		return failf(codeOrder, "Train first, then compare.", "there is no run to compare with")
+	}
+	k, err := lookup(w.last.settings.Method)
+	if err != nil {
+		return err
+	}
+	other, err := otherThan(k, m.Method)
+	if err != nil {
+		return err
+	}
+	s := w.last.settings
+	s.Method = other.Name
+	s.Values = beside(other, k, w.last.values, w.last.line.Parameters, s.MaxSourceLength, w.model.Model.Description)
+	r, err := newRun(ctx, w.post, w.model, s, w.last.data, w.last.line.Step, true)
+	if err != nil {
+		return err
+	}
+	w.run = r
+	return nil
+}
+
+// otherThan is the named method to compare k with; without a name it is the first
+// that k is not.
+func otherThan(k *dept.Kind, name string) (*dept.Kind, error) {
+	if name == k.Name {
+		return nil, failf(codeOrder, "Choose another method.", "the last run was %s already", k.Title)
+	}
+	if name != "" {
+		return lookup(name)
+	}
+	all := kinds()
+	if all[0] == k {
+		return all[1], nil
+	}
+	return all[0], nil
+}
+
+// measure says how large adapters are.
+func (w *worker) measure(m Measure) error {
+	if err := w.loaded(); err != nil {
+		return err
+	}
+	k, err := lookup(m.Settings.Method)
+	if err != nil {
+		return err
+	}
+	reply := Measured{Sizes: []Size{}}
+	v, err := values(k, m.Settings.Values)
+	if err != nil {
+		return err
+	}
+	d, s := w.model.Model.Description, m.Settings.MaxSourceLength
+	_, size, advice, err := configure(k, v, s, d)
+	if err != nil {
+		reply.Notice = explain(pageError(k, err), m.kind(), 0).Message
+		w.post(reply)
+		return nil
+	}
+	reply.Sizes, reply.Notice = append(reply.Sizes, size), notices(k, advice)
+	other, err := otherThan(k, m.Other)
+	if err != nil {
+		return err
+	}
+	if _, size, _, err = configure(other, beside(other, k, v, size.Parameters, s, d), s, d); err == nil {
+		reply.Sizes = append(reply.Sizes, size)
+	}
+	w.post(reply)
+	return nil
+}
