@@ -119,18 +119,17 @@ func sizeOf(a *dept.Adapter) Size {
 }
 
 // beside are the settings of another method for a comparison with one of so many
-// parameters: what both methods have in common stays, and the last of the other's
-// whole numbers, which its size follows, is as large as the parameters allow. Where
-// even the least is too large, it stays as it is.
+// parameters. Settings that both methods have, sizes apart, stay; and the last of the
+// other's whole numbers, which its size follows, is as large as the parameters allow
+// and as is not in vain. Where even the least is too large, it is as to begin with.
 func beside(other *dept.Kind, k *dept.Kind, v dept.Values, parameters, maxSource int, d nn.Description) dept.Values {
 	w := startValues(other)
 	free := ""
 	for _, s := range other.Settings {
-		if mine := k.Setting(s.Name); mine != nil && mine.Title == s.Title && reflect.DeepEqual(mine.Default, s.Default) {
-			w[s.Name] = v[s.Name]
-		}
 		if _, ok := s.Default.(int); ok {
 			free = s.Name
+		} else if mine := k.Setting(s.Name); mine != nil && mine.Title == s.Title && reflect.DeepEqual(mine.Default, s.Default) {
+			w[s.Name] = v[s.Name]
 		}
 	}
 	if free == "" {
@@ -139,8 +138,8 @@ func beside(other *dept.Kind, k *dept.Kind, v dept.Values, parameters, maxSource
 	fits := func(n int) bool {
 		try := maps.Clone(w)
 		try[free] = n
-		_, size, _, err := configure(other, try, maxSource, d)
-		return err == nil && size.Parameters <= parameters
+		_, size, advice, err := configure(other, try, maxSource, d)
+		return err == nil && len(advice) == 0 && size.Parameters <= parameters
 	}
 	low, high := 0, parameters+1 // each further one is a parameter at least
 	for high-low > 1 {

@@ -279,6 +279,20 @@ func TestMethods(t *testing.T) {
 	}
 }
 
+// The other method of a comparison trains as many numbers as the run, or fewer.
+func TestBeside(t *testing.T) {
+	d := nn.Description{Width: 128}
+	short := dept.Values{"prompt-length": 8, "rank": 19, "scale": "code", "prompt-init": "vocab", "lr-prompt": 0.1, "lr-lowrank": 0.2}
+	long := beside(&dept.PromptTuning, &dept.DePT, short, 8*128+19*(28+128), 28, d)
+	assert.Equal(t, dept.Values{"prompt-length": 31, "prompt-init": "vocab", "lr-prompt": 0.1}, long)
+	v := beside(&dept.DePT, &dept.PromptTuning, dept.Values{"prompt-length": 32, "prompt-init": "vocab", "lr-prompt": 0.1}, 32*128, 28, d)
+	assert.Equal(t, []any{8, 19, "vocab", 0.1, 0.005}, []any{v["prompt-length"], v["rank"], v["prompt-init"], v["lr-prompt"], v["lr-lowrank"]})
+	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), 1<<20, 28, d)
+	assert.Equal(t, 28, v["rank"], "more would be in vain")
+	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), 100, 28, d)
+	assert.Equal(t, 19, v["rank"], "none fits")
+}
+
 func trainMethod(p *page, m MethodInfo) {
 	t := p.t
 	s := settings(8)

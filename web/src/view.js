@@ -56,6 +56,7 @@ export function becomes(name) {
   if (!find(name) || mine?.name === name) return;
   mine = find(name);
   const kind = mine.shift ? "shift" : mine.prompt ? "prompt" : "other";
+  document.body.dataset.kind = kind;
   for (const e of document.querySelectorAll("[data-for]")) e.hidden = !e.dataset.for.split(" ").includes(kind);
   $("title").textContent = $("mine-title").textContent = mine.title;
   $("trained").textContent = mine.about;
@@ -112,7 +113,7 @@ export function show(message) {
 
 const which = (m) => (m.method === mine?.name ? "mine" : "other");
 const title = (m) => find(m.method)?.title ?? m.method;
-const rateName = (m, name) => m.settings?.find((s) => s.rate === name)?.title.replace(/^learning rate( of )?/, "") || name;
+const rateName = (m, name) => m.settings.find((s) => s.rate === name)?.title.replace(/^learning rate( of )?/, "") || "all tensors";
 
 const shown = {
   plan(p) {
