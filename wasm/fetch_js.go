@@ -138,7 +138,7 @@ func (f *webFolder) request(name, method string) (js.Value, error) {
 	return response, nil
 }
 
-// fetch brings a file into the Cache and tells of each piece.
+// fetch brings a file into the Cache and reports each piece.
 func (f *webFolder) fetch(name string) (js.Value, error) {
 	response, err := f.request(name, "GET")
 	if err != nil {
@@ -157,7 +157,7 @@ func (f *webFolder) fetch(name string) (js.Value, error) {
 		if f.ctx.Err() != nil {
 			return js.Undefined(), f.ctx.Err()
 		}
-		// The Cache is full, or the connection broke: the second time tells.
+		// The Cache is full, or the connection broke: the second time shows which.
 		f.Forget(name)
 		if response, err = f.request(name, "GET"); err != nil {
 			return js.Undefined(), err

@@ -192,6 +192,35 @@ func TestTraining(t *testing.T) {
 	require.Len(t, answer.Tokens, 5)
 	assert.Equal(t, Token{Text: "▁film"}, answer.Tokens[1])
 
+	plan := trainTwelve(p)
+	trained, zipped := askAndExport(p)
+
+	p.worker.Send(Compare{})
+	pt := await[Plan](p)
+	assert.Equal(t, "pt", pt.Method)
+	assert.True(t, pt.Twin)
+	assert.Equal(t, plan.Parameters/32, pt.Positions)
+	assert.Equal(t, 0.3, pt.Settings.Values["lr-prompt"], "as in the run")
+	both := await[Comparison](p).Rows
+	require.Len(t, both, 2)
+	assert.Equal(t, []Size{plan.Size, pt.Size}, []Size{both[0].Size, both[1].Size})
+	assert.Equal(t, []int{12, 12}, []int{both[0].Step, both[1].Step})
+	assert.Greater(t, both[1].Sequence, both[0].Sequence)
+
+	// The adapter that was exported gives the same answers when it comes back.
+	p.worker.Send(Reset{})
+	p.worker.Send(Import{Files: []File{zipped.File}})
+	assert.Equal(t, Imported{Size: plan.Size, MaxSourceLength: 16}, await[Imported](p))
+	p.worker.Send(Predict{ID: 2, Text: "the book was awful"})
+	again := await[Answer](p)
+	assert.Equal(t, trained.Answer, again.Answer)
+	assert.Equal(t, trained.Tokens, again.Tokens)
+}
+
+// trainTwelve trains a prompt with a shift for twelve steps, and checks all that is
+// said of it.
+func trainTwelve(p *page) Plan {
+	t := p.t
 	p.worker.Send(Train{Settings: settings(12)})
 	plan := await[Plan](p)
 	assert.Equal(t, 4*32+2*(16+32), plan.Parameters)
@@ -222,7 +251,12 @@ func TestTraining(t *testing.T) {
 	assert.Equal(t, after.Accuracy, done.Accuracy)
 	assert.Equal(t, stateReady, await[State](p).State)
 
-	// The adapter that was exported gives the same answers when it comes back.
+	return plan
+}
+
+// askAndExport has the adapter answer whole and without its parts, and downloads it.
+func askAndExport(p *page) (Answer, AdapterZip) {
+	t := p.t
 	ask := Predict{ID: 2, Text: "the book was awful"}
 	p.worker.Send(ask)
 	trained := await[Answer](p)
@@ -237,27 +271,7 @@ func TestTraining(t *testing.T) {
 	bare := await[Answer](p)
 	assert.NotEqual(t, trained.Scores, bare.Scores)
 	assert.Zero(t, bare.Tokens[0].Shift)
-
-	p.worker.Send(Compare{})
-	pt := await[Plan](p)
-	assert.Equal(t, "pt", pt.Method)
-	assert.True(t, pt.Twin)
-	assert.Equal(t, plan.Parameters/32, pt.Positions)
-	assert.Equal(t, 0.3, pt.Settings.Values["lr-prompt"], "as in the run")
-	both := await[Comparison](p).Rows
-	require.Len(t, both, 2)
-	assert.Equal(t, []int{12, 12}, []int{both[0].Step, both[1].Step})
-	assert.Greater(t, both[1].Sequence, both[0].Sequence)
-
-	p.worker.Send(Reset{})
-	p.worker.Send(Import{Files: []File{zipped.File}})
-	imported := await[Imported](p)
-	assert.Equal(t, Imported{Size: plan.Size, MaxSourceLength: 16}, imported)
-	assert.Equal(t, after.Step, done.Step)
-	p.worker.Send(Predict{ID: 2, Text: "the book was awful"})
-	again := await[Answer](p)
-	assert.Equal(t, trained.Answer, again.Answer)
-	assert.Equal(t, trained.Tokens, again.Tokens)
+	return trained, zipped
 }
 
 // The menu has every method that makes adapters, and each can be trained with the
@@ -295,8 +309,9 @@ func TestBeside(t *testing.T) {
 
 func trainMethod(p *page, m MethodInfo) {
 	t := p.t
-	s := settings(8)
-	s.Method, s.Values = m.Name, map[string]any{}
+	const steps = 4
+	s := settings(steps)
+	s.Method, s.Values, s.EvalEvery = m.Name, map[string]any{}, 0
 	for _, x := range m.Settings {
 		assert.NotEmpty(t, x.Title, x.Name)
 		assert.NotEmpty(t, x.Type, x.Name)
@@ -308,7 +323,7 @@ func trainMethod(p *page, m MethodInfo) {
 	p.worker.Send(Train{Settings: s})
 	plan := await[Plan](p)
 	assert.Equal(t, sizes[0], plan.Size)
-	for range 8 {
+	for range steps {
 		step := await[Step](p)
 		assert.False(t, math.IsNaN(step.Loss) || math.IsInf(step.Loss, 0), "%+v", step)
 		assert.InDelta(t, step.GradNorm, norm(step.Norms), 1e-5*step.GradNorm)
@@ -316,19 +331,8 @@ func trainMethod(p *page, m MethodInfo) {
 			assert.Equal(t, x.Rate != "", x.Rate != "" && slices.Contains(names(step.Rates), x.Rate), x.Name)
 		}
 	}
-	sample := await[Sample](p)
-	tensors := 0
-	for _, x := range sample.Tensors {
-		assert.NotContains(t, x.Name, "base_model")
-		size := 1
-		for _, n := range x.Shape {
-			size *= n
-		}
-		tensors += size
-	}
-	assert.Equal(t, plan.Parameters, tensors)
-	assert.Equal(t, m.Shift, sample.Heat != nil)
-	assert.Equal(t, 8, await[Done](p).Step)
+	checkSample(t, awaitThat(p, func(s Sample) bool { return s.Step == steps }), plan, m)
+	assert.Equal(t, steps, await[Done](p).Step)
 
 	ask := Predict{ID: 1, Text: "the book was awful"}
 	p.worker.Send(ask)
@@ -338,10 +342,6 @@ func trainMethod(p *page, m MethodInfo) {
 	p.worker.Send(Export{})
 	zipped := await[AdapterZip](p)
 
-	p.worker.Send(Compare{})
-	both := await[Comparison](p).Rows
-	assert.Equal(t, sizes, []Size{both[0].Size, both[1].Size})
-
 	p.worker.Send(Import{Files: []File{zipped.File}})
 	assert.Equal(t, plan.Size, await[Imported](p).Size)
 	p.worker.Send(ask)
@@ -349,6 +349,22 @@ func trainMethod(p *page, m MethodInfo) {
 	assert.Equal(t, trained.Scores, again.Scores)
 	assert.Equal(t, trained.Answer, again.Answer)
 	p.worker.Send(Reset{})
+}
+
+// checkSample checks that a method's tensors are all there, under names for people.
+func checkSample(t *testing.T, s Sample, plan Plan, m MethodInfo) {
+	t.Helper()
+	numbers := 0
+	for _, x := range s.Tensors {
+		assert.NotContains(t, x.Name, "base_model")
+		size := 1
+		for _, n := range x.Shape {
+			size *= n
+		}
+		numbers += size
+	}
+	assert.Equal(t, plan.Parameters, numbers)
+	assert.Equal(t, m.Shift, s.Heat != nil)
 }
 
 func TestPauseStepAndStop(t *testing.T) {
@@ -423,28 +439,21 @@ func TestLossesAreTheTrainers(t *testing.T) {
 	assert.Equal(t, want, losses)
 }
 
-func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
-	p := newPage(t)
-	dir := writeModel(t, 1)
-	whole, err := os.ReadFile(filepath.Join(dir, weightsFile))
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole[:len(whole)-100], 0o666))
-	assert.Contains(t, p.fails(codeFile, Load{Model: dir}).Message, "cut off")
-	assert.Equal(t, stateEmpty, p.worker.state.State)
-	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole, 0o666))
-	p.fails(codeFile, Load{Model: filepath.Join(dir, "nowhere")})
-	p.worker.Send(Load{Model: dir})
-	await[Ready](p)
+// mistake is a message that the worker refuses, and what it says.
+type mistake struct {
+	name, code, says string
+	m                Message
+}
 
-	with := func(change func(*Settings)) Train {
-		s := settings(3)
-		change(&s)
-		return Train{Settings: s}
-	}
-	for _, tc := range []struct {
-		name, code, says string
-		m                Message
-	}{
+// with is a run's beginning with other settings.
+func with(change func(*Settings)) Train {
+	s := settings(3)
+	change(&s)
+	return Train{Settings: s}
+}
+
+func mistakes() []mistake {
+	return []mistake{
 		{"label", codeRows, "Line 2 of your rows: the target is empty.", with(func(s *Settings) { s.Rows = "good film,yes\nbad film,\n" })},
 		{"no label at all", codeRows, "Line 2 of your rows", with(func(s *Settings) { s.Rows = "good film,yes\nbad film\n" })},
 		{"no rows", codeRows, "no rows", with(func(s *Settings) { s.Rows = " \n" })},
@@ -466,7 +475,23 @@ func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
 		{"zip", codeAdapter, "no zip", Import{Files: []File{{Name: "x.zip", Data: []byte("PK?")}}}},
 		{"export", codeOrder, "no adapter", Export{}},
 		{"compare", codeOrder, "no run", Compare{}},
-	} {
+	}
+}
+
+func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
+	p := newPage(t)
+	dir := writeModel(t, 1)
+	whole, err := os.ReadFile(filepath.Join(dir, weightsFile))
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole[:len(whole)-100], 0o666))
+	assert.Contains(t, p.fails(codeFile, Load{Model: dir}).Message, "cut off")
+	assert.Equal(t, stateEmpty, p.worker.state.State)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole, 0o666))
+	p.fails(codeFile, Load{Model: filepath.Join(dir, "nowhere")})
+	p.worker.Send(Load{Model: dir})
+	await[Ready](p)
+
+	for _, tc := range mistakes() {
 		t.Run(tc.name, func(t *testing.T) {
 			e := p.fails(tc.code, tc.m)
 			assert.Contains(t, e.Message, tc.says)

@@ -104,7 +104,7 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// What the worker does first here: it tells of each pipeline, or has no WebGPU.
+// What the worker does first here: it reports each pipeline, or has no WebGPU.
 const (
 	count = `{
 		const { createComputePipelineAsync } = GPUDevice.prototype;
@@ -405,253 +405,275 @@ func TestPage(t *testing.T) {
 	// Nearly everything happens in one tab, as in a long visit: kernels are slow
 	// to compile there.
 	s.weights.Store(halting)
-	p := s.open(t, browser, "?record#steps=20")
+	v := visit{site: s, browser: browser, ctx: s.open(t, browser, "?record#steps=20").ctx}
+	for _, part := range []struct {
+		name string
+		do   func(*testing.T)
+	}{
+		{"weights that do not arrive", v.lateWeights},
+		{"same as dept train", v.sameAsCommandLine},
+		{"train, ask, compare, download", v.trainAndCompare},
+		{"every method", v.everyMethod},
+		{"pause, step, stop, reset", v.pauseAndStop},
+		{"what goes wrong is said, and the page goes on", v.mishaps},
+		{"without WebGPU", v.withoutWebGPU},
+		{"bench", v.bench},
+	} {
+		t.Run(part.name, part.do)
+	}
+}
 
-	t.Run("weights that do not arrive", func(t *testing.T) {
-		p := tab{t, p.ctx}
-		// Half of them come, less what the browser still holds back.
-		p.until(`/^model\.safetensors: 1\.[0-9] of 3\.0 MB/.test(document.getElementById("progress-text").textContent)`)
-		p.click("cancel")
-		p.untilStatus("Cancelled")
-		s.weights.Store(cut)
-		p.click("train")
-		p.untilError("model.safetensors")
-		s.weights.Store(whole)
-		p.click("step")
-		p.until(`document.getElementById("step-count").textContent === "1 / 20"`)
-	})
-
-	// The same rows and settings as dept train: the losses must agree, and what
-	// dept train wrote must answer here as with dept predict.
-	t.Run("same as dept train", func(t *testing.T) {
-		p := tab{t, p.ctx}
-		out := filepath.Join(t.TempDir(), "out")
-		losses := s.train(t, out, map[string]string{
-			"prompt-length": p.value("prompt-length"), "rank": p.value("rank"), "lr-prompt": p.value("lr-prompt"),
-			"lr-lowrank": p.value("lr-lowrank"), "steps": "20", "batch-size": p.value("batch"), "seed": p.value("seed"),
-		})
-		assert.Contains(t, p.label("heat"), "all zero")
-		for i, want := range losses {
-			p.until(`document.getElementById("step-count").textContent === "%d / 20"`, i+1)
-			got, err := strconv.ParseFloat(js[string](p, `document.getElementById("loss").title`), 64)
-			require.NoError(t, err)
-			assert.InDelta(t, want, got, 1e-3, "loss of step %d", i+1)
-			if i+1 < len(losses) {
-				p.click("step")
-			}
-		}
-		p.untilStatus("Done after 20 steps")
-
-		files := map[string][]byte{}
-		for _, name := range []string{dept.AdapterConfigFile, dept.AdapterWeightsFile} {
-			content, err := os.ReadFile(filepath.Join(out, name))
-			require.NoError(t, err)
-			files[name] = content
-		}
-		p.click("reset")
-		p.upload(files)
-		p.untilStatus("Adapter loaded")
-		texts := p.list("texts")
-		require.Len(t, texts, 5)
-		for i, want := range s.predict(t, out, texts) {
-			p.set("sentence", texts[i])
-			p.until(`document.getElementById("answer").textContent === %q`, want)
-		}
-	})
+// visit is a long one: the parts of TestPage come after each other in one tab.
+type visit struct {
+	*site
+	browser, ctx context.Context
 
 	// What the tab has trained, and its answer to a text.
-	var mine map[string][]byte
-	var text, answer string
-	t.Run("train, ask, compare, download", func(t *testing.T) {
-		p := tab{t, p.ctx}
-		p.click("reset")
-		p.untilStatus("Reset")
-		p.shoot("before")
-		p.set("steps", "60")
-		p.set("prompt-length", "5")
-		assert.Equal(t, "22", p.value("rank"), "under the budget of 32 vectors: (32−5)·128 / (28+128)")
-		p.click("train")
-		p.until(`parseInt(document.getElementById("step-count").textContent) > 30`)
-		p.shoot("during")
-		p.untilStatus("Done after 60 steps")
+	mine         map[string][]byte
+	text, answer string
+}
 
-		loss := p.numbers(p.label("chart-loss"))
-		assert.Less(t, loss[1], loss[0]/2, p.label("chart-loss"))
-		accuracy := p.numbers(p.label("chart-accuracy"))
-		require.Len(t, accuracy, 4, p.label("chart-accuracy"))
-		assert.Greater(t, accuracy[1], accuracy[3]+10, "against chance: %s", p.label("chart-accuracy"))
-		assert.NotContains(t, p.label("heat"), "all zero")
-		for _, id := range []string{"accuracy", "ms-step", "tokens-second", "mine-ms"} {
-			assert.NotEqual(t, "–", p.text(id), id)
-		}
-		before, after := p.list("before"), p.list("after")
-		assert.Len(t, before, 5)
-		assert.Len(t, after, 5)
-		assert.NotEqual(t, before, after)
+func (v *visit) lateWeights(t *testing.T) {
+	p := tab{t, v.ctx}
+	// Half of them come, less what the v.browser still holds back.
+	p.until(`/^model\.safetensors: 1\.[0-9] of 3\.0 MB/.test(document.getElementById("progress-text").textContent)`)
+	p.click("cancel")
+	p.untilStatus("Cancelled")
+	v.weights.Store(cut)
+	p.click("train")
+	p.untilError("model.safetensors")
+	v.weights.Store(whole)
+	p.click("step")
+	p.until(`document.getElementById("step-count").textContent === "1 / 20"`)
+}
 
-		p.set("sentence", p.list("texts")[0])
-		p.until(`document.getElementById("answer").textContent === %q`, after[0])
-		assert.Equal(t, []string{"P", "A·B"}, p.clickParts())
-		p.until(`document.getElementById("after").textContent !== %q`, strings.Join(after, ""))
-		p.clickParts()
-		p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
-
-		files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
-		mine, text, answer = files, p.list("texts")[0], after[0]
-		adapter, err := dept.ParseAdapter(files)
+// The same rows and settings as dept train: the losses must agree, and what
+// dept train wrote must answer here as with dept predict.
+func (v *visit) sameAsCommandLine(t *testing.T) {
+	p := tab{t, v.ctx}
+	out := filepath.Join(t.TempDir(), "out")
+	losses := v.train(t, out, map[string]string{
+		"prompt-length": p.value("prompt-length"), "rank": p.value("rank"), "lr-prompt": p.value("lr-prompt"),
+		"lr-lowrank": p.value("lr-lowrank"), "steps": "20", "batch-size": p.value("batch"), "seed": p.value("seed"),
+	})
+	assert.Contains(t, p.label("heat"), "all zero")
+	for i, want := range losses {
+		p.until(`document.getElementById("step-count").textContent === "%d / 20"`, i+1)
+		got, err := strconv.ParseFloat(js[string](p, `document.getElementById("loss").title`), 64)
 		require.NoError(t, err)
-		assert.Equal(t, 5, adapter.Config.Positions())
-		assert.Contains(t, adapter.Config.Describe(), "A [28, 22]")
-		dir := t.TempDir()
-		require.NoError(t, adapter.Write(dir))
-		assert.Equal(t, after, s.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
-
-		recorded := p.download("recorded.json", func() { p.click("compare") })
-		p.untilStatus("Compared")
-		for _, id := range []string{"other-ms", "other-accuracy"} {
-			assert.NotEqual(t, "–", p.text(id), id)
+		assert.InDelta(t, want, got, 1e-3, "loss of step %d", i+1)
+		if i+1 < len(losses) {
+			p.click("step")
 		}
-		p.shoot("after")
-		s.checkRecording(t, browser, recorded)
+	}
+	p.untilStatus("Done after 20 steps")
 
-		p.click("reset")
-		p.untilStatus("Reset")
-		p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
-		p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
-		p.until(`document.getElementById("answer").textContent === %q`, after[0])
-	})
-
-	// The methods of the table, whichever they are, work from the menu on.
-	t.Run("every method", func(t *testing.T) {
-		p := tab{t, p.ctx}
-		p.click("reset")
-		p.untilStatus("Reset")
-		first := p.value("method")
-		var offered []string
-		for _, k := range dept.Kinds {
-			if !k.Checkpoints() {
-				offered = append(offered, k.Name)
-			}
-		}
-		assert.Equal(t, offered, js[[]string](p, `Array.from(document.getElementById("method").options, (o) => o.value)`))
-		p.set("steps", "6")
-		for _, k := range dept.Kinds {
-			if k.Checkpoints() || k.Name == first {
-				continue
-			}
-			t.Run(k.Name, func(t *testing.T) { tab{t, p.ctx}.tryMethod(k) })
-		}
-		p.set("method", first)
-	})
-
-	t.Run("pause, step, stop, reset", func(t *testing.T) {
-		p := tab{t, p.ctx}
-		p.set("steps", "5000")
-		p.click("train")
-		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
-		p.click("pause")
-		p.untilStatus("Paused")
-		at := p.steps()
-		time.Sleep(time.Second)
-		assert.Equal(t, at, p.steps(), "while paused")
-		p.click("step")
-		p.until(`document.getElementById("step-count").textContent === "%d / 5000"`, at+1)
-		time.Sleep(time.Second)
-		assert.Equal(t, at+1, p.steps(), "after one step")
-		p.click("train")
-		p.until(`parseInt(document.getElementById("step-count").textContent) > %d`, at+3)
-		p.click("stop")
-		p.untilStatus("Stopped after")
-		at = p.steps()
-		time.Sleep(time.Second)
-		assert.Equal(t, at, p.steps(), "after stop")
-		p.click("reset")
-		p.until(`document.getElementById("step-count").textContent === "–"`)
-		assert.Contains(t, p.label("heat"), "all zero")
-	})
-
-	t.Run("what goes wrong is said, and the page goes on", func(t *testing.T) {
-		p := tab{t, p.ctx}
-		task := p.value("task")
-		p.set("rows-input", "text,label\na fine day,sun\nwet all week,rain\nno label here\n")
-		p.click("train")
-		p.untilError("ine 4 of your rows")
-		p.set("task", task)
-
-		other := &dept.Adapter{
-			Config:  &dept.PromptConfig{PromptLength: 2, Width: 3, Submodules: 1},
-			Tensors: []dept.Tensor{{Name: dept.TensorP, Shape: []int{2, 3}, Values: make([]float32, 6)}},
-		}
-		files, err := other.Files()
+	files := map[string][]byte{}
+	for _, name := range []string{dept.AdapterConfigFile, dept.AdapterWeightsFile} {
+		content, err := os.ReadFile(filepath.Join(out, name))
 		require.NoError(t, err)
-		p.upload(files)
-		p.untilError("width 3")
+		files[name] = content
+	}
+	p.click("reset")
+	p.upload(files)
+	p.untilStatus("Adapter loaded")
+	texts := p.list("texts")
+	require.Len(t, texts, 5)
+	for i, want := range v.predict(t, out, texts) {
+		p.set("sentence", texts[i])
+		p.until(`document.getElementById("answer").textContent === %q`, want)
+	}
+}
 
-		p.set("steps", "5000")
-		p.click("train")
-		p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
-		p.set("sentence", strings.Repeat("word ", 20_000))
-		p.until(`document.getElementById("notice").textContent.includes("longer than")`)
+func (v *visit) trainAndCompare(t *testing.T) {
+	p := tab{t, v.ctx}
+	p.click("reset")
+	p.untilStatus("Reset")
+	p.shoot("before")
+	p.set("steps", "60")
+	p.set("prompt-length", "5")
+	assert.Equal(t, "22", p.value("rank"), "under the budget of 32 vectors: (32−5)·128 / (28+128)")
+	p.click("train")
+	p.until(`parseInt(document.getElementById("step-count").textContent) > 30`)
+	p.shoot("during")
+	p.untilStatus("Done after 60 steps")
 
-		chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
-		p.untilError("lost")
-		p.upload(mine) // needs the model, which is loaded for it
-		p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
-		p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
-		p.until(`!document.getElementById("train").disabled`)
-		p.set("sentence", text)
-		p.until(`document.getElementById("answer").textContent === %q`, answer)
-	})
+	loss := p.numbers(p.label("chart-loss"))
+	assert.Less(t, loss[1], loss[0]/2, p.label("chart-loss"))
+	accuracy := p.numbers(p.label("chart-accuracy"))
+	require.Len(t, accuracy, 4, p.label("chart-accuracy"))
+	assert.Greater(t, accuracy[1], accuracy[3]+10, "against chance: %s", p.label("chart-accuracy"))
+	assert.NotContains(t, p.label("heat"), "all zero")
+	for _, id := range []string{"accuracy", "ms-step", "tokens-second", "mine-ms"} {
+		assert.NotEqual(t, "–", p.text(id), id)
+	}
+	before, after := p.list("before"), p.list("after")
+	assert.Len(t, before, 5)
+	assert.Len(t, after, 5)
+	assert.NotEqual(t, before, after)
 
-	t.Run("without WebGPU", func(t *testing.T) {
-		s.noWebGPU.Store(true)
-		defer s.noWebGPU.Store(false)
-		p := s.open(t, browser, "")
-		p.untilError("WebGPU")
-		for _, id := range strings.Fields(ids) {
-			assert.True(t, js[bool](p, `document.getElementById(%q) !== null`, id), id)
-		}
-		p.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
-		assert.NotContains(t, p.text("recorded"), "Train", "which there is no use in")
-		p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
-		p.shoot("recorded")
+	p.set("sentence", p.list("texts")[0])
+	p.until(`document.getElementById("answer").textContent === %q`, after[0])
+	assert.Equal(t, []string{"P", "A·B"}, p.clickParts())
+	p.until(`document.getElementById("after").textContent !== %q`, strings.Join(after, ""))
+	p.clickParts()
+	p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
 
-		// Settings are in the address, with or without.
-		want := map[string]string{
-			"budget": "20", "prompt-length": "11", "lr-prompt": "0.25", "lr-lowrank": "0.004", "steps": "33", "batch": "9", "seed": "1234",
-		}
-		p.set("task", js[string](p, `document.getElementById("task").options[1].value`))
-		for id, v := range want {
-			p.set(id, v)
-		}
-		want["task"], want["rank"] = p.value("task"), p.value("rank")
-		p.reload()
-		for id, v := range want {
-			assert.Equal(t, v, p.value(id), id)
-		}
-		p.set("budget", "free")
-		p.set("rank", "3")
-		p.set("rows-input", "a fine day,sun\nwet all week,rain\n")
-		p.reload()
-		assert.Equal(t, "free", p.value("budget"))
-		assert.Equal(t, "3", p.value("rank"))
-		assert.Equal(t, "a fine day,sun\nwet all week,rain\n", p.value("rows-input"))
-		assert.Contains(t, js[string](p, `location.pathname`), "/lessons/dept/")
-	})
+	files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
+	v.mine, v.text, v.answer = files, p.list("texts")[0], after[0]
+	adapter, err := dept.ParseAdapter(files)
+	require.NoError(t, err)
+	assert.Equal(t, 5, adapter.Config.Positions())
+	assert.Contains(t, adapter.Config.Describe(), "A [28, 22]")
+	dir := t.TempDir()
+	require.NoError(t, adapter.Write(dir))
+	assert.Equal(t, after, v.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
 
-	t.Run("bench", func(t *testing.T) {
-		p := s.open(t, browser, "bench.html?matmul=33x70x65&attention=2x2x64x37") // a block compiles too many kernels; the worker has a test of it
-		p.until(`window.benchResult !== undefined`)
-		results := js[[]struct {
-			MS    float64
-			Right bool
-		}](p, `window.benchResult.results`)
-		assert.Len(t, results, 2)
-		for _, r := range results {
-			assert.True(t, r.Right, js[string](p, `JSON.stringify(window.benchResult)`))
-			assert.Positive(t, r.MS)
+	recorded := p.download("recorded.json", func() { p.click("compare") })
+	p.untilStatus("Compared")
+	for _, id := range []string{"other-ms", "other-accuracy"} {
+		assert.NotEqual(t, "–", p.text(id), id)
+	}
+	p.shoot("after")
+	v.checkRecording(t, v.browser, recorded)
+
+	p.click("reset")
+	p.untilStatus("Reset")
+	p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
+	p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
+	p.until(`document.getElementById("answer").textContent === %q`, after[0])
+}
+
+// The methods of the table, whichever they are, work from the menu on.
+func (v *visit) everyMethod(t *testing.T) {
+	p := tab{t, v.ctx}
+	p.click("reset")
+	p.untilStatus("Reset")
+	first := p.value("method")
+	var offered []string
+	for _, k := range dept.Kinds {
+		if !k.Checkpoints() {
+			offered = append(offered, k.Name)
 		}
-	})
+	}
+	assert.Equal(t, offered, js[[]string](p, `Array.from(document.getElementById("method").options, (o) => o.value)`))
+	p.set("steps", "6")
+	for _, k := range dept.Kinds {
+		if k.Checkpoints() || k.Name == first {
+			continue
+		}
+		t.Run(k.Name, func(t *testing.T) { tab{t, v.ctx}.tryMethod(k) })
+	}
+	p.set("method", first)
+}
+
+func (v *visit) pauseAndStop(t *testing.T) {
+	p := tab{t, v.ctx}
+	p.set("steps", "5000")
+	p.click("train")
+	p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
+	p.click("pause")
+	p.untilStatus("Paused")
+	at := p.steps()
+	time.Sleep(time.Second)
+	assert.Equal(t, at, p.steps(), "while paused")
+	p.click("step")
+	p.until(`document.getElementById("step-count").textContent === "%d / 5000"`, at+1)
+	time.Sleep(time.Second)
+	assert.Equal(t, at+1, p.steps(), "after one step")
+	p.click("train")
+	p.until(`parseInt(document.getElementById("step-count").textContent) > %d`, at+3)
+	p.click("stop")
+	p.untilStatus("Stopped after")
+	at = p.steps()
+	time.Sleep(time.Second)
+	assert.Equal(t, at, p.steps(), "after stop")
+	p.click("reset")
+	p.until(`document.getElementById("step-count").textContent === "–"`)
+	assert.Contains(t, p.label("heat"), "all zero")
+}
+
+func (v *visit) mishaps(t *testing.T) {
+	p := tab{t, v.ctx}
+	task := p.value("task")
+	p.set("rows-input", "text,label\na fine day,sun\nwet all week,rain\nno label here\n")
+	p.click("train")
+	p.untilError("ine 4 of your rows")
+	p.set("task", task)
+
+	other := &dept.Adapter{
+		Config:  &dept.PromptConfig{PromptLength: 2, Width: 3, Submodules: 1},
+		Tensors: []dept.Tensor{{Name: dept.TensorP, Shape: []int{2, 3}, Values: make([]float32, 6)}},
+	}
+	files, err := other.Files()
+	require.NoError(t, err)
+	p.upload(files)
+	p.untilError("width 3")
+
+	p.set("steps", "5000")
+	p.click("train")
+	p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
+	p.set("sentence", strings.Repeat("word ", 20_000))
+	p.until(`document.getElementById("notice").textContent.includes("longer than")`)
+
+	chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
+	p.untilError("lost")
+	p.upload(v.mine) // needs the model, which is loaded for it
+	p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
+	p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
+	p.until(`!document.getElementById("train").disabled`)
+	p.set("sentence", v.text)
+	p.until(`document.getElementById("answer").textContent === %q`, v.answer)
+}
+
+func (v *visit) withoutWebGPU(t *testing.T) {
+	v.noWebGPU.Store(true)
+	defer v.noWebGPU.Store(false)
+	p := v.open(t, v.browser, "")
+	p.untilError("WebGPU")
+	for _, id := range strings.Fields(ids) {
+		assert.True(t, js[bool](p, `document.getElementById(%q) !== null`, id), id)
+	}
+	p.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
+	assert.NotContains(t, p.text("recorded"), "Train", "which there is no use in")
+	p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
+	p.shoot("recorded")
+
+	// Settings are in the address, with or without.
+	want := map[string]string{
+		"budget": "20", "prompt-length": "11", "lr-prompt": "0.25", "lr-lowrank": "0.004", "steps": "33", "batch": "9", "seed": "1234",
+	}
+	p.set("task", js[string](p, `document.getElementById("task").options[1].value`))
+	for id, v := range want {
+		p.set(id, v)
+	}
+	want["task"], want["rank"] = p.value("task"), p.value("rank")
+	p.reload()
+	for id, v := range want {
+		assert.Equal(t, v, p.value(id), id)
+	}
+	p.set("budget", "free")
+	p.set("rank", "3")
+	p.set("rows-input", "a fine day,sun\nwet all week,rain\n")
+	p.reload()
+	assert.Equal(t, "free", p.value("budget"))
+	assert.Equal(t, "3", p.value("rank"))
+	assert.Equal(t, "a fine day,sun\nwet all week,rain\n", p.value("rows-input"))
+	assert.Contains(t, js[string](p, `location.pathname`), "/lessons/dept/")
+}
+
+func (v *visit) bench(t *testing.T) {
+	p := v.open(t, v.browser, "bench.html?matmul=33x70x65&attention=2x2x64x37") // a block compiles too many kernels; the worker has a test of it
+	p.until(`window.benchResult !== undefined`)
+	results := js[[]struct {
+		MS    float64
+		Right bool
+	}](p, `window.benchResult.results`)
+	assert.Len(t, results, 2)
+	for _, r := range results {
+		assert.True(t, r.Right, js[string](p, `JSON.stringify(window.benchResult)`))
+		assert.Positive(t, r.MS)
+	}
 }
 
 // tryMethod chooses a method and trains it for the six steps of the form, downloads

@@ -58,7 +58,7 @@ export function offer(all) {
   restore();
 }
 
-/** know tells the form the model's width, which the rank follows from. */
+/** know gives the form the model's width, which the rank follows from. */
 export function know(d) {
   width = d;
   follow();

@@ -1,6 +1,6 @@
 // Runs the test binary in this window or in a dedicated worker, as the server's
 // config.json says. Its output goes to console.log, its exit code to
-// console.info, which is how the Go side tells them apart.
+// console.info, which is how the Go side knows it from them.
 "use strict";
 
 addEventListener("load", async () => {
