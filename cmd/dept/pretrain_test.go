@@ -36,21 +36,17 @@ func pretrainArgs(text, out string, more ...string) []string {
 	}, more...)
 }
 
-// The same seed comes to the same weights, and so does a run that was stopped on
-// the way.
+// The same seed comes to the same weights, in a run that was stopped on the way too.
 func TestPretrainRepeats(t *testing.T) {
 	text := story(t, "text.txt", demo.Train)
 	dir := t.TempDir()
-	whole, again, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "again"), filepath.Join(dir, "parts")
+	whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
 	r := succeed(t, pretrainArgs(text, whole)...)
 	assert.Contains(t, r.stdout, "holds the checkpoint")
 	lines := readLog(t, whole)
 	require.Len(t, lines, 16)
 	assert.Less(t, *lines[15].Loss, *lines[0].Loss-1)
 	assert.Contains(t, succeed(t, "inspect", whole).stdout, "F16")
-
-	succeed(t, pretrainArgs(text, again)...)
-	assert.Equal(t, readFile(t, whole, "model.safetensors"), readFile(t, again, "model.safetensors"), "the same seed")
 
 	interrupt(t, "step 5/", pretrainArgs(text, parts)...)
 	r = succeed(t, pretrainArgs(text, parts, "--resume")...)
