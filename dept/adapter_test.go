@@ -177,7 +177,7 @@ func TestParseAdapterErrors(t *testing.T) {
 		{"no width", map[string]any{"token_dim": nil}, nil, "token_dim is 0, expected 1 to"},
 		{"no max_length", map[string]any{"max_length": nil}, nil, "max_length is 0, expected 1 to"},
 		{"no lora_alpha", map[string]any{"lora_alpha": nil}, nil, "lora_alpha is 0, expected a positive number"},
-		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, `peft_type is "LOHA", expected one of PROMPT_TUNING_LORA, PROMPT_TUNING, LORA, IA3`},
+		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, `peft_type is "LOHA", expected one of PROMPT_TUNING_LORA, PROMPT_TUNING, LORA`},
 		{"two submodules", map[string]any{"num_transformer_submodules": 2}, nil, "prompt_embeddings has shape [3 4], expected [6 4]"},
 		{"m is text", map[string]any{"num_virtual_tokens": "3"}, nil, "adapter_config.json: json: "},
 		{"A missing", nil, tensors{TensorA: nil}, "lora_embedding_A is missing, expected shape [5 2]"},

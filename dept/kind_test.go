@@ -104,7 +104,7 @@ func TestKinds(t *testing.T) {
 		assert.Equal(t, k.Peft, keys["peft_type"])
 	}
 	_, err := Lookup("lohra")
-	assert.EqualError(t, err, `there is no method "lohra": there are dept, pt, lora, ia3, full`)
+	assert.EqualError(t, err, `there is no method "lohra": there are `+strings.Join(Names(), ", "))
 }
 
 // What a configuration of somebody else's asks for and is not supported is refused

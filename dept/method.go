@@ -1,6 +1,3 @@
-// Package dept holds the methods of fine-tuning: what each trains, how that reaches the frozen model,
-// and the files that an adapter is kept in. Decomposed Prompt Tuning (Shi and Lipani, ICLR 2024) is
-// Prompt; its start and its rank for a budget stand beside it.
 package dept
 
 import (

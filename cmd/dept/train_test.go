@@ -376,7 +376,7 @@ func TestContradictoryFlags(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"--method", "lohra"}, "there are dept, pt, lora, ia3, full"},
+		{[]string{"--method", "lohra"}, "there are " + strings.Join(dept.Names(), ", ")},
 		{[]string{"--task", "nonsense"}, "sst2"},
 		{[]string{"--source-column", "x"}, "--task sst2 has columns of its own"},
 		{[]string{"--method", "full", "--init", "x"}, "--init x: it is for adapters"},
