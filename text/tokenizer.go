@@ -190,33 +190,8 @@ func newTokenizer(v vocabulary) (*Tokenizer, error) {
 		scores[id] = unigram.TokenScore{Token: p.text, Score: p.score}
 	}
 	t.special[v.unk] = true
-	for _, a := range v.added {
-		if a.text == "" {
-			continue
-		}
-		if a.id < 0 || a.id >= maxVocab {
-			return nil, fmt.Errorf("added token %q has id %d, outside 0 to %d", a.text, a.id, maxVocab-1)
-		}
-		if id, ok := ids[a.text]; ok && int(id) != a.id {
-			return nil, fmt.Errorf("added token %q has id %d, but the vocabulary has it at %d", a.text, a.id, id)
-		}
-		for len(t.pieces) <= a.id {
-			t.pieces = append(t.pieces, "")
-			t.special = append(t.special, true)
-		}
-		if text := t.pieces[a.id]; text != "" && text != a.text {
-			return nil, fmt.Errorf("added token %q has id %d, but %q has that", a.text, a.id, text)
-		}
-		ids[a.text] = int32(a.id)
-		t.pieces[a.id] = a.text
-		t.special[a.id] = a.special || a.id == v.unk
-		if a.id < len(scores) {
-			scores[a.id].Token = hiddenText
-		}
-		t.added[a.text[0]] = append(t.added[a.text[0]], a)
-	}
-	for _, list := range t.added {
-		slices.SortStableFunc(list, func(a, b addedToken) int { return len(b.text) - len(a.text) })
+	if err := t.addTokens(v.added, ids, scores); err != nil {
+		return nil, err
 	}
 	var ok bool
 	if t.eos, ok = ids[eosPiece]; !ok {
@@ -234,6 +209,40 @@ func newTokenizer(v vocabulary) (*Tokenizer, error) {
 	}
 	t.model, err = unigram.NewUnigramBuilder().Vocab(scores).UnkID(v.unk).Build()
 	return t, err
+}
+
+// addTokens enters the added tokens into t and ids, and hides from the search those that the
+// vocabulary has as pieces.
+func (t *Tokenizer) addTokens(added []addedToken, ids map[string]int32, scores []unigram.TokenScore) error {
+	for _, a := range added {
+		if a.text == "" {
+			continue
+		}
+		if a.id < 0 || a.id >= maxVocab {
+			return fmt.Errorf("added token %q has id %d, outside 0 to %d", a.text, a.id, maxVocab-1)
+		}
+		if id, ok := ids[a.text]; ok && int(id) != a.id {
+			return fmt.Errorf("added token %q has id %d, but the vocabulary has it at %d", a.text, a.id, id)
+		}
+		for len(t.pieces) <= a.id {
+			t.pieces = append(t.pieces, "")
+			t.special = append(t.special, true)
+		}
+		if text := t.pieces[a.id]; text != "" && text != a.text {
+			return fmt.Errorf("added token %q has id %d, but %q has that", a.text, a.id, text)
+		}
+		ids[a.text] = int32(a.id)
+		t.pieces[a.id] = a.text
+		t.special[a.id] = a.special || a.id == int(t.unk)
+		if a.id < len(scores) {
+			scores[a.id].Token = hiddenText
+		}
+		t.added[a.text[0]] = append(t.added[a.text[0]], a)
+	}
+	for _, list := range t.added {
+		slices.SortStableFunc(list, func(a, b addedToken) int { return len(b.text) - len(a.text) })
+	}
+	return nil
 }
 
 // VocabSize is the largest id plus one. A model's embedding has that many rows or more.

@@ -212,10 +212,13 @@ func js[T any](p tab, format string, args ...any) T {
 	return v
 }
 
-// until waits for an expression to hold.
+// until waits for an expression to hold, no longer than nothing else goes wrong.
 func (p tab) until(format string, args ...any) {
 	p.Helper()
 	for end := time.Now().Add(patience); !js[bool](p, format, args...); time.Sleep(50 * time.Millisecond) {
+		if p.Failed() {
+			p.FailNow()
+		}
 		if time.Now().After(end) {
 			require.FailNow(p, "the page does not come to it", "%s\nstatus: %s\nprogress: %s", fmt.Sprintf(format, args...), p.text("status"), p.text("progress-text"))
 		}
@@ -343,7 +346,7 @@ func (p tab) download(name string, do func()) []byte {
 			return data
 		}
 		require.ErrorIs(p, err, fs.ErrNotExist)
-		require.True(p, time.Now().Before(end), "no file arrives")
+		require.True(p, !p.Failed() && time.Now().Before(end), "no file arrives")
 	}
 }
 

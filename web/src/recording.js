@@ -31,11 +31,11 @@ export function newRecorder() {
     /** text is the recording as a file. */
     text() {
       const start = messages[0]?.at ?? 0;
-      const short = (key, v) => {
-        if (key === "values") return pack(v);
-        return typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(5)) : v;
-      };
-      const lines = messages.map((m) => JSON.stringify({ ...m, at: m.at - start }, short));
+      const short = (_, v) => (typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(5)) : v);
+      const lines = messages.map((m) => {
+        const heat = m.heat && { ...m.heat, values: pack(m.heat.values) };
+        return JSON.stringify({ ...m, heat, at: m.at - start }, short);
+      });
       return `{"ready": ${JSON.stringify(ready)},\n"methods": ${JSON.stringify(methods)},\n"made": ${JSON.stringify(new Date().toISOString().slice(0, 10))},\n"messages": [\n${lines.join(",\n")}\n]}\n`;
     },
   };
