@@ -48,6 +48,7 @@ type site struct {
 	binary string // dept
 
 	weights   atomic.Value // of type string: how model.safetensors arrives
+	fetched   atomic.Int32 // times that model.safetensors was asked for
 	noWebGPU  atomic.Bool  // the worker finds none
 	pipelines atomic.Int32 // that workers have compiled
 }
@@ -118,7 +119,11 @@ const (
 
 // damage changes a response on its way, as asked.
 func (s *site) damage(r *http.Response) error {
-	weights := strings.HasSuffix(r.Request.URL.Path, "/model.safetensors") && s.weights.Load() != whole
+	weights := strings.HasSuffix(r.Request.URL.Path, "/model.safetensors")
+	if weights && r.Request.Method == http.MethodGet {
+		s.fetched.Add(1)
+	}
+	weights = weights && s.weights.Load() != whole
 	worker := strings.HasSuffix(r.Request.URL.Path, "/worker.js") && r.StatusCode == http.StatusOK
 	if !weights && !worker || r.Request.Method != http.MethodGet {
 		return nil
@@ -621,9 +626,11 @@ func (v *visit) mishaps(t *testing.T) {
 
 	chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
 	p.untilError("lost")
+	fetched := v.fetched.Load()
 	p.upload(v.mine) // needs the model, which is loaded for it
-	p.until(`/^model\.safetensors: .* kept from your last visit$/.test(document.getElementById("progress-text").textContent)`)
 	p.untilStatus("Adapter loaded: 4,072 numbers, P [5, 128], A [28, 22]")
+	assert.Contains(t, p.text("progress-text"), "kept from your last visit")
+	assert.Equal(t, fetched, v.fetched.Load(), "the weights are kept, too")
 	p.until(`!document.getElementById("train").disabled`)
 	p.set("sentence", v.text)
 	p.until(`document.getElementById("answer").textContent === %q`, v.answer)

@@ -31,6 +31,7 @@ const heard = {
     if (live) view.know(methods);
     settings.offer(all);
     changed();
+    controls();
     chosen();
     if (!again && !loading) load();
   },
@@ -163,10 +164,11 @@ function say(text, kind = "") {
 function controls() {
   const running = state === "training" || state === "paused";
   $("form").disabled = running;
-  $("train").disabled = state === "training" || state === "gone";
+  const unknown = methods.length === 0; // what there is to train
+  $("train").disabled = unknown || state === "training" || state === "gone";
   $("train").textContent = state === "paused" ? "Resume" : "Train";
   $("pause").disabled = state !== "training";
-  $("step").disabled = state === "gone" || (running && twin);
+  $("step").disabled = unknown || state === "gone" || (running && twin);
   $("stop").disabled = !running;
   $("reset").disabled = !here();
   $("compare").disabled = state !== "ready" || !trained;
