@@ -15,7 +15,7 @@ demo:
 test: lint
 	@.ci/setup browser
 	go run ./web/build
-	go run ./internal/minutes go test -p 1 -timeout 20m ./...
+	go run ./internal/minutes go test -p 1 -timeout 60m ./...
 
 # PART=fuzz or PART=old-new is that part alone; FUZZ, OLD and PAIRS are passed on.
 check-long:
