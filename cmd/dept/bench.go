@@ -158,10 +158,11 @@ func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) 
 			r.Methods = append(r.Methods, newBenchMethod(k))
 		}
 	}
-	for _, together := range [][]*benchMethod{prompts, r.Methods[len(prompts):]} {
-		if err := r.inTurns(ctx, dev, model, ck, together, steps); err != nil {
-			return err
-		}
+	if err := r.inTurns(ctx, dev, model, ck, prompts, steps, min(steps, 3)); err != nil {
+		return err
+	}
+	if err := r.inTurns(ctx, dev, model, ck, r.Methods[len(prompts):], steps, 0); err != nil {
+		return err
 	}
 	r.StepRatio = r.DePT.StepMS / r.PT.StepMS
 	r.BytesRatio = float64(r.DePT.OwnBytes) / float64(r.PT.OwnBytes)
@@ -169,8 +170,8 @@ func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) 
 }
 
 // inTurns times methods in turns, so that a machine that gets slower does so for all
-// of them.
-func (r *benchReport) inTurns(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, methods []*benchMethod, steps int) error {
+// of them: some steps, and some more of which each part is waited for.
+func (r *benchReport) inTurns(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, methods []*benchMethod, steps, inParts int) error {
 	for _, b := range methods {
 		defer b.release()
 		if err := b.prepare(ctx, dev, model, ck, r); err != nil {
@@ -182,7 +183,7 @@ func (r *benchReport) inTurns(ctx context.Context, dev *wgpu.Device, model *nn.M
 			if err := b.step(ctx); err != nil {
 				return fmt.Errorf("%s: %w", b.Name, err)
 			}
-			if i >= 3 {
+			if i >= inParts {
 				continue
 			}
 			if err := b.stepParts(ctx); err != nil {

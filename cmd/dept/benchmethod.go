@@ -24,10 +24,10 @@ type benchMethod struct {
 	StepMS     float64 `json:"step_ms"`
 	PeakBytes  int64   `json:"peak_bytes"`
 	OwnBytes   int64   `json:"peak_bytes_without_weights"`
-	// PartsMS are the parts of a step, each waited for.
-	PartsMS map[string]float64 `json:"parts_ms"`
+	// PartsMS are the parts of a step, each waited for; the two prompts' alone.
+	PartsMS map[string]float64 `json:"parts_ms,omitempty"`
 	// EncoderRatio is the time of the encoder's backward pass by its forward's.
-	EncoderRatio float64 `json:"encoder_backward_ratio"`
+	EncoderRatio float64 `json:"encoder_backward_ratio,omitempty"`
 
 	kind    *dept.Kind
 	values  dept.Values
@@ -161,6 +161,9 @@ func (b *benchMethod) stepParts(ctx context.Context) error {
 // conclude takes the medians.
 func (b *benchMethod) conclude() {
 	b.StepMS = median(b.steps)
+	if b.parts == nil {
+		return
+	}
 	b.PartsMS = map[string]float64{}
 	for name, took := range b.parts {
 		b.PartsMS[name] = median(took)
