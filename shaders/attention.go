@@ -52,15 +52,27 @@ var attentionTable = newTable("attention",
 		return a.call("attention_wide", Constants("PARTS", a.HeadDim/16), t.grid1D(a.blocks(a.wide), 8))
 	}},
 	// A block a workgroup.
-	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 15 << 10}, call: func(a attentionPass, t Target) Call {
-		return a.call("attention", Constants("HEAD_DIM", a.HeadDim), t.grid1D(a.blocks(a.tiled), 1))
-	}},
+	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 24 << 10}, call: tiledColumns(16)},
+	variant[attentionPass]{name: "tiled-narrow", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: tiledColumns(8)},
 )
+
+// tiledColumns is the kernel for GPUs with so many threads side by side.
+func tiledColumns(x int) func(attentionPass, Target) Call {
+	return func(a attentionPass, t Target) Call {
+		return a.call("attention", Constants("HEAD_DIM", a.HeadDim, "ALIGNED", a.fours(), "X", x), t.grid1D(a.blocks(a.tiled), 1))
+	}
+}
 
 // aligned reports whether a row of a head is one to four whole 4×4 matrices, and
 // begins at a multiple of four numbers.
 func (a attentionPass) aligned() bool {
-	return a.HeadDim <= 64 && a.HeadDim%16 == 0 && (a.QStride|a.QOffset|a.KVStride|a.KOffset|a.VOffset)%4 == 0
+	return a.HeadDim <= 64 && a.HeadDim%16 == 0 && a.fours()
+}
+
+// fours reports whether a row of a head is whole fours, and begins at a multiple of
+// four numbers.
+func (a attentionPass) fours() bool {
+	return (a.HeadDim|a.QStride|a.QOffset|a.KVStride|a.KOffset|a.VOffset)%4 == 0
 }
 
 func (a attentionPass) blocks(lines int) int { return a.heads * ((a.lines + lines - 1) / lines) }
@@ -116,5 +128,5 @@ func (a Attention) GradKV(t Target) Call {
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dbias.
 func (a Attention) GradBias(t Target) Call {
-	return attentionTable.call(attentionPass{a, "grad_bias", a.Heads, 2*a.BiasSpan - 1, 4, 32}, t)
+	return attentionTable.call(attentionPass{a, "grad_bias", a.Heads, 2*a.BiasSpan - 1, 4, 64}, t)
 }

@@ -16,22 +16,31 @@
 // padding is empty, its output and gradients 0. Tiles that lie in no window are
 // left out.
 //
-// A workgroup holds a tile of 64 rows by 32 columns of the scores: forward and
-// grad_q have queries as rows and walk along the keys, grad_kv has keys as rows
-// and walks along the queries. Its 16×16 invocations hold 4×2 scores each, of
-// rows 4y to 4y+3 and columns x and x+16. Head sizes up to 256. Software adapters
-// run attention_wide.wgsl where it can serve.
+// A workgroup holds a tile of the scores, 64 rows by 4X columns: forward and grad_q
+// have queries as rows and walk along the keys, grad_kv has keys as rows and walks
+// along the queries. Of its 16·X threads one has the rows from 4y and the columns
+// from 4x of a tile, as a mat4x4 whose column r is row r, and of 64 sums at a time
+// those rows and the numbers from 4x on (from 4x + 32, too, where X is 8). Operands
+// lie in workgroup memory so that four neighbors are one load, and each is used four
+// times: such loads bound a GPU. What a thread holds has a name or a constant index
+// and so stays in registers; loops that would index it are written out. Blocks of
+// 4×4 are stored with their place xor'ed by a part of their row, which keeps
+// neighboring threads on different banks.
+//
+// Head sizes up to 256. Software adapters run attention_wide.wgsl where it can
+// serve.
 
 override HEAD_DIM: u32 = 64;
+override ALIGNED: bool = true;  // four numbers of a head's row are one load
+override X: u32 = 16;           // threads side by side: 16, or 8 where workgroup memory is scarce
 
 const ROWS: u32 = 64;
-const COLS: u32 = 32;
-const STEP: u32 = 16;            // elements of the head staged for a product of rows with columns
-const STAGE_STRIDE: u32 = 17;    // STEP + 1, against bank conflicts
-const TILE_STRIDE: u32 = 33;     // COLS + 1
-const PANEL: u32 = 64;           // elements of the head summed at a time, of 16 columns
-const PANEL_STRIDE: u32 = 65;
-const MAX_SUMS: u32 = 64;        // of an invocation: 4 rows × 256 / 16
+const COLS: u32 = 4u * X;
+const THREADS: u32 = 16u * X;
+const FOURS: u32 = (HEAD_DIM + 3u) / 4u;   // of a head's row
+const STEP: u32 = min(4u, FOURS);          // of them staged for a product of rows with columns
+const PANELS: u32 = (HEAD_DIM + 63u) / 64u;
+const PANEL: u32 = min(16u, FOURS);  // of them summed at a time
 const LOWEST: f32 = -3.0e38;
 
 struct Params {
@@ -85,8 +94,8 @@ struct Step {
 // end shared
 
 // All entry points but delta.
-@group(0) @binding(1) var<storage, read> q: array<f32>;
-@group(0) @binding(2) var<storage, read> kv: array<f32>;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> kv: array<vec4<f32>>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
 // The first and the end of the keys that each query may see; in grad_kv, of the
 // queries that may see each key.
@@ -95,7 +104,7 @@ struct Step {
 @group(0) @binding(5) var<storage, read_write> out: array<f32>;
 @group(0) @binding(6) var<storage, read_write> row_stats: array<vec2<f32>>;
 // grad_q, grad_kv, grad_bias
-@group(0) @binding(5) var<storage, read> dout: array<f32>;
+@group(0) @binding(5) var<storage, read> dout: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> stats: array<vec2<f32>>;
 @group(0) @binding(7) var<storage, read_write> grad: array<f32>;
 // delta
@@ -103,73 +112,102 @@ struct Step {
 @group(0) @binding(2) var<storage, read> delta_out: array<f32>;
 @group(0) @binding(3) var<storage, read_write> delta_stats: array<vec2<f32>>;
 
-var<workgroup> stage: array<f32, 1632>;  // (ROWS + COLS)·STAGE_STRIDE, or 16·PANEL_STRIDE
-var<workgroup> tile: array<f32, 2112>;   // ROWS·TILE_STRIDE
+// First what is staged: sixteen numbers each of 64 rows and of the columns, or 64
+// numbers of 32 columns. Then the tile's weights by column, four rows a vector. In
+// grad_bias, sixteen numbers each of 64 queries and of the 127 keys at one of the
+// distances.
+var<workgroup> stage: array<vec4<f32>, TILE + 64u * X>;
+const TILE: u32 = 512u;
 
-// shared: dropout
-// A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
-fn mix(v: u32) -> u32 {
+// shared: dropout4
+// The dropout factors of four elements: what `keep` of dropout.wgsl is for one.
+fn mix4(v: vec4<u32>) -> vec4<u32> {
   var h = v;
-  h = (h ^ (h >> 16u)) * 0x7feb352du;
-  h = (h ^ (h >> 15u)) * 0x846ca68bu;
-  return h ^ (h >> 16u);
+  h = (h ^ (h >> vec4(16u))) * 0x7feb352du;
+  h = (h ^ (h >> vec4(15u))) * 0x846ca68bu;
+  return h ^ (h >> vec4(16u));
 }
 
-// The dropout factor of an element: a function of the step's key, the site and
-// the element's index alone. Of params, threshold is rate·2^32, 0 keeping
-// everything, and keep_scale 1/(1-rate).
-fn keep(element: u32) -> f32 {
-  if (params.threshold == 0u) {
-    return 1.0;
-  }
-  let h = mix(mix(element + step.key.x) ^ (step.key.y + params.site * 0x9e3779b9u));
-  return select(params.keep_scale, 0.0, h < params.threshold);
+fn keep4(element: vec4<u32>) -> vec4<f32> {
+  let h = mix4(mix4(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u));
+  return select(vec4(params.keep_scale), vec4(0.0), h < vec4(params.threshold));
 }
 // end shared
-
-fn q_index(b: u32, h: u32, row: u32) -> u32 {
-  return (b * params.queries + row) * params.q_stride + params.q_offset + h * HEAD_DIM;
-}
-
-fn k_index(b: u32, h: u32, row: u32) -> u32 {
-  return (b * params.keys + row) * params.kv_stride + params.k_offset + h * HEAD_DIM;
-}
-
-fn v_index(b: u32, h: u32, row: u32) -> u32 {
-  return (b * params.keys + row) * params.kv_stride + params.v_offset + h * HEAD_DIM;
-}
 
 fn out_index(b: u32, h: u32, row: u32) -> u32 {
   return ((b * params.queries + row) * params.heads + h) * HEAD_DIM;
 }
 
-// The operands with zeros beyond their ends.
-fn q_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
-  if (row < params.queries && i < HEAD_DIM) {
-    return q[q_index(b, h, row) + i];
+// Four numbers of a row of an operand, from number i of the head on, zero beyond
+// its end. `at` is where the head begins.
+
+fn q_four(at: u32, i: u32) -> vec4<f32> {
+  if (HEAD_DIM % 16u != 0u && i >= HEAD_DIM) {
+    return vec4(0.0);
   }
-  return 0.0;
+  let n = at + i;
+  if (ALIGNED) {
+    return q[n / 4u];
+  }
+  let four = vec4(q[n / 4u][n % 4u], q[(n + 1u) / 4u][(n + 1u) % 4u], q[(n + 2u) / 4u][(n + 2u) % 4u], q[(n + 3u) / 4u][(n + 3u) % 4u]);
+  return select(vec4(0.0), four, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(HEAD_DIM));
 }
 
-fn k_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
-  if (row < params.keys && i < HEAD_DIM) {
-    return kv[k_index(b, h, row) + i];
+fn kv_four(at: u32, i: u32) -> vec4<f32> {
+  if (HEAD_DIM % 16u != 0u && i >= HEAD_DIM) {
+    return vec4(0.0);
   }
-  return 0.0;
+  let n = at + i;
+  if (ALIGNED) {
+    return kv[n / 4u];
+  }
+  let four = vec4(kv[n / 4u][n % 4u], kv[(n + 1u) / 4u][(n + 1u) % 4u], kv[(n + 2u) / 4u][(n + 2u) % 4u], kv[(n + 3u) / 4u][(n + 3u) % 4u]);
+  return select(vec4(0.0), four, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(HEAD_DIM));
 }
 
-fn v_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
-  if (row < params.keys && i < HEAD_DIM) {
-    return kv[v_index(b, h, row) + i];
+fn dout_four(at: u32, i: u32) -> vec4<f32> {
+  if (HEAD_DIM % 16u != 0u && i >= HEAD_DIM) {
+    return vec4(0.0);
   }
-  return 0.0;
+  let n = at + i;
+  if (ALIGNED) {
+    return dout[n / 4u];
+  }
+  let four = vec4(dout[n / 4u][n % 4u], dout[(n + 1u) / 4u][(n + 1u) % 4u], dout[(n + 2u) / 4u][(n + 2u) % 4u], dout[(n + 3u) / 4u][(n + 3u) % 4u]);
+  return select(vec4(0.0), four, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(HEAD_DIM));
 }
 
-fn dout_at(b: u32, h: u32, row: u32, i: u32) -> f32 {
-  if (row < params.queries && i < HEAD_DIM) {
-    return dout[out_index(b, h, row) + i];
+// A block of 4×4 numbers, whose column r is of row r.
+
+fn q_block(at: vec4<u32>, i: u32) -> mat4x4<f32> {
+  return mat4x4(q_four(at.x, i), q_four(at.y, i), q_four(at.z, i), q_four(at.w, i));
+}
+
+fn kv_block(at: vec4<u32>, i: u32) -> mat4x4<f32> {
+  return mat4x4(kv_four(at.x, i), kv_four(at.y, i), kv_four(at.z, i), kv_four(at.w, i));
+}
+
+fn dout_block(at: vec4<u32>, i: u32) -> mat4x4<f32> {
+  return mat4x4(dout_four(at.x, i), dout_four(at.y, i), dout_four(at.z, i), dout_four(at.w, i));
+}
+
+// Where a head begins in four rows of an operand, by its letter. In the place of a row
+// that is not there stands the last one, whose weights are zero.
+const Q: u32 = 0u;
+const K: u32 = 1u;
+const V: u32 = 2u;
+const DOUT: u32 = 3u;
+
+fn starts(operand: u32, b: u32, h: u32, row: u32) -> vec4<u32> {
+  let line = vec4(row) + vec4(0u, 1u, 2u, 3u);
+  let query = b * params.queries + min(line, vec4(params.queries - 1u));
+  let key = b * params.keys + min(line, vec4(params.keys - 1u));
+  switch (operand) {
+    case Q: { return query * params.q_stride + params.q_offset + h * HEAD_DIM; }
+    case K: { return key * params.kv_stride + params.k_offset + h * HEAD_DIM; }
+    case V: { return key * params.kv_stride + params.v_offset + h * HEAD_DIM; }
+    default: { return (query * params.heads + h) * HEAD_DIM; }
   }
-  return 0.0;
 }
 
 // Where query row stands among the keys.
@@ -209,158 +247,406 @@ fn queries_of(b: u32, row: u32) -> vec2<u32> {
   return vec2(w.x, min(w.y, params.queries));
 }
 
-// What two windows cover. An empty one adds nothing, wherever it lies.
-fn cover(a: vec2<u32>, b: vec2<u32>) -> vec2<u32> {
-  if (b.x >= b.y) {
-    return a;
+// What the windows of a workgroup's rows cover, and what all of them see: the first
+// and the end of both. Numbers of rows are exact as floats.
+fn span_of(mine: vec2<u32>, lane: u32) -> vec4<u32> {
+  let w = vec2<f32>(mine);
+  workgroupBarrier();
+  if (lane < ROWS) {
+    stage[TILE + lane] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
   }
-  return vec2(min(a.x, b.x), max(a.y, b.y));
-}
-
-// What the windows of a tile's queries cover.
-fn keys_of_tile(b: u32, first: u32) -> vec2<u32> {
-  var all = vec2(params.keys, 0u);
-  for (var r = 0u; r < ROWS; r++) {
-    all = cover(all, keys_of(b, first + r));
+  for (var half = ROWS / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (lane < half) {
+      stage[TILE + lane] = max(stage[TILE + lane], stage[TILE + lane + half]);
+    }
   }
-  return all;
+  let most = workgroupUniformLoad(&stage[TILE]);
+  return vec4<u32>(abs(most));
 }
 
-// What the windows of a tile's keys cover.
-fn queries_of_tile(b: u32, first: u32) -> vec2<u32> {
-  var all = vec2(params.queries, 0u);
-  for (var r = 0u; r < ROWS; r++) {
-    all = cover(all, queries_of(b, first + r));
-  }
-  return all;
+// The windows of a thread's four rows.
+struct Windows {
+  first: vec4<u32>,
+  end: vec4<u32>,
 }
 
-fn inside(w: vec2<u32>, at: u32) -> bool {
-  return at >= w.x && at < w.y;
+fn keys_of_four(b: u32, row: u32) -> Windows {
+  let x = keys_of(b, row);
+  let y = keys_of(b, row + 1u);
+  let z = keys_of(b, row + 2u);
+  let w = keys_of(b, row + 3u);
+  return Windows(vec4(x.x, y.x, z.x, w.x), vec4(x.y, y.y, z.y, w.y));
 }
 
-fn bias_of(h: u32, row: u32, key: u32) -> f32 {
+fn queries_of_four(b: u32, row: u32) -> Windows {
+  let x = queries_of(b, row);
+  let y = queries_of(b, row + 1u);
+  let z = queries_of(b, row + 2u);
+  let w = queries_of(b, row + 3u);
+  return Windows(vec4(x.x, y.x, z.x, w.x), vec4(x.y, y.y, z.y, w.y));
+}
+
+// m with LOWEST in the place of what the rows do not see, from column col on.
+fn seen(m: mat4x4<f32>, w: Windows, col: u32) -> mat4x4<f32> {
+  let at = vec4(col) + vec4(0u, 1u, 2u, 3u);
+  let lowest = vec4(LOWEST);
+  return mat4x4(
+    select(lowest, m[0], (at >= vec4(w.first.x)) & (at < vec4(w.end.x))),
+    select(lowest, m[1], (at >= vec4(w.first.y)) & (at < vec4(w.end.y))),
+    select(lowest, m[2], (at >= vec4(w.first.z)) & (at < vec4(w.end.z))),
+    select(lowest, m[3], (at >= vec4(w.first.w)) & (at < vec4(w.end.w))));
+}
+
+// The biases from three keys before a key to three after it, as a query sees them:
+// those of a block of 4×4 scores lie on seven diagonals.
+struct Near {
+  before: vec4<f32>,  // the last of them is the key's own
+  after: vec3<f32>,
+}
+
+fn near(h: u32, query: u32, key: u32) -> Near {
   if (params.bias_span == 0u) {
-    return 0.0;
+    return Near();
   }
-  return bias[h * (2u * params.bias_span - 1u) + params.bias_span - 1u + key - position(row)];
+  let width = 2u * params.bias_span - 1u;
+  let at = params.bias_span - 1u + key - position(query);
+  // Beyond the ends lie only scores that nobody sees.
+  let i = min(vec4(at) - vec4(3u, 2u, 1u, 0u), vec4(width - 1u)) + h * width;
+  let j = min(vec3(at) + vec3(1u, 2u, 3u), vec3(width - 1u)) + h * width;
+  return Near(vec4(bias[i.x], bias[i.y], bias[i.z], bias[i.w]), vec3(bias[j.x], bias[j.y], bias[j.z]));
 }
 
-// The products of four staged rows with two staged columns, onto acc.
-fn products(acc: ptr<function, array<f32, 8>>, x: u32, y: u32) {
-  for (var i = 0u; i < STEP; i++) {
-    let c0 = stage[(ROWS + x) * STAGE_STRIDE + i];
-    let c1 = stage[(ROWS + x + 16u) * STAGE_STRIDE + i];
-    for (var r = 0u; r < 4u; r++) {
-      let a = stage[(4u * y + r) * STAGE_STRIDE + i];
-      (*acc)[2u * r] += a * c0;
-      (*acc)[2u * r + 1u] += a * c1;
-    }
-  }
+// The biases of a block of scores: the rows are queries, and the columns keys.
+fn by_query(n: Near) -> mat4x4<f32> {
+  return mat4x4(
+    vec4(n.before.w, n.after),
+    vec4(n.before.zw, n.after.xy),
+    vec4(n.before.yzw, n.after.x),
+    n.before);
 }
 
-// q_i·k_j over the tile; by_key has keys as rows.
-fn qk_tile(b: u32, h: u32, row: u32, col: u32, by_key: bool, lid: u32) -> array<f32, 8> {
-  var acc = array<f32, 8>();
-  for (var at = 0u; at < HEAD_DIM; at += STEP) {
+// m + the outer product of four rows and four columns.
+fn onto(m: mat4x4<f32>, rows: vec4<f32>, cols: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(
+    fma(vec4(rows.x), cols, m[0]), fma(vec4(rows.y), cols, m[1]),
+    fma(vec4(rows.z), cols, m[2]), fma(vec4(rows.w), cols, m[3]));
+}
+
+// Four numbers of each row and column, from four k of those staged.
+fn step_products(m: mat4x4<f32>, k: u32, x: u32, y: u32) -> mat4x4<f32> {
+  let r = k * 64u + (y ^ (2u * k));
+  let c = 256u + k * COLS + (x ^ (2u * k));
+  return onto(onto(onto(onto(m, stage[r], stage[c]), stage[r + 16u], stage[c + X]), stage[r + 32u], stage[c + 2u * X]), stage[r + 48u], stage[c + 3u * X]);
+}
+
+// The share of a thread in staging sixteen numbers each of the tile's rows and
+// columns: a block of four numbers of four lines. Some threads have none.
+struct Share {
+  line: u32,     // the first of its rows or columns
+  k: u32,        // the first of its numbers, by four
+  to: u32,       // where they go
+  apart: u32,    // from one number to the next
+  is_row: bool,
+  none: bool,
+}
+
+fn share_of(row: u32, col: u32, lane: u32) -> Share {
+  let k = lane % STEP;
+  let r = lane / STEP;
+  if (r < 16u) {
+    return Share(row + 4u * r, k, k * 64u + (r ^ (2u * k)), 16u, true, false);
+  }
+  return Share(col + 4u * (r - 16u), k, 256u + k * COLS + ((r - 16u) ^ (2u * k)), X, false, r >= 16u + X);
+}
+
+fn stage_block(s: Share, block: mat4x4<f32>) {
+  let part = transpose(block);
+  stage[s.to] = part[0];
+  stage[s.to + s.apart] = part[1];
+  stage[s.to + 2u * s.apart] = part[2];
+  stage[s.to + 3u * s.apart] = part[3];
+}
+
+// m + the products of the staged rows and columns.
+fn multiply(m: mat4x4<f32>, x: u32, y: u32) -> mat4x4<f32> {
+  var sum = step_products(m, 0u, x, y);
+  if (STEP > 1u) {
+    sum = step_products(sum, 1u, x, y);
+  }
+  if (STEP > 2u) {
+    sum = step_products(sum, 2u, x, y);
+  }
+  if (STEP > 3u) {
+    sum = step_products(sum, 3u, x, y);
+  }
+  return sum;
+}
+
+// q·k over the tile; by_key has keys as rows.
+fn qk(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32> {
+  let s = share_of(row, col, lane);
+  let of_key = s.is_row == by_key;
+  let at = select(starts(Q, b, h, s.line), starts(K, b, h, s.line), of_key);
+  var m = mat4x4<f32>();
+  for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
-    for (var e = lid; e < (ROWS + COLS) * STEP; e += 256u) {
-      let line = e / STEP;
-      let i = at + e % STEP;
-      let n = select(col + line - ROWS, row + line, line < ROWS);
-      if ((line < ROWS) == by_key) {
-        stage[line * STAGE_STRIDE + e % STEP] = k_at(b, h, n, i);
+    if (!s.none) {
+      var block: mat4x4<f32>;
+      if (of_key) {
+        block = kv_block(at, i + 4u * s.k);
       } else {
-        stage[line * STAGE_STRIDE + e % STEP] = q_at(b, h, n, i);
+        block = q_block(at, i + 4u * s.k);
       }
+      stage_block(s, block);
     }
     workgroupBarrier();
-    products(&acc, lid % 16u, lid / 16u);
+    m = multiply(m, lane % X, lane / X);
   }
-  return acc;
+  return m;
 }
 
-// dout_i·v_j over the tile; by_key has keys as rows.
-fn dv_tile(b: u32, h: u32, row: u32, col: u32, by_key: bool, lid: u32) -> array<f32, 8> {
-  var acc = array<f32, 8>();
-  for (var at = 0u; at < HEAD_DIM; at += STEP) {
+// dout·v over the tile; by_key has keys as rows.
+fn dv(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32> {
+  let s = share_of(row, col, lane);
+  let of_key = s.is_row == by_key;
+  let at = select(starts(DOUT, b, h, s.line), starts(V, b, h, s.line), of_key);
+  var m = mat4x4<f32>();
+  for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
-    for (var e = lid; e < (ROWS + COLS) * STEP; e += 256u) {
-      let line = e / STEP;
-      let i = at + e % STEP;
-      let n = select(col + line - ROWS, row + line, line < ROWS);
-      if ((line < ROWS) == by_key) {
-        stage[line * STAGE_STRIDE + e % STEP] = v_at(b, h, n, i);
+    if (!s.none) {
+      var block: mat4x4<f32>;
+      if (of_key) {
+        block = kv_block(at, i + 4u * s.k);
       } else {
-        stage[line * STAGE_STRIDE + e % STEP] = dout_at(b, h, n, i);
+        block = dout_block(at, i + 4u * s.k);
       }
+      stage_block(s, block);
     }
     workgroupBarrier();
-    products(&acc, lid % 16u, lid / 16u);
+    m = multiply(m, lane % X, lane / X);
   }
-  return acc;
+  return m;
 }
 
-// The sums of an invocation are of its four rows and the elements x + 16j of the
-// head, at 4j + row.
-fn sums() -> u32 {
-  return (HEAD_DIM + PANEL - 1u) / PANEL * 4u;
+// Stores a block of weights, a vector for each column.
+fn put(m: mat4x4<f32>, x: u32, y: u32) {
+  let by_column = transpose(m);
+  let to = TILE + 64u * x + (y ^ x);
+  stage[to] = by_column[0];
+  stage[to + 16u] = by_column[1];
+  stage[to + 32u] = by_column[2];
+  stage[to + 48u] = by_column[3];
 }
 
-// The tile's 16 columns from col, times the staged panel of their vectors, onto
-// the sums of the head's elements from first on.
-fn panel(acc: ptr<function, array<f32, MAX_SUMS>>, first: u32, col: u32, x: u32, y: u32) {
-  for (var c = 0u; c < 16u; c++) {
-    for (var j = 0u; j < 4u; j++) {
-      let a = stage[c * PANEL_STRIDE + x + 16u * j];
-      for (var r = 0u; r < 4u; r++) {
-        (*acc)[first / 4u + 4u * j + r] += tile[(4u * y + r) * TILE_STRIDE + col + c] * a;
-      }
+// A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
+// four rows. grad_kv has two of them.
+struct Sums {
+  a: mat4x4<f32>,
+  b: mat4x4<f32>,
+}
+
+var<private> sum0: Sums;
+var<private> sum1: Sums;
+var<private> sum2: Sums;
+var<private> sum3: Sums;
+
+// s + the weights of a column times its staged numbers.
+fn add_column(s: Sums, c: u32, swap: u32, x: u32, y: u32) -> Sums {
+  let w = stage[TILE + c * 16u + (y ^ swap)];
+  var sum = Sums(onto(s.a, w, stage[c % 32u * PANEL + x]), s.b);
+  if (X == 8u && PANEL > 8u) {
+    sum.b = onto(s.b, w, stage[c % 32u * PANEL + min(x + 8u, PANEL - 1u)]);
+  }
+  return sum;
+}
+
+// Four columns from column c, a multiple of four.
+fn add_four(s: Sums, c: u32, x: u32, y: u32) -> Sums {
+  let swap = c / 4u;
+  return add_column(add_column(add_column(add_column(s, c, swap, x, y), c + 1u, swap, x, y), c + 2u, swap, x, y), c + 3u, swap, x, y);
+}
+
+// s + the tile times the staged panel of 32 columns.
+fn add_staged(s: Sums, first: u32, lane: u32) -> Sums {
+  let x = min(lane % X, PANEL - 1u);
+  let y = lane / X;
+  var sum = s;
+  for (var c = first; c < first + 32u; c += 8u) {
+    sum = add_four(add_four(sum, c, x, y), c + 4u, x, y);
+  }
+  return sum;
+}
+
+// s + the tile times 64 numbers, from number i, of the keys or values from row col on.
+fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
+  var sum = s;
+  for (var first = 0u; first < COLS; first += 32u) {
+    workgroupBarrier();
+    for (var e = lane; e < 32u * PANEL; e += THREADS) {
+      stage[e] = kv_four(starts(operand, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
     }
+    workgroupBarrier();
+    sum = add_staged(sum, first, lane);
   }
+  return sum;
 }
 
-// acc += the tile times the values, or the keys, from row key on.
-fn sum_keys(acc: ptr<function, array<f32, MAX_SUMS>>, b: u32, h: u32, key: u32, values: bool, lid: u32) {
-  for (var at = 0u; at < HEAD_DIM; at += PANEL) {
-    for (var col = 0u; col < COLS; col += 16u) {
-      workgroupBarrier();
-      for (var e = lid; e < 16u * PANEL; e += 256u) {
-        let n = key + col + e / PANEL;
-        let i = at + e % PANEL;
-        if (values) {
-          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = v_at(b, h, n, i);
-        } else {
-          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = k_at(b, h, n, i);
-        }
-      }
-      workgroupBarrier();
-      panel(acc, at, col, lid % 16u, lid / 16u);
+// The same of queries.
+fn add_q_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
+  var sum = s;
+  for (var first = 0u; first < COLS; first += 32u) {
+    workgroupBarrier();
+    for (var e = lane; e < 32u * PANEL; e += THREADS) {
+      stage[e] = q_four(starts(Q, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
     }
+    workgroupBarrier();
+    sum = add_staged(sum, first, lane);
   }
+  return sum;
 }
 
-// acc += the tile times dout, or the queries, from row query on.
-fn sum_queries(acc: ptr<function, array<f32, MAX_SUMS>>, b: u32, h: u32, query: u32, above: bool, lid: u32) {
-  for (var at = 0u; at < HEAD_DIM; at += PANEL) {
-    for (var col = 0u; col < COLS; col += 16u) {
-      workgroupBarrier();
-      for (var e = lid; e < 16u * PANEL; e += 256u) {
-        let n = query + col + e / PANEL;
-        let i = at + e % PANEL;
-        if (above) {
-          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = dout_at(b, h, n, i);
-        } else {
-          stage[e / PANEL * PANEL_STRIDE + e % PANEL] = q_at(b, h, n, i);
-        }
-      }
-      workgroupBarrier();
-      panel(acc, at, col, lid % 16u, lid / 16u);
+// The same of dout.
+fn add_dout_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
+  var sum = s;
+  for (var first = 0u; first < COLS; first += 32u) {
+    workgroupBarrier();
+    for (var e = lane; e < 32u * PANEL; e += THREADS) {
+      stage[e] = dout_four(starts(DOUT, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
     }
+    workgroupBarrier();
+    sum = add_staged(sum, first, lane);
+  }
+  return sum;
+}
+
+fn add_tile(operand: u32, b: u32, h: u32, col: u32, lane: u32) {
+  sum0 = add_panel(sum0, operand, b, h, col, 0u, lane);
+  if (PANELS > 1u) {
+    sum1 = add_panel(sum1, operand, b, h, col, 64u, lane);
+  }
+  if (PANELS > 2u) {
+    sum2 = add_panel(sum2, operand, b, h, col, 128u, lane);
+  }
+  if (PANELS > 3u) {
+    sum3 = add_panel(sum3, operand, b, h, col, 192u, lane);
   }
 }
 
-@compute @workgroup_size(256)
+fn scale_rows(m: mat4x4<f32>, f: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(f.x * m[0], f.y * m[1], f.z * m[2], f.w * m[3]);
+}
+
+fn scale_sums(s: Sums, f: vec4<f32>) -> Sums {
+  return Sums(scale_rows(s.a, f), scale_rows(s.b, f));
+}
+
+fn scale_all(f: vec4<f32>) {
+  sum0 = scale_sums(sum0, f);
+  if (PANELS > 1u) {
+    sum1 = scale_sums(sum1, f);
+  }
+  if (PANELS > 2u) {
+    sum2 = scale_sums(sum2, f);
+  }
+  if (PANELS > 3u) {
+    sum3 = scale_sums(sum3, f);
+  }
+}
+
+fn exp4(m: mat4x4<f32>) -> mat4x4<f32> {
+  return mat4x4(exp(m[0]), exp(m[1]), exp(m[2]), exp(m[3]));
+}
+
+fn times(m: mat4x4<f32>, f: mat4x4<f32>) -> mat4x4<f32> {
+  return mat4x4(m[0] * f[0], m[1] * f[1], m[2] * f[2], m[3] * f[3]);
+}
+
+// Row r of a matrix whose columns are v.
+fn rows_of(v: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(vec4(v.x), vec4(v.y), vec4(v.z), vec4(v.w));
+}
+
+fn columns_of(v: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(v, v, v, v);
+}
+
+// The dropout factors of a block of weights whose rows are queries.
+fn keep_block(head: u32, query: u32, key: u32) -> mat4x4<f32> {
+  if (params.threshold == 0u) {
+    return rows_of(vec4(1.0));
+  }
+  let at = (head * params.queries + query) * params.keys + key + vec4(0u, 1u, 2u, 3u);
+  return mat4x4(keep4(at), keep4(at + params.keys), keep4(at + 2u * params.keys), keep4(at + 3u * params.keys));
+}
+
+// Four rows that are written, of which those outside are not.
+struct Places {
+  at: vec4<u32>,  // where the head begins
+  inside: vec4<bool>,
+}
+
+fn places(operand: u32, b: u32, h: u32, row: u32) -> Places {
+  let rows = select(params.queries, params.keys, operand == K || operand == V);
+  return Places(starts(operand, b, h, row), vec4(row) + vec4(0u, 1u, 2u, 3u) < vec4(rows));
+}
+
+fn out_four(at: u32, inside: bool, i: u32, v: vec4<f32>) {
+  if (inside && i < HEAD_DIM) { out[at + i] = v.x; }
+  if (inside && i + 1u < HEAD_DIM) { out[at + i + 1u] = v.y; }
+  if (inside && i + 2u < HEAD_DIM) { out[at + i + 2u] = v.z; }
+  if (inside && i + 3u < HEAD_DIM) { out[at + i + 3u] = v.w; }
+}
+
+fn out_rows(p: Places, i: u32, m: mat4x4<f32>) {
+  out_four(p.at.x, p.inside.x, i, m[0]);
+  out_four(p.at.y, p.inside.y, i, m[1]);
+  out_four(p.at.z, p.inside.z, i, m[2]);
+  out_four(p.at.w, p.inside.w, i, m[3]);
+}
+
+fn out_sums(p: Places, i: u32, s: Sums) {
+  out_rows(p, i, s.a);
+  if (X == 8u) {
+    out_rows(p, i + 32u, s.b);
+  }
+}
+
+fn grad_four(at: u32, inside: bool, i: u32, v: vec4<f32>) {
+  if (inside && i < HEAD_DIM) { grad[at + i] = v.x; }
+  if (inside && i + 1u < HEAD_DIM) { grad[at + i + 1u] = v.y; }
+  if (inside && i + 2u < HEAD_DIM) { grad[at + i + 2u] = v.z; }
+  if (inside && i + 3u < HEAD_DIM) { grad[at + i + 3u] = v.w; }
+}
+
+fn grad_rows(p: Places, i: u32, m: mat4x4<f32>) {
+  grad_four(p.at.x, p.inside.x, i, m[0]);
+  grad_four(p.at.y, p.inside.y, i, m[1]);
+  grad_four(p.at.z, p.inside.z, i, m[2]);
+  grad_four(p.at.w, p.inside.w, i, m[3]);
+}
+
+fn grad_sums(p: Places, i: u32, s: Sums) {
+  grad_rows(p, i, s.a);
+  if (X == 8u) {
+    grad_rows(p, i + 32u, s.b);
+  }
+}
+
+fn grad_all(p: Places, x: u32) {
+  grad_sums(p, 4u * x, sum0);
+  if (PANELS > 1u) {
+    grad_sums(p, 4u * x + 64u, sum1);
+  }
+  if (PANELS > 2u) {
+    grad_sums(p, 4u * x + 128u, sum2);
+  }
+  if (PANELS > 3u) {
+    grad_sums(p, 4u * x + 192u, sum3);
+  }
+}
+
+@compute @workgroup_size(THREADS)
 fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
   let unit = number_of(group);
@@ -371,77 +657,65 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let b = head / params.heads;
   let h = head % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lane % 16u;
-  let row = first + lane / 16u * 4u;
+  let x = lane % X;
+  let y = lane / X;
+  let row = first + 4u * y;
 
-  var sum = array<f32, MAX_SUMS>();
-  var peak = array<f32, 4>(LOWEST, LOWEST, LOWEST, LOWEST);
-  var total = array<f32, 4>();  // of this invocation's two columns
-  let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
-  let span = keys_of_tile(b, first);
-  for (var key = span.x; key < span.y; key += COLS) {
-    var score = qk_tile(b, h, first, key, false, lane);
-    for (var e = 0u; e < 8u; e++) {
-      let i = row + e / 2u;
-      let j = key + x + e % 2u * 16u;
-      if (inside(sees[e / 2u], j)) {
-        score[e] += bias_of(h, i, j);
-      } else {
-        score[e] = LOWEST;
-      }
-      tile[(i - first) * TILE_STRIDE + j - key] = score[e];
+  var peak = vec4(0.5 * LOWEST);  // above the score of a key not seen, whose weight is so exp(0.5·LOWEST) = 0
+  var total = vec4(0.0);          // of this thread's columns
+  let cover = span_of(keys_of(b, first + lane), lane);
+  for (var key = cover.x; key < cover.y; key += COLS) {
+    let col = key + 4u * x;
+    var m = qk(b, h, first, key, false, lane) + by_query(near(h, row, col));
+    if (key < cover.z || key + COLS > cover.w) {
+      m = seen(m, keys_of_four(b, row), col);
     }
+    let by_column = transpose(m);
+    let mine = max(max(by_column[0], by_column[1]), max(by_column[2], by_column[3]));
     workgroupBarrier();
-    for (var r = 0u; r < 4u; r++) {
-      var top = peak[r];
-      for (var c = 0u; c < COLS; c++) {
-        top = max(top, tile[(row + r - first) * TILE_STRIDE + c]);
-      }
-      let shrink = exp(peak[r] - top);
-      peak[r] = top;
-      total[r] *= shrink;
-      for (var j = 0u; j < sums(); j++) {
-        sum[4u * j + r] *= shrink;
-      }
-    }
+    stage[lane] = mine;
     workgroupBarrier();
-    for (var e = 0u; e < 8u; e++) {
-      let i = row + e / 2u;
-      let j = key + x + e % 2u * 16u;
-      var weight = 0.0;
-      if (score[e] > LOWEST) {
-        weight = exp(score[e] - peak[e / 2u]);
-      }
-      total[e / 2u] += weight;
-      tile[(i - first) * TILE_STRIDE + j - key] = weight * keep((head * params.queries + i) * params.keys + j);
+    var higher = peak;
+    for (var i = X * y; i < X * y + X; i += 4u) {
+      higher = max(higher, max(max(stage[i], stage[i + 1u]), max(stage[i + 2u], stage[i + 3u])));
     }
-    sum_keys(&sum, b, h, key, true, lane);
-  }
-
-  workgroupBarrier();
-  for (var r = 0u; r < 4u; r++) {
-    tile[(row + r - first) * TILE_STRIDE + x] = total[r];
+    let shrink = exp(peak - higher);
+    peak = higher;
+    scale_all(shrink);
+    m = exp4(m - rows_of(peak));
+    total = shrink * total + vec4(1.0) * m;
+    put(times(m, keep_block(head, row, col)), x, y);
+    add_tile(V, b, h, key, lane);
   }
   workgroupBarrier();
-  for (var r = 0u; r < 4u; r++) {
-    let i = row + r;
-    if (i < params.queries) {
-      var whole = 0.0;
-      for (var c = 0u; c < 16u; c++) {
-        whole += tile[(i - first) * TILE_STRIDE + c];
-      }
-      // Of a row that sees nothing, all is zero.
-      let empty = whole == 0.0;
-      whole = select(whole, 1.0, empty);
-      for (var j = 0u; j < sums(); j++) {
-        if (x + 16u * j < HEAD_DIM) {
-          out[out_index(b, h, i) + x + 16u * j] = sum[4u * j + r] / whole;
-        }
-      }
-      if (x == 0u) {
-        row_stats[head * params.queries + i].x = select(peak[r] + log(whole), 0.0, empty);
-      }
-    }
+  stage[lane] = total;
+  workgroupBarrier();
+  var whole = vec4(0.0);
+  for (var i = X * y; i < X * y + X; i += 4u) {
+    whole += stage[i] + stage[i + 1u] + stage[i + 2u] + stage[i + 3u];
+  }
+  // Of a row that sees nothing, all is zero.
+  let empty = whole == vec4(0.0);
+  whole = select(whole, vec4(1.0), empty);
+  scale_all(1.0 / whole);
+  let to = places(DOUT, b, h, row);
+  out_sums(to, 4u * x, sum0);
+  if (PANELS > 1u) {
+    out_sums(to, 4u * x + 64u, sum1);
+  }
+  if (PANELS > 2u) {
+    out_sums(to, 4u * x + 128u, sum2);
+  }
+  if (PANELS > 3u) {
+    out_sums(to, 4u * x + 192u, sum3);
+  }
+  if (x == 0u) {
+    let logs = select(peak + log(whole), vec4(0.0), empty);
+    let at = head * params.queries + row;
+    if (to.inside.x) { row_stats[at].x = logs.x; }
+    if (to.inside.y) { row_stats[at + 1u].x = logs.y; }
+    if (to.inside.z) { row_stats[at + 2u].x = logs.z; }
+    if (to.inside.w) { row_stats[at + 3u].x = logs.w; }
   }
 }
 
@@ -460,188 +734,283 @@ fn delta(group: Group, @builtin(local_invocation_index) lane: u32) {
   delta_stats[unit].y = sum;
 }
 
-// keep·p and ds of query i and key j, from q·k and dout·v; zero unless it sees
-// the key.
-fn weights(b: u32, h: u32, i: u32, j: u32, sees: bool, score: f32, slope: f32) -> vec2<f32> {
-  if (!sees) {
-    return vec2(0.0);
-  }
-  let line = (b * params.heads + h) * params.queries + i;
-  let p = exp(score + bias_of(h, i, j) - stats[line].x);
-  let kept = keep(line * params.keys + j);
-  return vec2(kept * p, p * (kept * slope - stats[line].y));
+// The lines of stats of four queries.
+fn stats_of(head: u32, query: u32) -> mat4x2<f32> {
+  let at = head * params.queries + min(vec4(query) + vec4(0u, 1u, 2u, 3u), vec4(params.queries - 1u));
+  return mat4x2(stats[at.x], stats[at.y], stats[at.z], stats[at.w]);
 }
 
-@compute @workgroup_size(256)
+// Their log-sum-exp, and their Δ.
+fn log_sums(s: mat4x2<f32>) -> vec4<f32> { return vec4(s[0].x, s[1].x, s[2].x, s[3].x); }
+fn deltas(s: mat4x2<f32>) -> vec4<f32> { return vec4(s[0].y, s[1].y, s[2].y, s[3].y); }
+
+@compute @workgroup_size(THREADS)
 fn grad_q(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
   let unit = number_of(group);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
-  let b = unit / blocks / params.heads;
-  let h = unit / blocks % params.heads;
+  let head = unit / blocks;
+  let b = head / params.heads;
+  let h = head % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lane % 16u;
-  let row = first + lane / 16u * 4u;
+  let x = lane % X;
+  let y = lane / X;
+  let row = first + 4u * y;
 
-  var sum = array<f32, MAX_SUMS>();
-  let sees = array(keys_of(b, row), keys_of(b, row + 1u), keys_of(b, row + 2u), keys_of(b, row + 3u));
-  let span = keys_of_tile(b, first);
-  for (var key = span.x; key < span.y; key += COLS) {
-    let score = qk_tile(b, h, first, key, false, lane);
-    let slope = dv_tile(b, h, first, key, false, lane);
-    for (var e = 0u; e < 8u; e++) {
-      let i = row + e / 2u;
-      let j = key + x + e % 2u * 16u;
-      tile[(i - first) * TILE_STRIDE + j - key] = weights(b, h, i, j, inside(sees[e / 2u], j), score[e], slope[e]).y;
+  let cover = span_of(keys_of(b, first + lane), lane);
+  for (var key = cover.x; key < cover.y; key += COLS) {
+    let col = key + 4u * x;
+    var m = qk(b, h, first, key, false, lane) + by_query(near(h, row, col));
+    if (key < cover.z || key + COLS > cover.w) {
+      m = seen(m, keys_of_four(b, row), col);
     }
-    sum_keys(&sum, b, h, key, false, lane);
+    m = exp4(m - rows_of(log_sums(stats_of(head, row))));
+    let slope = times(dv(b, h, first, key, false, lane), keep_block(head, row, col));
+    put(times(m, slope - rows_of(deltas(stats_of(head, row)))), x, y);
+    add_tile(K, b, h, key, lane);
   }
-  for (var r = 0u; r < 4u; r++) {
-    if (row + r < params.queries) {
-      for (var j = 0u; j < sums(); j++) {
-        if (x + 16u * j < HEAD_DIM) {
-          grad[q_index(b, h, row + r) + x + 16u * j] = sum[4u * j + r];
-        }
-      }
-    }
+  grad_all(places(Q, b, h, row), x);
+}
+
+// The sums of the values, beside those of the keys.
+var<private> value0: Sums;
+var<private> value1: Sums;
+
+fn add_values(b: u32, h: u32, query: u32, part: u32, lane: u32) {
+  value0 = add_dout_panel(value0, b, h, query, part, lane);
+  if (PANELS > 1u) {
+    value1 = add_dout_panel(value1, b, h, query, part + 64u, lane);
   }
 }
 
-@compute @workgroup_size(256)
+fn add_keys(b: u32, h: u32, query: u32, part: u32, lane: u32) {
+  sum0 = add_q_panel(sum0, b, h, query, part, lane);
+  if (PANELS > 1u) {
+    sum1 = add_q_panel(sum1, b, h, query, part + 64u, lane);
+  }
+}
+
+// Half of a head larger than 128 at a time, since the sums of keys and values would
+// not fit the registers together.
+@compute @workgroup_size(THREADS)
 fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.keys + ROWS - 1u) / ROWS;
   let unit = number_of(group);
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
-  let b = unit / blocks / params.heads;
-  let h = unit / blocks % params.heads;
+  let head = unit / blocks;
+  let b = head / params.heads;
+  let h = head % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lane % 16u;
-  let row = first + lane / 16u * 4u;
+  let x = lane % X;
+  let y = lane / X;
+  let row = first + 4u * y;
 
-  var key_sum = array<f32, MAX_SUMS>();
-  var value_sum = array<f32, MAX_SUMS>();
-  let seen = array(queries_of(b, row), queries_of(b, row + 1u), queries_of(b, row + 2u), queries_of(b, row + 3u));
-  let span = queries_of_tile(b, first);
-  for (var query = span.x; query < span.y; query += COLS) {
-    let score = qk_tile(b, h, first, query, true, lane);
-    let slope = dv_tile(b, h, first, query, true, lane);
-    var ds: array<f32, 8>;
-    for (var e = 0u; e < 8u; e++) {
-      let j = row + e / 2u;
-      let i = query + x + e % 2u * 16u;
-      let w = weights(b, h, i, j, inside(seen[e / 2u], i), score[e], slope[e]);
-      tile[(j - first) * TILE_STRIDE + i - query] = w.x;
-      ds[e] = w.y;
-    }
-    sum_queries(&value_sum, b, h, query, true, lane);
-    workgroupBarrier();
-    for (var e = 0u; e < 8u; e++) {
-      tile[(row + e / 2u - first) * TILE_STRIDE + x + e % 2u * 16u] = ds[e];
-    }
-    sum_queries(&key_sum, b, h, query, false, lane);
-  }
-  for (var r = 0u; r < 4u; r++) {
-    if (row + r < params.keys) {
-      for (var j = 0u; j < sums(); j++) {
-        if (x + 16u * j < HEAD_DIM) {
-          grad[k_index(b, h, row + r) + x + 16u * j] = key_sum[4u * j + r];
-          grad[v_index(b, h, row + r) + x + 16u * j] = value_sum[4u * j + r];
-        }
+  let cover = span_of(queries_of(b, first + lane), lane);
+  for (var part = 0u; part < HEAD_DIM; part += 128u) {
+    sum0 = Sums();
+    sum1 = Sums();
+    value0 = Sums();
+    value1 = Sums();
+    for (var query = cover.x; query < cover.y; query += COLS) {
+      let col = query + 4u * x;
+      var m = qk(b, h, first, query, true, lane) + transpose(by_query(near(h, col, row)));
+      if (query < cover.z || query + COLS > cover.w) {
+        m = seen(m, queries_of_four(b, row), col);
       }
+      m = exp4(m - columns_of(log_sums(stats_of(head, col))));
+      put(times(m, transpose(keep_block(head, col, row))), x, y);
+      add_values(b, h, query, part, lane);
+      let slope = times(dv(b, h, first, query, true, lane), transpose(keep_block(head, col, row)));
+      put(times(m, slope - columns_of(deltas(stats_of(head, col)))), x, y);
+      add_keys(b, h, query, part, lane);
+    }
+    let i = part + 4u * x;
+    let k_to = places(K, b, h, row);
+    let v_to = places(V, b, h, row);
+    grad_sums(k_to, i, sum0);
+    grad_sums(v_to, i, value0);
+    if (PANELS > 1u) {
+      grad_sums(k_to, i + 64u, sum1);
+      grad_sums(v_to, i + 64u, value1);
     }
   }
 }
 
-var<workgroup> band: array<f32, 2703>;  // (64 queries + 95 keys)·STAGE_STRIDE
+const DISTANCES: u32 = 64u;
 
-// The products of four staged queries with the keys x and x + 16 places after
-// each, onto acc.
-fn diagonals(acc: ptr<function, array<f32, 8>>, x: u32, y: u32) {
-  for (var r = 0u; r < 4u; r++) {
-    let line = 4u * y + r;
-    for (var i = 0u; i < STEP; i++) {
-      let a = band[line * STAGE_STRIDE + i];
-      (*acc)[2u * r] += a * band[(ROWS + line + x) * STAGE_STRIDE + i];
-      (*acc)[2u * r + 1u] += a * band[(ROWS + line + x + 16u) * STAGE_STRIDE + i];
-    }
+// The products of four queries with the keys at eight distances from each, row by
+// row: a for the first four distances.
+struct Band {
+  a: mat4x4<f32>,
+  b: mat4x4<f32>,
+}
+
+fn onto_band(s: Band, q: vec4<f32>, k0: vec4<f32>, k1: vec4<f32>, k2: vec4<f32>) -> Band {
+  return Band(
+    mat4x4(
+      fma(vec4(q.x), k0, s.a[0]),
+      fma(vec4(q.y), vec4(k0.yzw, k1.x), s.a[1]),
+      fma(vec4(q.z), vec4(k0.zw, k1.xy), s.a[2]),
+      fma(vec4(q.w), vec4(k0.w, k1.xyz), s.a[3])),
+    mat4x4(
+      fma(vec4(q.x), k1, s.b[0]),
+      fma(vec4(q.y), vec4(k1.yzw, k2.x), s.b[1]),
+      fma(vec4(q.z), vec4(k1.zw, k2.xy), s.b[2]),
+      fma(vec4(q.w), vec4(k1.w, k2.xyz), s.b[3])));
+}
+
+fn band_step(s: Band, i: u32, x: u32, y: u32) -> Band {
+  let k = 256u + i * 32u + y + 2u * x;
+  return onto_band(s, stage[i * 16u + y], stage[k], stage[k + 1u], stage[k + 2u]);
+}
+
+// Stages a block of sixteen numbers each of 64 queries, r below 16, or 128 keys.
+fn band_block(r: u32, k: u32, block: mat4x4<f32>) {
+  let part = transpose(block);
+  var to = 64u * k + r;
+  var apart = 16u;
+  if (r >= 16u) {
+    to = 256u + 128u * k + r - 16u;
+    apart = 32u;
+  }
+  stage[to] = part[0];
+  stage[to + apart] = part[1];
+  stage[to + 2u * apart] = part[2];
+  stage[to + 3u * apart] = part[3];
+}
+
+fn band_multiply(s: Band, lane: u32) -> Band {
+  let x = lane % 8u;
+  let y = lane / 8u;
+  var sum = s;
+  for (var i = 0u; i < 4u * STEP; i += 4u) {
+    sum = band_step(band_step(band_step(band_step(sum, i, x, y), i + 1u, x, y), i + 2u, x, y), i + 3u, x, y);
+  }
+  return sum;
+}
+
+// The share of a thread in that, of which there are 48·STEP: two for half of them.
+fn stage_qk(e: u32, b: u32, h: u32, row: u32, near: i32, i: u32) {
+  let k = e % STEP;
+  let r = e / STEP;
+  if (r < 16u) {
+    band_block(r, k, q_block(starts(Q, b, h, row + 4u * r), i + 4u * k));
+  } else if (r < 48u) {
+    band_block(r, k, kv_block(starts(K, b, h, u32(near) + 4u * (r - 16u)), i + 4u * k));
   }
 }
 
-// A workgroup sums 32 neighboring distances over the batch: for 64 queries at
-// a time it needs the 95 keys that lie at one of them.
-@compute @workgroup_size(256)
+fn stage_dv(e: u32, b: u32, h: u32, row: u32, near: i32, i: u32) {
+  let k = e % STEP;
+  let r = e / STEP;
+  if (r < 16u) {
+    band_block(r, k, dout_block(starts(DOUT, b, h, row + 4u * r), i + 4u * k));
+  } else if (r < 48u) {
+    band_block(r, k, kv_block(starts(V, b, h, u32(near) + 4u * (r - 16u)), i + 4u * k));
+  }
+}
+
+// q·k of the queries from row with the keys from near. A key before the first wraps
+// beyond the last; nobody sees either.
+fn qk_band(b: u32, h: u32, row: u32, near: i32, lane: u32) -> Band {
+  var s = Band();
+  for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
+    workgroupBarrier();
+    stage_qk(lane, b, h, row, near, i);
+    stage_qk(lane + 128u, b, h, row, near, i);
+    workgroupBarrier();
+    s = band_multiply(s, lane);
+  }
+  return s;
+}
+
+// dout·v of the same.
+fn dv_band(b: u32, h: u32, row: u32, near: i32, lane: u32) -> Band {
+  var s = Band();
+  for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
+    workgroupBarrier();
+    stage_dv(lane, b, h, row, near, i);
+    stage_dv(lane + 128u, b, h, row, near, i);
+    workgroupBarrier();
+    s = band_multiply(s, lane);
+  }
+  return s;
+}
+
+// ds of a query and four keys from key j on, of which it sees those of w.
+fn slopes(h: u32, head: u32, i: u32, j: i32, w: vec2<u32>, s: vec4<f32>, slope: vec4<f32>) -> vec4<f32> {
+  let key = vec4<u32>(vec4(j) + vec4(0, 1, 2, 3));
+  let line = head * params.queries + min(i, params.queries - 1u);
+  var m = s;
+  if (params.bias_span != 0u) {
+    let width = 2u * params.bias_span - 1u;
+    let at = h * width + min(key + params.bias_span - 1u - position(i), vec4(width - 1u));
+    m += vec4(bias[at.x], bias[at.y], bias[at.z], bias[at.w]);
+  }
+  m = select(vec4(LOWEST), m, (key >= vec4(w.x)) & (key < vec4(w.y)));
+  var kept = slope;
+  if (params.threshold != 0u) {
+    kept *= keep4(line * params.keys + key);
+  }
+  return exp(m - stats[line].x) * (kept - stats[line].y);
+}
+
+// A workgroup sums 64 neighboring distances over the batch: for 64 queries at a
+// time it needs the 127 keys that lie at one of them.
+@compute @workgroup_size(128u)
 fn grad_bias(group: Group, @builtin(local_invocation_index) lane: u32) {
   let width = 2u * params.bias_span - 1u;
-  let blocks = (width + COLS - 1u) / COLS;
+  let blocks = (width + DISTANCES - 1u) / DISTANCES;
   let unit = number_of(group);
   if (unit >= params.heads * blocks) {
     return;
   }
   let h = unit / blocks;
-  let first = unit % blocks * COLS;
+  let first = unit % blocks * DISTANCES;
   // Key minus query of the first of these distances.
   let offset = i32(first) - i32(params.bias_span - 1u);
-  let x = lane % 16u;
-  let y = lane / 16u;
-  var sum = array<f32, 8>();
+  let x = lane % 8u;
+  let y = lane / 8u;
+  var a = vec4(0.0);
+  var c = vec4(0.0);
   // The queries that have a key at one of them.
-  let start = u32(max(0, 1 - offset - i32(COLS)));
+  let start = u32(max(0, 1 - offset - i32(DISTANCES)));
   let end = u32(clamp(i32(params.keys) - offset, 0, i32(params.queries)));
   for (var b = 0u; b < params.batch; b++) {
+    let head = b * params.heads + h;
     for (var row = start; row < end; row += ROWS) {
       let near = i32(row) + offset;
-      let span = vec2<i32>(keys_of_tile(b, row));
-      if (max(span.x, near) >= min(span.y, near + i32(ROWS + COLS - 1u))) {
+      let cover = vec2<i32>(span_of(keys_of(b, row + lane), lane).xy);
+      if (max(cover.x, near) >= min(cover.y, near + i32(ROWS + DISTANCES - 1u))) {
         continue;
       }
-      var score = array<f32, 8>();
-      var slope = array<f32, 8>();
-      for (var at = 0u; at < HEAD_DIM; at += STEP) {
-        workgroupBarrier();
-        for (var e = lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
-          let line = e / STEP;
-          if (line < ROWS) {
-            band[line * STAGE_STRIDE + e % STEP] = q_at(b, h, row + line, at + e % STEP);
-          } else {
-            band[line * STAGE_STRIDE + e % STEP] = k_at(b, h, u32(i32(row + line - ROWS) + offset), at + e % STEP);
-          }
-        }
-        workgroupBarrier();
-        diagonals(&score, x, y);
-      }
-      for (var at = 0u; at < HEAD_DIM; at += STEP) {
-        workgroupBarrier();
-        for (var e = lane; e < (2u * ROWS + COLS - 1u) * STEP; e += 256u) {
-          let line = e / STEP;
-          if (line < ROWS) {
-            band[line * STAGE_STRIDE + e % STEP] = dout_at(b, h, row + line, at + e % STEP);
-          } else {
-            band[line * STAGE_STRIDE + e % STEP] = v_at(b, h, u32(i32(row + line - ROWS) + offset), at + e % STEP);
-          }
-        }
-        workgroupBarrier();
-        diagonals(&slope, x, y);
-      }
-      for (var e = 0u; e < 8u; e++) {
-        let i = row + 4u * y + e / 2u;
-        let j = u32(i32(i + x + e % 2u * 16u) + offset);  // one before the first wraps beyond the last
-        sum[e] += weights(b, h, i, j, inside(keys_of(b, i), j), score[e], slope[e]).y;
-      }
+      let s = qk_band(b, h, row, near, lane);
+      let slope = dv_band(b, h, row, near, lane);
+      let i = row + 4u * y;
+      let j = i32(i + 8u * x) + offset;
+      let w = keys_of_four(b, i);
+      a += slopes(h, head, i, j, vec2(w.first.x, w.end.x), s.a[0], slope.a[0]);
+      a += slopes(h, head, i + 1u, j + 1, vec2(w.first.y, w.end.y), s.a[1], slope.a[1]);
+      a += slopes(h, head, i + 2u, j + 2, vec2(w.first.z, w.end.z), s.a[2], slope.a[2]);
+      a += slopes(h, head, i + 3u, j + 3, vec2(w.first.w, w.end.w), s.a[3], slope.a[3]);
+      c += slopes(h, head, i, j + 4, vec2(w.first.x, w.end.x), s.b[0], slope.b[0]);
+      c += slopes(h, head, i + 1u, j + 5, vec2(w.first.y, w.end.y), s.b[1], slope.b[1]);
+      c += slopes(h, head, i + 2u, j + 6, vec2(w.first.z, w.end.z), s.b[2], slope.b[2]);
+      c += slopes(h, head, i + 3u, j + 7, vec2(w.first.w, w.end.w), s.b[3], slope.b[3]);
     }
   }
   workgroupBarrier();
-  for (var e = 0u; e < 8u; e++) {
-    band[(4u * y + e / 2u) * TILE_STRIDE + x + e % 2u * 16u] = sum[e];
-  }
+  stage[16u * y + 2u * x] = a;
+  stage[16u * y + 2u * x + 1u] = c;
   workgroupBarrier();
-  if (lane < COLS && first + lane < width) {
+  if (lane < DISTANCES && first + lane < width) {
     var whole = 0.0;
-    for (var r = 0u; r < ROWS; r++) {
-      whole += band[r * TILE_STRIDE + lane];
+    for (var r = 0u; r < 16u; r++) {
+      whole += stage[r * 16u + lane / 4u][lane % 4u];
     }
     grad[h * width + first + lane] += whole;
   }

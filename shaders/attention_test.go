@@ -364,10 +364,16 @@ func attentionCases(target Target) []kernelCase {
 	rows.inPassages()
 	rows.special()
 	var cases []kernelCase
-	for _, target := range bothTargets(target) {
+	targets := bothTargets(target)
+	narrow := targets[1]
+	narrow.WorkgroupStorage = 16 << 10
+	for _, target := range append(targets, narrow) {
 		for i, r := range rows {
 			if r.a.HeadDim == 48 && target.Type != wgpu.CPU {
 				continue // three parts of a row: of the wide kernels alone
+			}
+			if r.a.HeadDim < 64 && target.WorkgroupStorage == narrow.WorkgroupStorage {
+				continue // one and two vectors of sums are enough of these
 			}
 			t := target
 			if i%2 == 1 {
@@ -387,7 +393,8 @@ func (r attentionRow) cases(t Target) []kernelCase {
 	}
 	o := attentionOracle{r.a, Step{Key: Key(42, r.a.Keys, 0), Position: uint32(r.position)}, r.window}
 	attended, lse := o.forward(wide(q), wide(kv), wide(bias))
-	name := fmt.Sprintf("attention/cpu=%v,%s", t.Type == wgpu.CPU, r.name)
+	forward := r.a.Forward(t)
+	name := fmt.Sprintf("%s,%s", forward.Variant, r.name)
 
 	// Forward writes the first of each pair of stats, delta the second.
 	pairs := func(x, y []float64) []float64 {
@@ -399,7 +406,7 @@ func (r attentionRow) cases(t Target) []kernelCase {
 	}
 	garbage := wide(normals(5, len(lse), 1))
 	cases := []kernelCase{{
-		name: name + "/forward", call: r.a.Forward(t), step: o.step,
+		name: name + "/forward", call: forward, step: o.step,
 		operands: []operand{in(q), in(kv), in(bias), in(r.window), out(attended, r.a.Keys),
 			inout(narrow(pairs(garbage, garbage)), pairs(lse, garbage), r.a.Keys)},
 	}}
