@@ -56,16 +56,27 @@ var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "few", needs: needs{workgroupStorage: 32 * 256}, fits: MatMul.few, call: fewLanes(32)},
 	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: func(m MatMul, _ Target) Call {
 		across := m.across()
-		return m.call("tile", 8, across, [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1})
+		return m.call("tile", across, [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1})
 	}},
-	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: func(m MatMul, _ Target) Call {
-		return m.call("block", 8, 0, [3]uint32{over(m.N, 64), over(m.M, 64), 1})
-	}},
+	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, fits: MatMul.large, call: blockSide(16)},
+	variant[MatMul]{name: "block-small", needs: needs{invocations: 64, workgroupStorage: 8 << 10}, call: blockSide(8)},
 )
+
+// large reports whether C has so many blocks of 128×128 that they keep a GPU busy;
+// its small ones have some 16 processors. Of smaller products more and smaller
+// blocks do.
+func (m MatMul) large() bool { return over(m.M, 128)*over(m.N, 128) >= 16 }
+
+// blockSide is the kernel for GPUs with side×side threads, of 8×8 of C each.
+func blockSide(side int) func(MatMul, Target) Call {
+	return func(m MatMul, _ Target) Call {
+		return m.call("block", 0, [3]uint32{over(m.N, 8*side), over(m.M, 8*side), 1}, "SIDE_X", side, "SIDE_Y", side)
+	}
+}
 
 func fewLanes(lanes int) func(MatMul, Target) Call {
 	return func(m MatMul, _ Target) Call {
-		return m.call("few", lanes, 0, [3]uint32{over(m.N, 16), over(m.M, 4), 1})
+		return m.call("few", 0, [3]uint32{over(m.N, 16), over(m.M, 4), 1}, "LANES", lanes)
 	}
 }
 
@@ -77,9 +88,9 @@ func fewLanes(lanes int) func(MatMul, Target) Call {
 // buffer; Step with every end but EndPlain, whatever the dropout rate.
 func (m MatMul) Call(t Target) Call { return matmulTable.call(m, t) }
 
-// call is a dispatch of one of the kernels; lanes are the threads of `few`, across
+// call is a dispatch of one of the kernels, with constants of its own; across are
 // the tiles of `tile` that lie side by side.
-func (m MatMul) call(kernel string, lanes, across int, grid [3]uint32) Call {
+func (m MatMul) call(kernel string, across int, grid [3]uint32, constants ...any) Call {
 	end := m.End.String()
 	if m.End == EndGated && m.KeepPre {
 		end = "gated_pre"
@@ -88,7 +99,7 @@ func (m MatMul) call(kernel string, lanes, across int, grid [3]uint32) Call {
 		Spec: Spec{
 			File:      "matmul",
 			Entry:     kernel + "_" + end,
-			Constants: Constants("LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B), "ALIGNED", m.aligned(), "LANES", lanes),
+			Constants: Constants(append(constants, "LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B), "ALIGNED", m.aligned())...),
 			Step:      m.End != EndPlain,
 		},
 		Params: params("matmul", m.Dropout.with(fields{

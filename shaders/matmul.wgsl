@@ -7,21 +7,25 @@
 //   gated_pre  the same, and pre = C
 //   residual   out = residual + keep·C
 //
-// C and plus are [m, n]. A and B lie as LAYOUT says. Everything works on blocks of 4×4
-// numbers held as a mat4x4: the block of C of some rows and columns is the sum
-// over k, four at a time, of b_block · a_block. Three kernels share that:
+// C and plus are [m, n]. A and B lie as LAYOUT says. Results are blocks of 4×4
+// numbers held as a mat4x4, whose columns are the rows of C. Three kernels share that:
 //
 //   tile   for software adapters, where a load costs as much as dozens of
 //          multiply-adds and a barrier far more: a thread keeps 16×16 of C in
-//          registers and needs no other thread.
-//   block  for GPUs: 16×16 threads compute 64×64 of C, four rows and columns
-//          each, from 32 numbers of k at a time in workgroup memory.
+//          registers and needs no other thread. The block of C of some rows and
+//          columns is the sum over k, four at a time, of b_block · a_block.
+//   block  for GPUs: SIDE_X×SIDE_Y threads compute eight rows and columns of C
+//          each, from 16 numbers of k at a time in workgroup memory. What bounds a
+//          GPU there are the loads from that memory, so each serves 16
+//          multiply-adds; those are chains of fma.
 //   few    for up to four rows: the threads of a workgroup share the columns
 //          and split k.
 
 override LAYOUT: u32 = 0u;      // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: A [k,m], B [k,n]
 override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
 override LANES: u32 = 8u;       // threads in a workgroup of `few`
+override SIDE_X: u32 = 16u;     // threads of a workgroup of `block`, side by side
+override SIDE_Y: u32 = 16u;     // and below each other
 
 struct Params {
   m: u32,
@@ -85,12 +89,15 @@ fn stored(word: u32, i: u32) -> f32 {
 // end shared
 
 // What a thread computes: `blocks` blocks of C, `wide` of them side by side, from
-// row `top` and column `left`. Column i of a block is its row i.
+// row `top` and column `left`; `down` rows and `aside` columns from one to the next.
+// Column i of a block is its row i.
 var<private> c: array<mat4x4<f32>, 16>;
 var<private> blocks: u32;
 var<private> wide: u32;
 var<private> top: u32;
 var<private> left: u32;
+var<private> down: u32 = 4u;
+var<private> aside: u32 = 4u;
 
 // Loads. Rows and columns past the edge repeat the last one, since nothing is
 // stored for them. Past the end of k, A counts as zero and B repeats.
@@ -212,51 +219,171 @@ fn tile(t: Thread) {
   wide = 4u;
 }
 
-// 64 rows of A and 64 columns of B at 32 values of k. A lies in blocks; B lies
-// row after row, so that neighboring threads read neighboring words.
-var<workgroup> a_part: array<array<mat4x4<f32>, 8>, 16>;
-var<workgroup> b_part: array<array<vec4<f32>, 16>, 32>;
+// 16 numbers of k of a workgroup's rows of A, then of its columns of B: for each k
+// four neighbors a vector. The place of a vector in its row is xor'ed with half of k,
+// so that threads that store at once meet different banks.
+var<workgroup> parts: array<vec4<f32>, 32u * (SIDE_X + SIDE_Y)>;
+const PART_B: u32 = 32u * SIDE_Y;
 
-fn block(t: Thread) {
-  let row = 64u * t.group.y;
-  let col = 64u * t.group.x;
-  let y = t.lane / 16u;
-  let x = t.lane % 16u;
-  top = row + 4u * y;
-  left = col + 4u * x;
-  // One half of the threads loads A, the other B, a 4×4 block each: neighbors
-  // load what lies side by side in memory, eight blocks along k or sixteen across.
-  let along_k = vec2<u32>(t.lane % 8u, t.lane / 8u % 16u);
-  let across = vec2<u32>(t.lane / 16u % 8u, t.lane % 16u);
-  let a_from = select(along_k, across, LAYOUT == 2u);
-  let b_from = select(across, along_k, LAYOUT == 0u);
-  var sum = mat4x4<f32>();
-  for (var k = 0u; k < params.k; k += 32u) {
-    workgroupBarrier();
-    var part = mat4x4<f32>();
-    if (t.lane < 128u) {
-      if (k + 4u * a_from.x < params.k) {
-        part = a_block(row + 4u * a_from.y, k + 4u * a_from.x);
-      }
-      a_part[a_from.y][a_from.x] = part;
-    } else {
-      if (k + 4u * b_from.x < params.k) {
-        part = b_block(k + 4u * b_from.x, col + 4u * b_from.y);
-      }
-      b_part[4u * b_from.x][b_from.y] = part[0];
-      b_part[4u * b_from.x + 1u][b_from.y] = part[1];
-      b_part[4u * b_from.x + 2u][b_from.y] = part[2];
-      b_part[4u * b_from.x + 3u][b_from.y] = part[3];
+// A 4×4 block of A or B that a thread brings there for each 16 numbers of k.
+struct Share {
+  at: vec4<u32>,  // the numbers from which it lies in memory, four neighbors each
+  k: u32,         // of the 16, the first it has
+  line: u32,      // the first of its rows of A or columns of B
+  to: u32,        // where the first of k goes
+  apart: u32,     // from one k to the next
+  of_a: bool,
+}
+
+fn share_of(i: u32, row: u32, col: u32) -> Share {
+  let k = 4u * (i % 4u);
+  let four = vec4(0u, 1u, 2u, 3u);
+  if (i < 8u * SIDE_Y) {
+    let r = i / 4u;
+    let line = row + 4u * r;
+    var at = min(vec4(line) + four, vec4(params.m - 1u)) * params.k + k;
+    if (LAYOUT == 2u) {
+      at = (vec4(k) + four) * params.m + min(line, params.m - 4u);
     }
-    workgroupBarrier();
-    for (var q = 0u; q < 8u; q++) {
-      let b_q = mat4x4<f32>(b_part[4u * q][x], b_part[4u * q + 1u][x], b_part[4u * q + 2u][x], b_part[4u * q + 3u][x]);
-      sum += b_q * a_part[y][q];
+    return Share(at, k, line, k * 2u * SIDE_Y + (r ^ (k / 2u)), 2u * SIDE_Y, true);
+  }
+  let r = i / 4u - 2u * SIDE_Y;
+  let line = col + 4u * r;
+  var at = (vec4(k) + four) * params.n + min(line, params.n - 4u);
+  if (LAYOUT == 0u) {
+    at = min(vec4(line) + four, vec4(params.n - 1u)) * params.k + k;
+  }
+  return Share(at, k, line, PART_B + k * 2u * SIDE_X + (r ^ (k / 2u)), 2u * SIDE_X, false);
+}
+
+// Its block of A or B at k, a row for each k; beyond the end of k, A is zero.
+fn a_share(s: Share, k: u32) -> mat4x4<f32> {
+  if (!ALIGNED) {
+    return transpose(a_block(s.line, k + s.k));
+  }
+  if (LAYOUT != 2u) {
+    let at = (s.at + k) / 4u;
+    return transpose(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]));
+  }
+  let last = (params.k - 1u) * params.m + s.at.x % params.m;
+  let at = min(s.at + k * params.m, vec4(last)) / 4u;
+  let inside = vec4(k + s.k) + vec4(0u, 1u, 2u, 3u) < vec4(params.k);
+  let zero = vec4<f32>();
+  return mat4x4(
+    select(zero, a[at.x], inside.x), select(zero, a[at.y], inside.y),
+    select(zero, a[at.z], inside.z), select(zero, a[at.w], inside.w));
+}
+
+fn b_share(s: Share, k: u32) -> mat4x4<f32> {
+  if (!ALIGNED) {
+    return b_block(k + s.k, s.line);
+  }
+  if (LAYOUT == 0u) {
+    let at = s.at + k;
+    return transpose(mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w)));
+  }
+  let last = (params.k - 1u) * params.n + s.at.x % params.n;
+  let at = min(s.at + k * params.n, vec4(last));
+  return mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w));
+}
+
+fn bring(s: Share, k: u32) {
+  var part = mat4x4<f32>();
+  if (k + s.k < params.k) {
+    if (s.of_a) {
+      part = a_share(s, k);
+    } else {
+      part = b_share(s, k);
     }
   }
-  c[0] = sum;
-  blocks = 1u;
-  wide = 1u;
+  parts[s.to] = part[0];
+  parts[s.to + s.apart] = part[1];
+  parts[s.to + 2u * s.apart] = part[2];
+  parts[s.to + 3u * s.apart] = part[3];
+}
+
+// Eight rows and columns of sums, by name so that they stay in registers: sRC is of
+// row R and of the first or second four columns.
+var<private> s00: vec4<f32>;
+var<private> s01: vec4<f32>;
+var<private> s10: vec4<f32>;
+var<private> s11: vec4<f32>;
+var<private> s20: vec4<f32>;
+var<private> s21: vec4<f32>;
+var<private> s30: vec4<f32>;
+var<private> s31: vec4<f32>;
+var<private> s40: vec4<f32>;
+var<private> s41: vec4<f32>;
+var<private> s50: vec4<f32>;
+var<private> s51: vec4<f32>;
+var<private> s60: vec4<f32>;
+var<private> s61: vec4<f32>;
+var<private> s70: vec4<f32>;
+var<private> s71: vec4<f32>;
+
+// Adds the products of one k, whose parts lie at y and x.
+fn add_one(y: u32, x: u32) {
+  let a0 = parts[y];
+  let a1 = parts[y + SIDE_Y];
+  let b0 = parts[x];
+  let b1 = parts[x + SIDE_X];
+  s00 = fma(vec4(a0.x), b0, s00);
+  s01 = fma(vec4(a0.x), b1, s01);
+  s10 = fma(vec4(a0.y), b0, s10);
+  s11 = fma(vec4(a0.y), b1, s11);
+  s20 = fma(vec4(a0.z), b0, s20);
+  s21 = fma(vec4(a0.z), b1, s21);
+  s30 = fma(vec4(a0.w), b0, s30);
+  s31 = fma(vec4(a0.w), b1, s31);
+  s40 = fma(vec4(a1.x), b0, s40);
+  s41 = fma(vec4(a1.x), b1, s41);
+  s50 = fma(vec4(a1.y), b0, s50);
+  s51 = fma(vec4(a1.y), b1, s51);
+  s60 = fma(vec4(a1.z), b0, s60);
+  s61 = fma(vec4(a1.z), b1, s61);
+  s70 = fma(vec4(a1.w), b0, s70);
+  s71 = fma(vec4(a1.w), b1, s71);
+}
+
+// Adds those of four k from k on.
+fn add_four(k: u32, y: u32, x: u32) {
+  let a_at = k * 2u * SIDE_Y + (y ^ (k / 2u));
+  let b_at = PART_B + k * 2u * SIDE_X + (x ^ (k / 2u));
+  add_one(a_at, b_at);
+  add_one(a_at + 2u * SIDE_Y, b_at + 2u * SIDE_X);
+  add_one(a_at + 4u * SIDE_Y, b_at + 4u * SIDE_X);
+  add_one(a_at + 6u * SIDE_Y, b_at + 6u * SIDE_X);
+}
+
+fn block(t: Thread) {
+  let row = 8u * SIDE_Y * t.group.y;
+  let col = 8u * SIDE_X * t.group.x;
+  let y = t.lane / SIDE_X;
+  let x = t.lane % SIDE_X;
+  let first = share_of(t.lane, row, col);
+  let second = share_of(t.lane + SIDE_X * SIDE_Y, row, col);
+  for (var k = 0u; k < params.k; k += 16u) {
+    workgroupBarrier();
+    bring(first, k);
+    if (8u * (SIDE_X + SIDE_Y) > SIDE_X * SIDE_Y) {
+      bring(second, k);
+    }
+    workgroupBarrier();
+    add_four(0u, y, x);
+    add_four(4u, y, x);
+    add_four(8u, y, x);
+    add_four(12u, y, x);
+  }
+  c[0] = mat4x4(s00, s10, s20, s30);
+  c[1] = mat4x4(s01, s11, s21, s31);
+  c[2] = mat4x4(s40, s50, s60, s70);
+  c[3] = mat4x4(s41, s51, s61, s71);
+  blocks = 4u;
+  wide = 2u;
+  top = row + 4u * y;
+  left = col + 4u * x;
+  down = 4u * SIDE_Y;
+  aside = 4u * SIDE_X;
 }
 
 var<workgroup> partial: array<array<mat4x4<f32>, 4>, LANES>;
@@ -376,12 +503,12 @@ fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
 
 // Where row r of block i lies in C, and how many of its four columns are inside.
 fn index_of(i: u32, r: u32) -> u32 {
-  return (top + 4u * (i / wide) + r) * params.n + left + 4u * (i % wide);
+  return (top + down * (i / wide) + r) * params.n + left + aside * (i % wide);
 }
 
 fn inside(i: u32, r: u32) -> u32 {
-  let col = min(left + 4u * (i % wide), params.n);
-  return select(0u, min(4u, params.n - col), top + 4u * (i / wide) + r < params.m);
+  let col = min(left + aside * (i % wide), params.n);
+  return select(0u, min(4u, params.n - col), top + down * (i / wide) + r < params.m);
 }
 
 fn put(at: u32, count: u32, v: vec4<f32>) {
@@ -464,11 +591,11 @@ fn keep_pre() {
 @compute @workgroup_size(8) fn tile_gated(t: Thread) { _ = &residual; tile(t); gated(); }
 @compute @workgroup_size(8) fn tile_gated_pre(t: Thread) { tile(t); gated(); keep_pre(); }
 
-@compute @workgroup_size(256) fn block_plain(t: Thread) { block(t); plain(); }
-@compute @workgroup_size(256) fn block_relu(t: Thread) { block(t); relu(); }
-@compute @workgroup_size(256) fn block_residual(t: Thread) { block(t); add_residual(); }
-@compute @workgroup_size(256) fn block_gated(t: Thread) { _ = &residual; block(t); gated(); }
-@compute @workgroup_size(256) fn block_gated_pre(t: Thread) { block(t); gated(); keep_pre(); }
+@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_plain(t: Thread) { block(t); plain(); }
+@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_relu(t: Thread) { block(t); relu(); }
+@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_residual(t: Thread) { block(t); add_residual(); }
+@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_gated(t: Thread) { _ = &residual; block(t); gated(); }
+@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_gated_pre(t: Thread) { block(t); gated(); keep_pre(); }
 
 @compute @workgroup_size(LANES) fn few_plain(t: Thread) { few(t); plain(); }
 @compute @workgroup_size(LANES) fn few_relu(t: Thread) { few(t); relu(); }
