@@ -202,6 +202,12 @@ func (gen *Generator) recordStep(ctx context.Context) (*tensor.Program, error) {
 	return g.Compile(ctx)
 }
 
+// Encode is the program of the encoder, which runs once.
+func (gen *Generator) Encode() *tensor.Program { return gen.encode }
+
+// Token is the program that runs for each token.
+func (gen *Generator) Token() *tensor.Program { return gen.step }
+
 // Release gives the generator's programs and caches back.
 func (gen *Generator) Release() {
 	for _, p := range []*tensor.Program{gen.encode, gen.step, gen.reorder} {

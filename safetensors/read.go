@@ -2,6 +2,7 @@ package safetensors
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"io"
 	"os"
@@ -55,6 +56,37 @@ func Read(r io.ReaderAt, size int64, name string) (*File, error) {
 		f.byName[t.Name] = t
 	}
 	return f, nil
+}
+
+// Zeros is a file in which the tensors lie and every number is 0. Only its header takes
+// memory, so that a model of any size can be planned; the tensors' Data is not asked for.
+func Zeros(tensors []Tensor) (*File, error) {
+	header, err := encodeHeader(tensors, nil)
+	if err != nil {
+		return nil, err
+	}
+	z := zeros(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...))
+	size := int64(len(z))
+	for _, t := range tensors {
+		n, ok := byteSize(t.DType, t.Shape)
+		if !ok {
+			return nil, fmt.Errorf("tensor %q: shape %v of %s is too large", t.Name, t.Shape, t.DType)
+		}
+		size += n
+	}
+	return Read(z, size, "zeros")
+}
+
+// zeros reads as its bytes, with zeros after them.
+type zeros []byte
+
+func (z zeros) ReadAt(p []byte, offset int64) (int, error) {
+	n := 0
+	if offset < int64(len(z)) {
+		n = copy(p, z[offset:])
+	}
+	clear(p[n:])
+	return len(p), nil
 }
 
 func readHeader(r io.ReaderAt, size int64) (*Header, error) {

@@ -1,6 +1,10 @@
 package shaders
 
-import "github.com/go-dept/dept/wgpu"
+import (
+	"fmt"
+
+	"github.com/go-dept/dept/wgpu"
+)
 
 // Attention is T5's attention: out = keep·softmax(q·kᵀ + bias)·v for each batch
 // row and head, without 1/√d. The scores are never stored.
@@ -75,6 +79,15 @@ func (a attentionPass) fours() bool {
 	return (a.HeadDim|a.QStride|a.QOffset|a.KVStride|a.KOffset|a.VOffset)%4 == 0
 }
 
+// counted is the pass on a target, with its cost: so many products of all queries,
+// keys and numbers of a head.
+func (a attentionPass) counted(products int, t Target) Call {
+	c := attentionTable.call(a, t)
+	c.Shape = fmt.Sprintf("B=%d H=%d Q=%d K=%d D=%d", a.Batch, a.Heads, a.Queries, a.Keys, a.HeadDim)
+	c.FMA = int64(products) * int64(a.Batch*a.Heads) * int64(a.Queries) * int64(a.Keys) * int64(a.HeadDim)
+	return c
+}
+
 func (a attentionPass) blocks(lines int) int { return a.heads * ((a.lines + lines - 1) / lines) }
 
 func (a attentionPass) call(file, constants string, grid [3]uint32) Call {
@@ -98,7 +111,7 @@ func (a attentionPass) call(file, constants string, grid [3]uint32) Call {
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 out,
 // 6 stats [Batch, Heads, Queries, 2], of which it writes the first of each pair.
 func (a Attention) Forward(t Target) Call {
-	return attentionTable.call(attentionPass{a, "forward", a.Batch * a.Heads, a.Queries, 4, 64}, t)
+	return attentionPass{a, "forward", a.Batch * a.Heads, a.Queries, 4, 64}.counted(2, t)
 }
 
 // Delta writes Σ dout·out of each row and head into the second of each pair of
@@ -106,14 +119,14 @@ func (a Attention) Forward(t Target) Call {
 //
 // Bindings: 1 dout, 2 out, 3 stats.
 func (a Attention) Delta(t Target) Call {
-	return attentionTable.call(attentionPass{a, "delta", 1, a.Batch * a.Heads * a.Queries, 1, 256}, t)
+	return attentionPass{a, "delta", 1, a.Batch * a.Heads * a.Queries, 1, 256}.counted(0, t)
 }
 
 // GradQ writes dq, the gradient of q, in the columns where q has its own.
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dq.
 func (a Attention) GradQ(t Target) Call {
-	return attentionTable.call(attentionPass{a, "grad_q", a.Batch * a.Heads, a.Queries, 4, 64}, t)
+	return attentionPass{a, "grad_q", a.Batch * a.Heads, a.Queries, 4, 64}.counted(3, t)
 }
 
 // GradKV writes the gradients of k and v in the columns where kv has its own;
@@ -121,12 +134,12 @@ func (a Attention) GradQ(t Target) Call {
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 seenBy, 5 dout, 6 stats, 7 dkv.
 func (a Attention) GradKV(t Target) Call {
-	return attentionTable.call(attentionPass{a, "grad_kv", a.Batch * a.Heads, a.Keys, 4, 64}, t)
+	return attentionPass{a, "grad_kv", a.Batch * a.Heads, a.Keys, 4, 64}.counted(4, t)
 }
 
 // GradBias adds the gradient of the bias to dbias [Heads, 2·BiasSpan-1].
 //
 // Bindings: 1 q, 2 kv, 3 bias, 4 window, 5 dout, 6 stats, 7 dbias.
 func (a Attention) GradBias(t Target) Call {
-	return attentionTable.call(attentionPass{a, "grad_bias", a.Heads, 2*a.BiasSpan - 1, 4, 64}, t)
+	return attentionPass{a, "grad_bias", a.Heads, 2*a.BiasSpan - 1, 4, 64}.counted(2, t)
 }

@@ -1,6 +1,10 @@
 package shaders
 
-import "github.com/go-dept/dept/wgpu"
+import (
+	"fmt"
+
+	"github.com/go-dept/dept/wgpu"
+)
 
 // Layout says how the operands of a matrix product lie in memory.
 type Layout uint8
@@ -86,7 +90,12 @@ func fewLanes(lanes int) func(MatMul, Target) Call {
 // with EndResidual, pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus
 // [M,N] with Plus, its columns interleaved like C's with EndGated, else any
 // buffer; Step with every end but EndPlain, whatever the dropout rate.
-func (m MatMul) Call(t Target) Call { return matmulTable.call(m, t) }
+func (m MatMul) Call(t Target) Call {
+	c := matmulTable.call(m, t)
+	c.Shape = fmt.Sprintf("%d×%d×%d %s", m.M, m.N, m.K, m.Layout)
+	c.FMA = int64(m.M) * int64(m.N) * int64(m.K)
+	return c
+}
 
 // call is a dispatch of one of the kernels, with constants of its own; across are
 // the tiles of `tile` that lie side by side.

@@ -67,6 +67,23 @@ type Call struct {
 	Params  []byte // the Params uniform
 	Grid    [3]uint32
 	Variant string // of the operation's, where there are several: "matmul/tile"
+
+	// What it costs, of products and attention: their sizes, and the multiply-adds,
+	// hidden scores included.
+	Shape string
+	FMA   int64
+}
+
+// Operation names what a call does: "matmul", "attention forward".
+func (c Call) Operation() string {
+	name := c.Spec.File
+	if c.Variant != "" {
+		name, _, _ = strings.Cut(c.Variant, "/")
+	}
+	if name == "matmul" {
+		return name
+	}
+	return name + " " + c.Spec.Entry
 }
 
 // Target is what the choice of a kernel may depend on: the adapter, never a timing,

@@ -104,6 +104,20 @@ func NewCheckpoint(cfg *Config, tensors func(name string) ([]float32, error)) (*
 	return c, c.resolve(allTensors(weights))
 }
 
+// ZeroCheckpoint is a checkpoint whose numbers are all 0, which takes no memory: it is for planning
+// a model of any size.
+func ZeroCheckpoint(cfg *Config) (*Checkpoint, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("zero checkpoint: %w", err)
+	}
+	weights, err := safetensors.Zeros(tensorList(cfg, safetensors.F32, nil))
+	if err != nil {
+		return nil, fmt.Errorf("zero checkpoint: %w", err)
+	}
+	c := &Checkpoint{Config: cfg, stored: map[string]stored{}}
+	return c, c.resolve(allTensors(weights))
+}
+
 // openWeights opens the one weights file or the shards, and returns all tensors by name.
 func (c *Checkpoint) openWeights(dir fs.FS) (map[string]stored, error) {
 	found := map[string]stored{}

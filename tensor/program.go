@@ -62,10 +62,17 @@ type Program struct {
 
 	e          *Engine
 	dispatches []wgpu.Dispatch
-	calls      []string
+	kernels    []Kernel
 	params     *wgpu.Buffer
 	kept       []*Array
 	sections   []section
+}
+
+// Kernel is a dispatch of a program as it was recorded.
+type Kernel struct {
+	Label string // what it is for, such as "encoder.0.self.q"
+	Call  shaders.Call
+	Bytes int64 // of all that it binds: it may touch less, or some of it twice
 }
 
 // uniformAlign is the offset that every device accepts for a uniform binding.
@@ -124,9 +131,24 @@ func (p *Program) link(ctx context.Context, g *Graph, slabs []*wgpu.Buffer) erro
 			return fmt.Errorf("%s: %w", n.label, err)
 		}
 		p.dispatches = append(p.dispatches, wgpu.Dispatch{Pipeline: pipeline, Group: group, Grid: n.call.Grid})
-		p.calls = append(p.calls, n.label)
+		p.kernels = append(p.kernels, Kernel{n.label, n.call, n.bytes()})
 	}
 	return nil
+}
+
+// bytes is the size of what the node binds, what is absent left out.
+func (n node) bytes() (total int64) {
+	for _, b := range n.binds {
+		switch {
+		case b.ints != nil:
+			total += b.ints.Bytes()
+		case b.size > 0:
+			total += b.size
+		default:
+			total += b.v.bytes()
+		}
+	}
+	return total
 }
 
 // binding binds the operand: to its own size, not its slab's, so that robust
@@ -215,7 +237,7 @@ func (p *Program) Section(name string) *Program {
 		}
 		if s.name == name {
 			part.dispatches = append(part.dispatches, p.dispatches[s.start:end]...)
-			part.calls = append(part.calls, p.calls[s.start:end]...)
+			part.kernels = append(part.kernels, p.kernels[s.start:end]...)
 		}
 	}
 	return part
@@ -231,7 +253,16 @@ func (p *Program) Sections() []string {
 }
 
 // Calls names every dispatch in order.
-func (p *Program) Calls() []string { return p.calls }
+func (p *Program) Calls() []string {
+	names := make([]string, len(p.kernels))
+	for i, k := range p.kernels {
+		names[i] = k.Label
+	}
+	return names
+}
+
+// Kernels lists every dispatch in order.
+func (p *Program) Kernels() []Kernel { return p.kernels }
 
 // Release gives the program's bind groups, parameters and kept values back. The
 // slabs stay with the engine.

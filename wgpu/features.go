@@ -28,7 +28,7 @@ const (
 	CooperativeMatrices
 )
 
-var featureNames = []string{"f16", "subgroups", "timestamps", "cooperative-matrices"}
+var featureNames = []string{"f16", "subgroups", "timestamps", "cooperative-matrix"}
 
 // Has reports whether all of the others are in the set.
 func (f Features) Has(others Features) bool { return f&others == others }
@@ -61,13 +61,19 @@ func (f *Features) UnmarshalJSON(data []byte) error {
 	if err := json.Unmarshal(data, &names); err != nil {
 		return err
 	}
-	*f = 0
+	var err error
+	*f, err = ParseFeatures(names)
+	return err
+}
+
+// ParseFeatures is the set of the features of these names.
+func ParseFeatures(names []string) (f Features, err error) {
 	for _, name := range names {
 		i := slices.Index(featureNames, name)
 		if i < 0 {
-			return fmt.Errorf("no feature of a device is named %q", name)
+			return 0, fmt.Errorf("no feature of a device is named %q; there are %s", name, strings.Join(featureNames, ", "))
 		}
-		*f |= 1 << i
+		f |= 1 << i
 	}
-	return nil
+	return f, nil
 }

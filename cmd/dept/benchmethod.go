@@ -32,7 +32,8 @@ type benchMethod struct {
 	kind    *dept.Kind
 	values  dept.Values
 	engine  *tensor.Engine
-	model   *nn.Model // its own, where it trains the model's weights
+	model   *nn.Model
+	own     *nn.Model // the same, where the method trains a model of its own
 	method  *dept.Method
 	trainer *train.Trainer
 	steps   []time.Duration
@@ -44,27 +45,32 @@ func newBenchMethod(k *dept.Kind) *benchMethod {
 	return &benchMethod{Name: k.Name, About: k.About, kind: k, values: k.Defaults()}
 }
 
-// prepare makes a trainer on an engine of its own, whose memory is then the
-// method's, and warms it up with a step.
-func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, r *benchReport) (err error) {
-	before, _ := dev.Allocated()
+// build makes a trainer on an engine of its own, whose memory is then the method's.
+func (b *benchMethod) build(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, r *benchReport) (err error) {
 	if b.engine, err = tensor.NewEngine(dev); err != nil {
 		return err
 	}
+	b.model = model
 	if b.kind.Checkpoints() {
-		if b.model, err = t5.Load(ctx, b.engine, ck, true); err != nil {
+		if b.own, err = t5.Load(ctx, b.engine, ck, true); err != nil {
 			return err
 		}
-		model, b.method = b.model, dept.NewFull(b.model)
+		b.model, b.method = b.own, dept.NewFull(b.own)
 	} else if err := b.adapt(model, ck, r.Source); err != nil {
 		return err
 	}
 	b.Parameters = b.method.Parameters()
-	b.trainer, err = train.NewTrainer(ctx, b.engine, model, b.method, randomRows(r, ck.Config.VocabSize), train.Options{
+	b.trainer, err = train.NewTrainer(ctx, b.engine, b.model, b.method, randomRows(r, ck.Config.VocabSize), train.Options{
 		Steps: 1 << 20, Batch: r.Batch, Accumulate: 1, Rates: b.kind.Rates(b.values), Clip: 1,
 		Dropout: ck.Config.DropoutRate, MaxSourceLength: r.Source, MaxTargetLength: r.Target, Seed: 1,
 	})
-	if err != nil {
+	return err
+}
+
+// prepare builds the method, warms it up with a step, and counts its memory.
+func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, r *benchReport) error {
+	before, _ := dev.Allocated()
+	if err := b.build(ctx, dev, model, ck, r); err != nil {
 		return err
 	}
 	if err := b.step(ctx); err != nil {
@@ -73,10 +79,10 @@ func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *nn.M
 	b.steps = nil
 	after, _ := dev.Allocated()
 	b.OwnBytes = after - before
-	if b.model != nil {
-		b.OwnBytes -= b.model.Bytes()
+	if b.own != nil {
+		b.OwnBytes -= b.own.Bytes()
 	}
-	b.PeakBytes = b.OwnBytes + model.Bytes()
+	b.PeakBytes = b.OwnBytes + b.model.Bytes()
 	return nil
 }
 
@@ -124,8 +130,8 @@ func (b *benchMethod) release() {
 	if b.method != nil {
 		b.method.Release()
 	}
-	if b.model != nil {
-		b.model.Release()
+	if b.own != nil {
+		b.own.Release()
 	}
 	if b.engine != nil {
 		b.engine.Release()

@@ -57,7 +57,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		trainCommand(), pretrainCommand(), evalCommand(), predictCommand(),
-		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), serveCommand(), demoCommand(),
+		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), shadersCommand(), serveCommand(), demoCommand(),
 	)
 	return root
 }

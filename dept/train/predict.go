@@ -283,6 +283,16 @@ func (p *Predictor) generatorFor(ctx context.Context, s shape) (*generator, erro
 	return p.generator, nil
 }
 
+// Programs records generation from a batch of the longest sources: the program of the
+// encoder, and that of each token.
+func (p *Predictor) Programs(ctx context.Context) (encode, token *tensor.Program, err error) {
+	g, err := p.generatorFor(ctx, shape{rows: p.o.Batch, source: p.o.MaxSourceLength})
+	if err != nil {
+		return nil, nil, err
+	}
+	return g.gen.Encode(), g.gen.Token(), nil
+}
+
 func (p *Predictor) scorer(ctx context.Context, s shape) (*scorer, error) {
 	if x, ok := p.scorers[s]; ok {
 		return x, nil

@@ -182,6 +182,16 @@ func (t *Trainer) program(ctx context.Context, s shape) (*trainProgram, error) {
 	return t.programs[s], nil
 }
 
+// Programs records the programs of an update of one of the largest batches: that of
+// the gradients, and the optimiser's.
+func (t *Trainer) Programs(ctx context.Context) ([]*tensor.Program, error) {
+	p, err := t.program(ctx, shape{t.o.Batch, t.o.MaxSourceLength, t.o.MaxTargetLength})
+	if err != nil {
+		return nil, err
+	}
+	return []*tensor.Program{p.grad, t.adam.Program()}, nil
+}
+
 // Plan is the activation memory of the largest batch.
 func (t *Trainer) Plan() tensor.Plan { return t.plan }
 

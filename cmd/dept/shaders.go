@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/wgpu"
+)
+
+// manifestFile lists the shaders of a folder.
+const manifestFile = "manifest.json"
+
+// shaderEntry is a line of the manifest: a pipeline at one shape in one program.
+type shaderEntry struct {
+	File       string `json:"file"`
+	Entry      string `json:"entry"`
+	Operation  string `json:"operation"`
+	Variant    string `json:"variant,omitempty"`
+	Shape      string `json:"shape,omitempty"`
+	Program    string `json:"program"`
+	Dispatches int    `json:"dispatches"`
+	FMA        int64  `json:"fma"`
+	Bytes      int64  `json:"bytes"`
+}
+
+// The programs of the manifest.
+const (
+	programStep   = "step"   // of training
+	programEncode = "encode" // of generation, once for its texts
+	programToken  = "token"  // of generation, for each token
+)
+
+type shadersJob struct {
+	to, config            string
+	batch, source, target int
+	deviceType            string
+	features              []string
+	method                methodFlags
+}
+
+func shadersCommand() *cobra.Command {
+	s := &shadersJob{}
+	cmd := &cobra.Command{
+		Use:   "shaders --write DIR --model CONFIG",
+		Short: "Write the shaders that a device would run",
+		Long: `Write every compute shader of a training step and of generation, as a device of a
+type would run them, as plain WGSL in a folder, and what each does in its manifest.json:
+how often a step (or a generated token) dispatches it, its multiply-adds, and the bytes
+that it binds. No device is needed. This is what to send with a report of a driver's bug.`,
+		Args: cobra.NoArgs,
+		RunE: work(func(cmd *cobra.Command, _ []string) error {
+			if s.batch < 1 || s.source < 2 || s.target < 1 || s.source > benchSource {
+				return usagef("--batch-size and --target-length must be at least 1, --source-length from 2 to %d", benchSource)
+			}
+			return s.run(cmd)
+		}),
+	}
+	f := cmd.Flags()
+	f.SortFlags = false
+	f.StringVar(&s.to, "write", "", "the folder to write to")
+	f.StringVar(&s.config, "model", "", "a config.json as Hugging Face's T5 checkpoints have it, or a folder with one")
+	f.IntVar(&s.batch, "batch-size", 8, "rows at once")
+	f.IntVar(&s.source, "source-length", 256, "tokens of a source")
+	f.IntVar(&s.target, "target-length", benchTarget, "tokens of a target")
+	f.StringVar(&s.deviceType, "device-type", "gpu", "gpu or cpu, a software adapter")
+	f.StringSliceVar(&s.features, "features", nil, "what the device can do, of f16, subgroups, cooperative-matrix")
+	s.method.add(f)
+	obligatory(cmd, "write", "model")
+	return cmd
+}
+
+func (s *shadersJob) run(cmd *cobra.Command) error {
+	ctx := cmd.Context()
+	dev, err := s.device()
+	if err != nil {
+		return err
+	}
+	config := s.config
+	if stat, err := os.Stat(config); err == nil && stat.IsDir() {
+		config = filepath.Join(config, "config.json")
+	}
+	cfg, err := t5.ReadConfig(config)
+	if err != nil {
+		return err
+	}
+	kind, err := s.method.kind()
+	if err != nil {
+		return err
+	}
+	values, _, err := s.method.values(kind)
+	if err != nil {
+		return err
+	}
+	if kind.Setting("prompt-init") != nil {
+		values["prompt-init"] = string(dept.InitRandom) // there are no words to start from
+	}
+	entries, err := s.record(ctx, dev, cfg, kind, values)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(s.to, 0o777); err != nil {
+		return err
+	}
+	if err := entries.write(s.to); err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s  %d shaders, %d lines in %s\n", s.to, len(entries.sources), len(entries.list), manifestFile)
+	return nil
+}
+
+// device is the kind of device that the flags describe, on paper: with the limits that
+// GPUs of the last ten years have in common.
+func (s *shadersJob) device() (*wgpu.Device, error) {
+	features, err := wgpu.ParseFeatures(s.features)
+	if err != nil {
+		return nil, usagef("--features: %v", err)
+	}
+	info := wgpu.AdapterInfo{Name: "a " + s.deviceType + " on paper", Features: features}
+	switch s.deviceType {
+	case "gpu":
+		info.Type = wgpu.DiscreteGPU
+	case "cpu":
+		info.Type = wgpu.CPU
+	default:
+		return nil, usagef("--device-type is %q: give gpu or cpu", s.deviceType)
+	}
+	return wgpu.OpenPlan(info, wgpu.Limits{
+		BufferSize: 1 << 40, StorageBinding: 1 << 40, WorkgroupStorage: 32 << 10, Invocations: 256, WorkgroupsPerDimension: 1<<16 - 1,
+	}), nil
+}
+
+// record records a training step and generation.
+func (s *shadersJob) record(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *dept.Kind, values dept.Values) (*shaderEntries, error) {
+	ck, err := t5.ZeroCheckpoint(cfg)
+	if err != nil {
+		return nil, err
+	}
+	engine, err := tensor.NewEngine(dev)
+	if err != nil {
+		return nil, err
+	}
+	model, err := t5.Load(ctx, engine, ck, false)
+	if err != nil {
+		return nil, err
+	}
+	b := newBenchMethod(kind)
+	b.values = values
+	if err := b.build(ctx, dev, model, ck, &benchReport{Batch: s.batch, Source: s.source, Target: s.target}); err != nil {
+		return nil, err
+	}
+	step, err := b.trainer.Programs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	predictor := train.NewPredictor(b.engine, b.model, nil, b.method, train.PredictOptions{
+		Batch: s.batch, MaxSourceLength: s.source, MaxNewTokens: s.target, Beams: 1,
+	})
+	encode, token, err := predictor.Programs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	e := &shaderEntries{sources: map[string]shaders.Spec{}}
+	e.add(programStep, step...)
+	e.add(programEncode, encode)
+	e.add(programToken, token)
+	return e, nil
+}
+
+// shaderEntries collects the manifest, and the pipeline of each file.
+type shaderEntries struct {
+	list    []*shaderEntry
+	sources map[string]shaders.Spec
+}
+
+func (e *shaderEntries) add(program string, programs ...*tensor.Program) {
+	for _, p := range programs {
+		for _, k := range p.Kernels() {
+			c := k.Call
+			file := shaderFile(c.Spec)
+			e.sources[file] = c.Spec
+			same := func(x *shaderEntry) bool { return x.File == file && x.Program == program && x.Shape == c.Shape }
+			i := slices.IndexFunc(e.list, same)
+			if i < 0 {
+				i = len(e.list)
+				e.list = append(e.list, &shaderEntry{
+					File: file, Entry: c.Spec.Entry, Operation: c.Operation(), Variant: c.Variant, Shape: c.Shape, Program: program,
+				})
+			}
+			e.list[i].Dispatches++
+			e.list[i].FMA += c.FMA
+			e.list[i].Bytes += k.Bytes
+		}
+	}
+}
+
+// shaderFile is a name that says what a pipeline is: matmul.block_plain.LAYOUT-0.wgsl.
+func shaderFile(s shaders.Spec) string {
+	constants := strings.NewReplacer("=", "-", ",", ".", "<", "-", ">", "").Replace(s.Constants)
+	parts := slices.DeleteFunc([]string{s.File, s.Entry, constants, "wgsl"}, func(part string) bool { return part == "" })
+	return strings.Join(parts, ".")
+}
+
+// write puts the shaders and then their manifest into a folder.
+func (e *shaderEntries) write(dir string) error {
+	for file, spec := range e.sources {
+		source, err := shaders.Source(spec)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(dir, file), []byte(source), 0o666); err != nil {
+			return err
+		}
+	}
+	manifest, err := json.MarshalIndent(e.list, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, manifestFile), append(manifest, '\n'), 0o666)
+}
