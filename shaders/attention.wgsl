@@ -112,12 +112,14 @@ struct Step {
 @group(0) @binding(2) var<storage, read> delta_out: array<f32>;
 @group(0) @binding(3) var<storage, read_write> delta_stats: array<vec2<f32>>;
 
-// First what is staged: sixteen numbers each of 64 rows and of the columns, or 64
-// numbers of 32 columns. Then the tile's weights by column, four rows a vector. In
-// grad_bias, sixteen numbers each of 64 queries and of the 127 keys at one of the
-// distances.
-var<workgroup> stage: array<vec4<f32>, TILE + 64u * X>;
-const TILE: u32 = 512u;
+// What is staged. Of a product of rows with columns, a line for each of sixteen
+// numbers: four neighbors of the 64 rows a vector, and in the lines after those of the
+// columns. Or 64 numbers of 32 columns, a line for each column. A line's number is a
+// constant or the same for all threads wherever it is read, which leaves one place to
+// check against the bounds.
+var<workgroup> stage: array<array<vec4<f32>, 16>, 32>;
+// The tile's weights, a line for each column: four rows a vector.
+var<workgroup> tile: array<array<vec4<f32>, 16>, COLS>;
 
 // shared: dropout4
 // The dropout factors of four elements: what `keep` of dropout.wgsl is for one.
@@ -253,15 +255,16 @@ fn span_of(mine: vec2<u32>, lane: u32) -> vec4<u32> {
   let w = vec2<f32>(mine);
   workgroupBarrier();
   if (lane < ROWS) {
-    stage[TILE + lane] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
+    stage[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
   }
   for (var half = ROWS / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (lane < half) {
-      stage[TILE + lane] = max(stage[TILE + lane], stage[TILE + lane + half]);
+      let at = lane + half;
+      stage[lane / 16u][lane % 16u] = max(stage[lane / 16u][lane % 16u], stage[at / 16u][at % 16u]);
     }
   }
-  let most = workgroupUniformLoad(&stage[TILE]);
+  let most = workgroupUniformLoad(&stage[0][0]);
   return vec4<u32>(abs(most));
 }
 
@@ -333,52 +336,54 @@ fn onto(m: mat4x4<f32>, rows: vec4<f32>, cols: vec4<f32>) -> mat4x4<f32> {
     fma(vec4(rows.z), cols, m[2]), fma(vec4(rows.w), cols, m[3]));
 }
 
-// Four numbers of each row and column, from four k of those staged.
+// m + four products of the staged rows with the columns, from number k on.
 fn step_products(m: mat4x4<f32>, k: u32, x: u32, y: u32) -> mat4x4<f32> {
-  let r = k * 64u + (y ^ (2u * k));
-  let c = 256u + k * COLS + (x ^ (2u * k));
-  return onto(onto(onto(onto(m, stage[r], stage[c]), stage[r + 16u], stage[c + X]), stage[r + 32u], stage[c + 2u * X]), stage[r + 48u], stage[c + 3u * X]);
+  let r = y ^ (k / 2u);
+  let c = x ^ (k / 2u);
+  return onto(onto(onto(onto(m,
+    stage[k][r], stage[16u + k][c]), stage[k + 1u][r], stage[17u + k][c]),
+    stage[k + 2u][r], stage[18u + k][c]), stage[k + 3u][r], stage[19u + k][c]);
 }
 
 // The share of a thread in staging sixteen numbers each of the tile's rows and
 // columns: a block of four numbers of four lines. Some threads have none.
 struct Share {
   line: u32,     // the first of its rows or columns
-  k: u32,        // the first of its numbers, by four
-  to: u32,       // where they go
-  apart: u32,    // from one number to the next
+  k: u32,        // the first of its numbers
+  to: u32,       // the line of that, and the place in each line
+  place: u32,
   is_row: bool,
   none: bool,
 }
 
 fn share_of(row: u32, col: u32, lane: u32) -> Share {
-  let k = lane % STEP;
+  let k = lane % STEP * 4u;
   let r = lane / STEP;
   if (r < 16u) {
-    return Share(row + 4u * r, k, k * 64u + (r ^ (2u * k)), 16u, true, false);
+    return Share(row + 4u * r, k, k, r ^ (k / 2u), true, false);
   }
-  return Share(col + 4u * (r - 16u), k, 256u + k * COLS + ((r - 16u) ^ (2u * k)), X, false, r >= 16u + X);
+  return Share(col + 4u * (r - 16u), k, 16u + k, (r - 16u) ^ (k / 2u), false, r >= 16u + X);
 }
 
 fn stage_block(s: Share, block: mat4x4<f32>) {
   let part = transpose(block);
-  stage[s.to] = part[0];
-  stage[s.to + s.apart] = part[1];
-  stage[s.to + 2u * s.apart] = part[2];
-  stage[s.to + 3u * s.apart] = part[3];
+  stage[s.to][s.place] = part[0];
+  stage[s.to + 1u][s.place] = part[1];
+  stage[s.to + 2u][s.place] = part[2];
+  stage[s.to + 3u][s.place] = part[3];
 }
 
 // m + the products of the staged rows and columns.
 fn multiply(m: mat4x4<f32>, x: u32, y: u32) -> mat4x4<f32> {
   var sum = step_products(m, 0u, x, y);
   if (STEP > 1u) {
-    sum = step_products(sum, 1u, x, y);
+    sum = step_products(sum, 4u, x, y);
   }
   if (STEP > 2u) {
-    sum = step_products(sum, 2u, x, y);
+    sum = step_products(sum, 8u, x, y);
   }
   if (STEP > 3u) {
-    sum = step_products(sum, 3u, x, y);
+    sum = step_products(sum, 12u, x, y);
   }
   return sum;
 }
@@ -394,9 +399,9 @@ fn qk(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32
     if (!s.none) {
       var block: mat4x4<f32>;
       if (of_key) {
-        block = kv_block(at, i + 4u * s.k);
+        block = kv_block(at, i + s.k);
       } else {
-        block = q_block(at, i + 4u * s.k);
+        block = q_block(at, i + s.k);
       }
       stage_block(s, block);
     }
@@ -417,9 +422,9 @@ fn dv(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32
     if (!s.none) {
       var block: mat4x4<f32>;
       if (of_key) {
-        block = kv_block(at, i + 4u * s.k);
+        block = kv_block(at, i + s.k);
       } else {
-        block = dout_block(at, i + 4u * s.k);
+        block = dout_block(at, i + s.k);
       }
       stage_block(s, block);
     }
@@ -432,11 +437,10 @@ fn dv(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32
 // Stores a block of weights, a vector for each column.
 fn put(m: mat4x4<f32>, x: u32, y: u32) {
   let by_column = transpose(m);
-  let to = TILE + 64u * x + (y ^ x);
-  stage[to] = by_column[0];
-  stage[to + 16u] = by_column[1];
-  stage[to + 32u] = by_column[2];
-  stage[to + 48u] = by_column[3];
+  tile[4u * x][y ^ x] = by_column[0];
+  tile[4u * x + 1u][y ^ x] = by_column[1];
+  tile[4u * x + 2u][y ^ x] = by_column[2];
+  tile[4u * x + 3u][y ^ x] = by_column[3];
 }
 
 // A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
@@ -452,24 +456,24 @@ var<private> sum2: Sums;
 var<private> sum3: Sums;
 
 // s + the weights of a column times its staged numbers.
-fn add_column(s: Sums, c: u32, swap: u32, x: u32, y: u32) -> Sums {
-  let w = stage[TILE + c * 16u + (y ^ swap)];
-  var sum = Sums(onto(s.a, w, stage[c % 32u * PANEL + x]), s.b);
+fn add_column(s: Sums, c: u32, x: u32, y: u32) -> Sums {
+  let w = tile[c][y];
+  var sum = Sums(onto(s.a, w, stage[c % 32u][x]), s.b);
   if (X == 8u && PANEL > 8u) {
-    sum.b = onto(s.b, w, stage[c % 32u * PANEL + min(x + 8u, PANEL - 1u)]);
+    sum.b = onto(s.b, w, stage[c % 32u][x + 8u]);
   }
   return sum;
 }
 
 // Four columns from column c, a multiple of four.
 fn add_four(s: Sums, c: u32, x: u32, y: u32) -> Sums {
-  let swap = c / 4u;
-  return add_column(add_column(add_column(add_column(s, c, swap, x, y), c + 1u, swap, x, y), c + 2u, swap, x, y), c + 3u, swap, x, y);
+  let at = y ^ (c / 4u);
+  return add_column(add_column(add_column(add_column(s, c, x, at), c + 1u, x, at), c + 2u, x, at), c + 3u, x, at);
 }
 
 // s + the tile times the staged panel of 32 columns.
 fn add_staged(s: Sums, first: u32, lane: u32) -> Sums {
-  let x = min(lane % X, PANEL - 1u);
+  let x = lane % X;
   let y = lane / X;
   var sum = s;
   for (var c = first; c < first + 32u; c += 8u) {
@@ -484,7 +488,7 @@ fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32)
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
     for (var e = lane; e < 32u * PANEL; e += THREADS) {
-      stage[e] = kv_four(starts(operand, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+      stage[e / PANEL][e % PANEL] = kv_four(starts(operand, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
     }
     workgroupBarrier();
     sum = add_staged(sum, first, lane);
@@ -498,7 +502,7 @@ fn add_q_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
     for (var e = lane; e < 32u * PANEL; e += THREADS) {
-      stage[e] = q_four(starts(Q, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+      stage[e / PANEL][e % PANEL] = q_four(starts(Q, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
     }
     workgroupBarrier();
     sum = add_staged(sum, first, lane);
@@ -512,7 +516,7 @@ fn add_dout_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums 
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
     for (var e = lane; e < 32u * PANEL; e += THREADS) {
-      stage[e] = dout_four(starts(DOUT, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+      stage[e / PANEL][e % PANEL] = dout_four(starts(DOUT, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
     }
     workgroupBarrier();
     sum = add_staged(sum, first, lane);
@@ -673,11 +677,11 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     let by_column = transpose(m);
     let mine = max(max(by_column[0], by_column[1]), max(by_column[2], by_column[3]));
     workgroupBarrier();
-    stage[lane] = mine;
+    stage[x][y] = mine;
     workgroupBarrier();
     var higher = peak;
-    for (var i = X * y; i < X * y + X; i += 4u) {
-      higher = max(higher, max(max(stage[i], stage[i + 1u]), max(stage[i + 2u], stage[i + 3u])));
+    for (var i = 0u; i < X; i += 4u) {
+      higher = max(higher, max(max(stage[i][y], stage[i + 1u][y]), max(stage[i + 2u][y], stage[i + 3u][y])));
     }
     let shrink = exp(peak - higher);
     peak = higher;
@@ -688,11 +692,11 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     add_tile(V, b, h, key, lane);
   }
   workgroupBarrier();
-  stage[lane] = total;
+  stage[x][y] = total;
   workgroupBarrier();
   var whole = vec4(0.0);
-  for (var i = X * y; i < X * y + X; i += 4u) {
-    whole += stage[i] + stage[i + 1u] + stage[i + 2u] + stage[i + 3u];
+  for (var i = 0u; i < X; i += 4u) {
+    whole += stage[i][y] + stage[i + 1u][y] + stage[i + 2u][y] + stage[i + 3u][y];
   }
   // Of a row that sees nothing, all is zero.
   let empty = whole == vec4(0.0);
@@ -842,6 +846,10 @@ fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
 
 const DISTANCES: u32 = 64u;
 
+// A line for each of sixteen numbers of the 127 keys at one of the distances from 64
+// queries, which are staged.
+var<workgroup> near_keys: array<array<vec4<f32>, 32>, 16>;
+
 // The products of four queries with the keys at eight distances from each, row by
 // row: a for the first four distances.
 struct Band {
@@ -864,23 +872,24 @@ fn onto_band(s: Band, q: vec4<f32>, k0: vec4<f32>, k1: vec4<f32>, k2: vec4<f32>)
 }
 
 fn band_step(s: Band, i: u32, x: u32, y: u32) -> Band {
-  let k = 256u + i * 32u + y + 2u * x;
-  return onto_band(s, stage[i * 16u + y], stage[k], stage[k + 1u], stage[k + 2u]);
+  let k = y + 2u * x;
+  return onto_band(s, stage[i][y], near_keys[i][k], near_keys[i][k + 1u], near_keys[i][k + 2u]);
 }
 
 // Stages a block of sixteen numbers each of 64 queries, r below 16, or 128 keys.
 fn band_block(r: u32, k: u32, block: mat4x4<f32>) {
   let part = transpose(block);
-  var to = 64u * k + r;
-  var apart = 16u;
-  if (r >= 16u) {
-    to = 256u + 128u * k + r - 16u;
-    apart = 32u;
+  if (r < 16u) {
+    stage[4u * k][r] = part[0];
+    stage[4u * k + 1u][r] = part[1];
+    stage[4u * k + 2u][r] = part[2];
+    stage[4u * k + 3u][r] = part[3];
+  } else {
+    near_keys[4u * k][r - 16u] = part[0];
+    near_keys[4u * k + 1u][r - 16u] = part[1];
+    near_keys[4u * k + 2u][r - 16u] = part[2];
+    near_keys[4u * k + 3u][r - 16u] = part[3];
   }
-  stage[to] = part[0];
-  stage[to + apart] = part[1];
-  stage[to + 2u * apart] = part[2];
-  stage[to + 3u * apart] = part[3];
 }
 
 fn band_multiply(s: Band, lane: u32) -> Band {
@@ -1004,13 +1013,13 @@ fn grad_bias(group: Group, @builtin(local_invocation_index) lane: u32) {
     }
   }
   workgroupBarrier();
-  stage[16u * y + 2u * x] = a;
-  stage[16u * y + 2u * x + 1u] = c;
+  stage[y][2u * x] = a;
+  stage[y][2u * x + 1u] = c;
   workgroupBarrier();
   if (lane < DISTANCES && first + lane < width) {
     var whole = 0.0;
     for (var r = 0u; r < 16u; r++) {
-      whole += stage[r * 16u + lane / 4u][lane % 4u];
+      whole += stage[r][lane / 4u][lane % 4u];
     }
     grad[h * width + first + lane] += whole;
   }

@@ -286,7 +286,7 @@ func (rows *attentionRows) pack(a Attention, name string, queryEnds, keyEnds []i
 
 // ordinary adds what models do, with heads of several sizes.
 func (rows *attentionRows) ordinary() {
-	for _, headDim := range []int{64, 16, 10, 5} {
+	for _, headDim := range []int{64, 16, 10} {
 		for _, length := range []int{1, 17, 33, 65} {
 			a := packed(2, 3, length, headDim)
 			a.Bias, a.BiasSpan, a.Windowed = true, length+2, true
@@ -309,7 +309,7 @@ func (rows *attentionRows) ordinary() {
 // inPassages adds passages within a tile, over its edge, over several; then
 // padding. One head size for each kernel.
 func (rows *attentionRows) inPassages() {
-	for _, headDim := range []int{64, 5} {
+	for _, headDim := range []int{64, 10} {
 		ends := []int{2, 40, 70, 137, 150}
 		a := packed(3, 2, 157, headDim)
 		a.Bias, a.BiasSpan = true, 158

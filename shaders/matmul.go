@@ -69,12 +69,12 @@ var matmulTable = newTable("matmul",
 // large reports whether C has so many blocks of 128×128 that they keep a GPU busy;
 // its small ones have some 16 processors. Of smaller products more and smaller
 // blocks do.
-func (m MatMul) large() bool { return over(m.M, 128)*over(m.N, 128) >= 16 }
+func (m MatMul) large() bool { return m.M > 64 && m.N > 64 && over(m.M, 128)*over(m.N, 128) >= 16 }
 
 // blockSide is the kernel for GPUs with side×side threads, of 8×8 of C each.
 func blockSide(side int) func(MatMul, Target) Call {
 	return func(m MatMul, _ Target) Call {
-		return m.call("block", 0, [3]uint32{over(m.N, 8*side), over(m.M, 8*side), 1}, "SIDE_X", side, "SIDE_Y", side)
+		return m.call("block", 0, [3]uint32{over(m.N, 8*side), over(m.M, 8*side), 1}, "SIDE", side)
 	}
 }
 

@@ -14,18 +14,17 @@
 //          multiply-adds and a barrier far more: a thread keeps 16×16 of C in
 //          registers and needs no other thread. The block of C of some rows and
 //          columns is the sum over k, four at a time, of b_block · a_block.
-//   block  for GPUs: SIDE_X×SIDE_Y threads compute eight rows and columns of C
-//          each, from 16 numbers of k at a time in workgroup memory. What bounds a
-//          GPU there are the loads from that memory, so each serves 16
-//          multiply-adds; those are chains of fma.
+//   block  for GPUs: SIDE×SIDE threads compute eight rows and columns of C each,
+//          from 16 numbers of k at a time in workgroup memory. What bounds a GPU
+//          there are the loads from that memory, so each serves 16 multiply-adds;
+//          those are chains of fma.
 //   few    for up to four rows: the threads of a workgroup share the columns
 //          and split k.
 
 override LAYOUT: u32 = 0u;      // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: A [k,m], B [k,n]
 override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
 override LANES: u32 = 8u;       // threads in a workgroup of `few`
-override SIDE_X: u32 = 16u;     // threads of a workgroup of `block`, side by side
-override SIDE_Y: u32 = 16u;     // and below each other
+override SIDE: u32 = 16u;       // of the square of a workgroup's threads in `block`
 
 struct Params {
   m: u32,
@@ -219,41 +218,42 @@ fn tile(t: Thread) {
   wide = 4u;
 }
 
-// 16 numbers of k of a workgroup's rows of A, then of its columns of B: for each k
-// four neighbors a vector. The place of a vector in its row is xor'ed with half of k,
-// so that threads that store at once meet different banks.
-var<workgroup> parts: array<vec4<f32>, 32u * (SIDE_X + SIDE_Y)>;
-const PART_B: u32 = 32u * SIDE_Y;
+// A line for each of 16 numbers of k: vectors of four neighbors of a workgroup's rows
+// of A in two halves, then those of its columns of B. The place of a vector in its
+// half is xor'ed with half of k, so that threads that store at once meet different
+// banks. Of three indexes the first two are constants wherever it is read much, which
+// leaves one place to check against the bounds.
+var<workgroup> parts: array<array<array<vec4<f32>, SIDE>, 4>, 16>;
 
 // A 4×4 block of A or B that a thread brings there for each 16 numbers of k.
 struct Share {
   at: vec4<u32>,  // the numbers from which it lies in memory, four neighbors each
   k: u32,         // of the 16, the first it has
   line: u32,      // the first of its rows of A or columns of B
-  to: u32,        // where the first of k goes
-  apart: u32,     // from one k to the next
+  quarter: u32,   // of a line: where it goes, and the place there
+  place: u32,
   of_a: bool,
 }
 
 fn share_of(i: u32, row: u32, col: u32) -> Share {
   let k = 4u * (i % 4u);
   let four = vec4(0u, 1u, 2u, 3u);
-  if (i < 8u * SIDE_Y) {
+  if (i < 8u * SIDE) {
     let r = i / 4u;
     let line = row + 4u * r;
     var at = min(vec4(line) + four, vec4(params.m - 1u)) * params.k + k;
     if (LAYOUT == 2u) {
       at = (vec4(k) + four) * params.m + min(line, params.m - 4u);
     }
-    return Share(at, k, line, k * 2u * SIDE_Y + (r ^ (k / 2u)), 2u * SIDE_Y, true);
+    return Share(at, k, line, r / SIDE, r % SIDE ^ (k / 2u), true);
   }
-  let r = i / 4u - 2u * SIDE_Y;
+  let r = i / 4u - 2u * SIDE;
   let line = col + 4u * r;
   var at = (vec4(k) + four) * params.n + min(line, params.n - 4u);
   if (LAYOUT == 0u) {
     at = min(vec4(line) + four, vec4(params.n - 1u)) * params.k + k;
   }
-  return Share(at, k, line, PART_B + k * 2u * SIDE_X + (r ^ (k / 2u)), 2u * SIDE_X, false);
+  return Share(at, k, line, 2u + r / SIDE, r % SIDE ^ (k / 2u), false);
 }
 
 // Its block of A or B at k, a row for each k; beyond the end of k, A is zero.
@@ -282,8 +282,10 @@ fn b_share(s: Share, k: u32) -> mat4x4<f32> {
     let at = s.at + k;
     return transpose(mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w)));
   }
-  let last = (params.k - 1u) * params.n + s.at.x % params.n;
-  let at = min(s.at + k * params.n, vec4(last));
+  var at = s.at + k * params.n;
+  if (LAYOUT == 2u) {  // in the other k is a multiple of four
+    at = min(at, vec4((params.k - 1u) * params.n + s.at.x % params.n));
+  }
   return mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w));
 }
 
@@ -296,10 +298,10 @@ fn bring(s: Share, k: u32) {
       part = b_share(s, k);
     }
   }
-  parts[s.to] = part[0];
-  parts[s.to + s.apart] = part[1];
-  parts[s.to + 2u * s.apart] = part[2];
-  parts[s.to + 3u * s.apart] = part[3];
+  parts[s.k][s.quarter][s.place] = part[0];
+  parts[s.k + 1u][s.quarter][s.place] = part[1];
+  parts[s.k + 2u][s.quarter][s.place] = part[2];
+  parts[s.k + 3u][s.quarter][s.place] = part[3];
 }
 
 // Eight rows and columns of sums, by name so that they stay in registers: sRC is of
@@ -321,12 +323,12 @@ var<private> s61: vec4<f32>;
 var<private> s70: vec4<f32>;
 var<private> s71: vec4<f32>;
 
-// Adds the products of one k, whose parts lie at y and x.
-fn add_one(y: u32, x: u32) {
-  let a0 = parts[y];
-  let a1 = parts[y + SIDE_Y];
-  let b0 = parts[x];
-  let b1 = parts[x + SIDE_X];
+// Adds the products of one k, whose parts are at y and x of their halves.
+fn add_one(k: u32, y: u32, x: u32) {
+  let a0 = parts[k][0][y];
+  let a1 = parts[k][1][y];
+  let b0 = parts[k][2][x];
+  let b1 = parts[k][3][x];
   s00 = fma(vec4(a0.x), b0, s00);
   s01 = fma(vec4(a0.x), b1, s01);
   s10 = fma(vec4(a0.y), b0, s10);
@@ -347,25 +349,25 @@ fn add_one(y: u32, x: u32) {
 
 // Adds those of four k from k on.
 fn add_four(k: u32, y: u32, x: u32) {
-  let a_at = k * 2u * SIDE_Y + (y ^ (k / 2u));
-  let b_at = PART_B + k * 2u * SIDE_X + (x ^ (k / 2u));
-  add_one(a_at, b_at);
-  add_one(a_at + 2u * SIDE_Y, b_at + 2u * SIDE_X);
-  add_one(a_at + 4u * SIDE_Y, b_at + 4u * SIDE_X);
-  add_one(a_at + 6u * SIDE_Y, b_at + 6u * SIDE_X);
+  let y_at = y ^ (k / 2u);
+  let x_at = x ^ (k / 2u);
+  add_one(k, y_at, x_at);
+  add_one(k + 1u, y_at, x_at);
+  add_one(k + 2u, y_at, x_at);
+  add_one(k + 3u, y_at, x_at);
 }
 
 fn block(t: Thread) {
-  let row = 8u * SIDE_Y * t.group.y;
-  let col = 8u * SIDE_X * t.group.x;
-  let y = t.lane / SIDE_X;
-  let x = t.lane % SIDE_X;
+  let row = 8u * SIDE * t.group.y;
+  let col = 8u * SIDE * t.group.x;
+  let y = t.lane / SIDE;
+  let x = t.lane % SIDE;
   let first = share_of(t.lane, row, col);
-  let second = share_of(t.lane + SIDE_X * SIDE_Y, row, col);
+  let second = share_of(t.lane + SIDE * SIDE, row, col);
   for (var k = 0u; k < params.k; k += 16u) {
     workgroupBarrier();
     bring(first, k);
-    if (8u * (SIDE_X + SIDE_Y) > SIDE_X * SIDE_Y) {
+    if (SIDE < 16u) {
       bring(second, k);
     }
     workgroupBarrier();
@@ -382,8 +384,8 @@ fn block(t: Thread) {
   wide = 2u;
   top = row + 4u * y;
   left = col + 4u * x;
-  down = 4u * SIDE_Y;
-  aside = 4u * SIDE_X;
+  down = 4u * SIDE;
+  aside = 4u * SIDE;
 }
 
 var<workgroup> partial: array<array<mat4x4<f32>, 4>, LANES>;
@@ -412,8 +414,8 @@ fn few(t: Thread) {
   wide = 1u;
 }
 
-// Block i of c, and row r of a block. An index into registers that is no constant
-// takes lavapipe's compiler seconds; choosing takes it nothing.
+// Block i of c. An index into registers that is no constant takes lavapipe's compiler
+// seconds; choosing takes it nothing.
 fn nth(i: u32) -> mat4x4<f32> {
   switch (i) {
     case 0u: { return c[0]; }
@@ -435,18 +437,9 @@ fn nth(i: u32) -> mat4x4<f32> {
   }
 }
 
-fn row_of(q: mat4x4<f32>, r: u32) -> vec4<f32> {
-  switch (r) {
-    case 0u: { return q[0]; }
-    case 1u: { return q[1]; }
-    case 2u: { return q[2]; }
-    default: { return q[3]; }
-  }
-}
-
-// Row r of a block of C, which lies at index `at`.
-fn row_at(at: u32, q: mat4x4<f32>, r: u32) -> vec4<f32> {
-  let v = params.scale * row_of(q, r);
+// A row of a block of C, which lies at index `at`.
+fn row_at(at: u32, row: vec4<f32>) -> vec4<f32> {
+  let v = params.scale * row;
   if (params.add_plus == 0u) {
     return v;
   }
@@ -525,80 +518,198 @@ fn put_pre(at: u32, count: u32, v: vec4<f32>) {
   if (count > 3u) { pre[at + 3u] = v.w; }
 }
 
-// The ends. All use bindings 4 and 5, so that every call binds alike.
+// The ends of row r of block i. All use bindings 4 and 5, so that every call binds
+// alike.
 
-fn plain() {
+fn plain_row(i: u32, r: u32, row: vec4<f32>) {
+  let at = index_of(i, r);
+  var v = row_at(at, row);
+  if (params.accumulate != 0u) {
+    v += vec4<f32>(out[at], out[at + 1u], out[at + 2u], out[at + 3u]);
+  }
+  put(at, inside(i, r), v);
+}
+
+fn relu_row(i: u32, r: u32, row: vec4<f32>) {
+  let at = index_of(i, r);
+  put(at, inside(i, r), relu_end(row_at(at, row), at));
+}
+
+fn residual_row(i: u32, r: u32, row: vec4<f32>) {
+  let at = index_of(i, r);
+  let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
+  put(at, inside(i, r), residual_end(row_at(at, row), old, at));
+}
+
+fn gated_row(i: u32, r: u32, row: vec4<f32>) {
+  let at = index_of(i, r);
+  let half = at / 2u;
+  put(half, inside(i, r) / 2u, vec4<f32>(gated_end(row_at(at, row), half), 0.0, 0.0));
+}
+
+fn pre_row(i: u32, r: u32, row: vec4<f32>) {
+  let at = index_of(i, r);
+  put_pre(at, inside(i, r), row_at(at, row));
+}
+
+// The ends of a block.
+
+fn plain(i: u32, q: mat4x4<f32>) {
+  plain_row(i, 0u, q[0]);
+  plain_row(i, 1u, q[1]);
+  plain_row(i, 2u, q[2]);
+  plain_row(i, 3u, q[3]);
+}
+
+fn relu(i: u32, q: mat4x4<f32>) {
+  relu_row(i, 0u, q[0]);
+  relu_row(i, 1u, q[1]);
+  relu_row(i, 2u, q[2]);
+  relu_row(i, 3u, q[3]);
+}
+
+fn add_residual(i: u32, q: mat4x4<f32>) {
+  residual_row(i, 0u, q[0]);
+  residual_row(i, 1u, q[1]);
+  residual_row(i, 2u, q[2]);
+  residual_row(i, 3u, q[3]);
+}
+
+fn gated(i: u32, q: mat4x4<f32>) {
+  gated_row(i, 0u, q[0]);
+  gated_row(i, 1u, q[1]);
+  gated_row(i, 2u, q[2]);
+  gated_row(i, 3u, q[3]);
+}
+
+fn gated_pre(i: u32, q: mat4x4<f32>) {
+  gated(i, q);
+  pre_row(i, 0u, q[0]);
+  pre_row(i, 1u, q[1]);
+  pre_row(i, 2u, q[2]);
+  pre_row(i, 3u, q[3]);
+}
+
+@compute @workgroup_size(8)
+fn tile_plain(t: Thread) {
   _ = &residual;
+  tile(t);
   for (var i = 0u; i < blocks; i++) {
-    let q = nth(i);
-    for (var r = 0u; r < 4u; r++) {
-      let at = index_of(i, r);
-      var v = row_at(at, q, r);
-      if (params.accumulate != 0u) {
-        v += vec4<f32>(out[at], out[at + 1u], out[at + 2u], out[at + 3u]);
-      }
-      put(at, inside(i, r), v);
-    }
+    plain(i, nth(i));
   }
 }
 
-fn relu() {
+@compute @workgroup_size(8)
+fn tile_relu(t: Thread) {
   _ = &residual;
+  tile(t);
   for (var i = 0u; i < blocks; i++) {
-    let q = nth(i);
-    for (var r = 0u; r < 4u; r++) {
-      let at = index_of(i, r);
-      put(at, inside(i, r), relu_end(row_at(at, q, r), at));
-    }
+    relu(i, nth(i));
   }
 }
 
-fn add_residual() {
+@compute @workgroup_size(8)
+fn tile_residual(t: Thread) {
+  tile(t);
   for (var i = 0u; i < blocks; i++) {
-    let q = nth(i);
-    for (var r = 0u; r < 4u; r++) {
-      let at = index_of(i, r);
-      let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
-      put(at, inside(i, r), residual_end(row_at(at, q, r), old, at));
-    }
+    add_residual(i, nth(i));
   }
 }
 
-fn gated() {
+@compute @workgroup_size(8)
+fn tile_gated(t: Thread) {
+  _ = &residual;
+  tile(t);
   for (var i = 0u; i < blocks; i++) {
-    let q = nth(i);
-    for (var r = 0u; r < 4u; r++) {
-      let at = index_of(i, r);
-      let half = at / 2u;
-      put(half, inside(i, r) / 2u, vec4<f32>(gated_end(row_at(at, q, r), half), 0.0, 0.0));
-    }
+    gated(i, nth(i));
   }
 }
 
-fn keep_pre() {
+@compute @workgroup_size(8)
+fn tile_gated_pre(t: Thread) {
+  tile(t);
   for (var i = 0u; i < blocks; i++) {
-    let q = nth(i);
-    for (var r = 0u; r < 4u; r++) {
-      let at = index_of(i, r);
-      put_pre(at, inside(i, r), row_at(at, q, r));
-    }
+    gated_pre(i, nth(i));
   }
 }
 
-@compute @workgroup_size(8) fn tile_plain(t: Thread) { tile(t); plain(); }
-@compute @workgroup_size(8) fn tile_relu(t: Thread) { tile(t); relu(); }
-@compute @workgroup_size(8) fn tile_residual(t: Thread) { tile(t); add_residual(); }
-@compute @workgroup_size(8) fn tile_gated(t: Thread) { _ = &residual; tile(t); gated(); }
-@compute @workgroup_size(8) fn tile_gated_pre(t: Thread) { tile(t); gated(); keep_pre(); }
+@compute @workgroup_size(SIDE * SIDE)
+fn block_plain(t: Thread) {
+  _ = &residual;
+  block(t);
+  plain(0u, c[0]);
+  plain(1u, c[1]);
+  plain(2u, c[2]);
+  plain(3u, c[3]);
+}
 
-@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_plain(t: Thread) { block(t); plain(); }
-@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_relu(t: Thread) { block(t); relu(); }
-@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_residual(t: Thread) { block(t); add_residual(); }
-@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_gated(t: Thread) { _ = &residual; block(t); gated(); }
-@compute @workgroup_size(SIDE_X * SIDE_Y) fn block_gated_pre(t: Thread) { block(t); gated(); keep_pre(); }
+@compute @workgroup_size(SIDE * SIDE)
+fn block_relu(t: Thread) {
+  _ = &residual;
+  block(t);
+  relu(0u, c[0]);
+  relu(1u, c[1]);
+  relu(2u, c[2]);
+  relu(3u, c[3]);
+}
 
-@compute @workgroup_size(LANES) fn few_plain(t: Thread) { few(t); plain(); }
-@compute @workgroup_size(LANES) fn few_relu(t: Thread) { few(t); relu(); }
-@compute @workgroup_size(LANES) fn few_residual(t: Thread) { few(t); add_residual(); }
-@compute @workgroup_size(LANES) fn few_gated(t: Thread) { _ = &residual; few(t); gated(); }
-@compute @workgroup_size(LANES) fn few_gated_pre(t: Thread) { few(t); gated(); keep_pre(); }
+@compute @workgroup_size(SIDE * SIDE)
+fn block_residual(t: Thread) {
+  block(t);
+  add_residual(0u, c[0]);
+  add_residual(1u, c[1]);
+  add_residual(2u, c[2]);
+  add_residual(3u, c[3]);
+}
+
+@compute @workgroup_size(SIDE * SIDE)
+fn block_gated(t: Thread) {
+  _ = &residual;
+  block(t);
+  gated(0u, c[0]);
+  gated(1u, c[1]);
+  gated(2u, c[2]);
+  gated(3u, c[3]);
+}
+
+@compute @workgroup_size(SIDE * SIDE)
+fn block_gated_pre(t: Thread) {
+  block(t);
+  gated_pre(0u, c[0]);
+  gated_pre(1u, c[1]);
+  gated_pre(2u, c[2]);
+  gated_pre(3u, c[3]);
+}
+
+@compute @workgroup_size(LANES)
+fn few_plain(t: Thread) {
+  _ = &residual;
+  few(t);
+  plain(0u, c[0]);
+}
+
+@compute @workgroup_size(LANES)
+fn few_relu(t: Thread) {
+  _ = &residual;
+  few(t);
+  relu(0u, c[0]);
+}
+
+@compute @workgroup_size(LANES)
+fn few_residual(t: Thread) {
+  few(t);
+  add_residual(0u, c[0]);
+}
+
+@compute @workgroup_size(LANES)
+fn few_gated(t: Thread) {
+  _ = &residual;
+  few(t);
+  gated(0u, c[0]);
+}
+
+@compute @workgroup_size(LANES)
+fn few_gated_pre(t: Thread) {
+  few(t);
+  gated_pre(0u, c[0]);
+}

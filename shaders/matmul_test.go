@@ -120,8 +120,8 @@ func matmulCases(target Target) []kernelCase {
 		// threads only.
 		for i, m := range operands {
 			cases = append(cases, sized(m, 36, 148, 52).row(t, 1), sized(m, 33, 131, 51).row(t, 1))
-			if t.Type != wgpu.CPU {
-				cases = append(cases, sized(m, 388, 516, 36).row(t, 1), sized(m, 387, 515, 19).row(t, 1))
+			if t.Type != wgpu.CPU { // large ones, whole fours and not in turn: such kernels take seconds to compile
+				cases = append(cases, sized(m, 388-i%2, 516-i%2, 36-17*(i%2)).row(t, 1))
 			}
 			if t.Type == wgpu.CPU || i%3 == 0 {
 				cases = append(cases, sized(m, 3, 148, 532).row(t, 1e-3), sized(m, 2, 35, 301).row(t, 1))
@@ -133,7 +133,7 @@ func matmulCases(target Target) []kernelCase {
 			if t.Type == wgpu.CPU || i == 0 {
 				cases = append(cases, sized(m, 4, 34, 128).row(t, 0.2), sized(m, 1, 2, 4).row(t, 1))
 			}
-			if t.Type != wgpu.CPU {
+			if t.Type != wgpu.CPU && i%2 == 0 {
 				cases = append(cases, sized(m, 387, 522, 20).row(t, 0.2))
 			}
 			m.Dropout.Rate = 0
