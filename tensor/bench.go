@@ -10,9 +10,9 @@ import (
 
 // TimeMatMul is how long one product [m,k]·[n,k]ᵀ takes, the layout of a forward
 // pass, with the kernel that Linear uses or with the naive one. After a first
-// run that does not count it repeats the product for about the given time in one
-// submission, does so twice, and returns the better mean: other programs can
-// only make it slower.
+// run, which counts only where it takes longer than the given time, it repeats the
+// product for about that time in one submission, does so twice, and returns the
+// better mean: other programs can only make it slower.
 func (e *Engine) TimeMatMul(ctx context.Context, m, n, k int, naive bool, about time.Duration) (time.Duration, error) {
 	var arrays []*Array
 	defer func() {
@@ -56,8 +56,8 @@ func (e *Engine) TimeMatMul(ctx context.Context, m, n, k int, naive bool, about 
 		return time.Since(start) / time.Duration(times), err
 	}
 	took, err := mean(1) // the driver may compile now
-	if err != nil {
-		return 0, err
+	if err != nil || took > about {
+		return took, err
 	}
 	best := time.Duration(math.MaxInt64)
 	for range 2 {
