@@ -245,7 +245,7 @@ fn share_of(i: u32, row: u32, col: u32) -> Share {
     if (LAYOUT == 2u) {
       at = (vec4(k) + four) * params.m + min(line, params.m - 4u);
     }
-    return Share(at, k, line, r / SIDE, r % SIDE ^ (k / 2u), true);
+    return Share(at, k, line, r / SIDE, (r % SIDE) ^ (k / 2u), true);
   }
   let r = i / 4u - 2u * SIDE;
   let line = col + 4u * r;
@@ -253,7 +253,7 @@ fn share_of(i: u32, row: u32, col: u32) -> Share {
   if (LAYOUT == 0u) {
     at = min(vec4(line) + four, vec4(params.n - 1u)) * params.k + k;
   }
-  return Share(at, k, line, 2u + r / SIDE, r % SIDE ^ (k / 2u), false);
+  return Share(at, k, line, 2u + r / SIDE, (r % SIDE) ^ (k / 2u), false);
 }
 
 // Its block of A or B at k, a row for each k; beyond the end of k, A is zero.
