@@ -74,7 +74,7 @@ func (m MatMul) large() bool { return m.M > 64 && m.N > 64 && over(m.M, 128)*ove
 // blockSide is the kernel for GPUs with side×side threads, of 8×8 of C each.
 func blockSide(side int) func(MatMul, Target) Call {
 	return func(m MatMul, _ Target) Call {
-		return m.call("block", 0, [3]uint32{over(m.N, 8*side), over(m.M, 8*side), 1}, "SIDE", side)
+		return m.call("block", 0, [3]uint32{over(m.N, 8*side), over(m.M, 8*side), 1}, "SIDE", side, "WHOLE_K", m.Layout != TN || m.K%4 == 0)
 	}
 }
 

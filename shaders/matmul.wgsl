@@ -25,6 +25,7 @@ override LAYOUT: u32 = 0u;      // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: 
 override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
 override LANES: u32 = 8u;       // threads in a workgroup of `few`
 override SIDE: u32 = 16u;       // of the square of a workgroup's threads in `block`
+override WHOLE_K: bool = true;  // block, ALIGNED: k is a multiple of four
 
 struct Params {
   m: u32,
@@ -265,6 +266,10 @@ fn a_share(s: Share, k: u32) -> mat4x4<f32> {
     let at = (s.at + k) / 4u;
     return transpose(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]));
   }
+  if (WHOLE_K) {
+    let at = (s.at + k * params.m) / 4u;
+    return mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]);
+  }
   let last = (params.k - 1u) * params.m + s.at.x % params.m;
   let at = min(s.at + k * params.m, vec4(last)) / 4u;
   let inside = vec4(k + s.k) + vec4(0u, 1u, 2u, 3u) < vec4(params.k);
@@ -283,7 +288,7 @@ fn b_share(s: Share, k: u32) -> mat4x4<f32> {
     return transpose(mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w)));
   }
   var at = s.at + k * params.n;
-  if (LAYOUT == 2u) {  // in the other k is a multiple of four
+  if (!WHOLE_K) {
     at = min(at, vec4((params.k - 1u) * params.n + s.at.x % params.n));
   }
   return mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w));
