@@ -1,10 +1,11 @@
 # make demo   fine-tunes a small model before your eyes
 # make test   everything the project holds itself to, and its minutes by package
 # make check-long   what takes too long for every make test, in parts
+# make shader-report   what AMD's compiler makes of the kernels for GPUs
 # make web    the page as a static folder, web/dist, which dept serve has inside
 # All bring what a bare Debian or Ubuntu machine lacks.
 
-.PHONY: demo test check-long lint build web
+.PHONY: demo test check-long shader-report lint build web
 
 demo:
 	@.ci/setup
@@ -13,7 +14,7 @@ demo:
 # The page first, since programs embed it when they are built; then one package
 # after the other, so that none is timed beside another.
 test: lint
-	@.ci/setup browser
+	@.ci/setup browser shaders
 	go run ./web/build
 	go run ./internal/minutes go test -p 1 -timeout 60m ./...
 
@@ -21,6 +22,11 @@ test: lint
 check-long:
 	@.ci/setup
 	@FUZZ="$(FUZZ)" OLD="$(OLD)" PAIRS="$(PAIRS)" scripts/check-long $(PART)
+
+shader-report:
+	@.ci/setup shaders
+	dist/dept shaders --write dist/shaders --model internal/shaderreport/t5-small.json
+	go run ./internal/shaderreport dist/shaders
 
 # Both targets build and vet; nothing is left unformatted.
 lint:

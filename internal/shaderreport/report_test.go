@@ -4,9 +4,8 @@ package main
 
 import (
 	"context"
-	"os"
 	"os/exec"
-	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -46,16 +45,15 @@ func TestLoops(t *testing.T) {
 	assert.Equal(t, loop{First: 2, Last: 2, FMA: 8, Vector: 8, MulAdd: 1, Moves: 1, LDS: 1, Memory: 1, Scalar: 1, Branches: 1}, loops[0])
 }
 
-// A T5-small, of which the first block's shapes are all there are.
-const config = `{"model_type": "t5", "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6, "vocab_size": 32128}`
-
 // TestAMD holds the kernels that a GPU gets for a training step of T5-small to what
 // AMD's compiler makes of them, as wgpu hands them over: nothing spills, and the main
 // loops are multiply-adds.
 func TestAMD(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("AMD's driver in Mesa, which takes hardware that is not there, is Linux's")
+	}
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o666))
-	write := exec.Command("go", "run", "../../cmd/dept", "shaders", "--write", dir, "--model", dir, "--device-type", "gpu")
+	write := exec.Command("go", "run", "../../cmd/dept", "shaders", "--write", dir, "--model", "t5-small.json", "--device-type", "gpu")
 	out, err := write.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	all, err := readShaders(dir)
