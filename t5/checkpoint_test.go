@@ -374,6 +374,30 @@ func TestWriteCheckpointErrors(t *testing.T) {
 	assert.Empty(t, entries, "nothing half-written stays")
 }
 
+// A checkpoint of zeros has all tensors of a model of any size.
+func TestZeroCheckpoint(t *testing.T) {
+	cfg, err := ParseConfig([]byte(`{"model_type": "t5", "d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_heads": 32, "num_layers": 24, "vocab_size": 32128}`))
+	require.NoError(t, err)
+	ck, err := ZeroCheckpoint(cfg)
+	require.NoError(t, err)
+	var bytes int64
+	for _, spec := range cfg.Tensors() {
+		_, r, err := ck.Reader(spec.Name)
+		require.NoError(t, err)
+		bytes += r.Size()
+	}
+	assert.Greater(t, bytes, int64(10<<30), "T5-3B in float32")
+	last := ck.Names()[len(ck.Names())-1]
+	values, err := ck.Float32(last)
+	require.NoError(t, err)
+	for _, v := range values {
+		require.Zero(t, v)
+	}
+	row, err := ck.Row("shared.weight", 32127)
+	require.NoError(t, err)
+	assert.Equal(t, make([]float32, 1024), row)
+}
+
 func TestRandomTensors(t *testing.T) {
 	cfg := smallConfig()
 	cfg.DModel, cfg.DKV, cfg.NumHeads, cfg.DFF, cfg.VocabSize = 64, 8, 4, 96, 200

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -71,4 +72,44 @@ func TestWords(t *testing.T) {
 	assert.Equal(t, "0.368 %", share(8320, 2262144))
 	assert.Equal(t, 1.5, median([]time.Duration{3 * time.Millisecond, time.Millisecond, 1500 * time.Microsecond}))
 	assert.Equal(t, 2.0, median([]time.Duration{3 * time.Millisecond, time.Millisecond}))
+}
+
+// What dept shaders writes for a kind of device: every pipeline of its manifest, with
+// constants in place, and what each costs.
+func TestShaders(t *testing.T) {
+	written := map[string][]shaderEntry{}
+	for _, device := range []string{"gpu", "cpu"} {
+		for _, k := range dept.Kinds {
+			dir := t.TempDir()
+			r := succeed(t, "shaders", "--write", dir, "--model", at("model"), "--batch-size", "3", "--source-length", "20", "--method", k.Name, "--device-type", device)
+			assert.Contains(t, r.stdout, dir)
+			var entries []shaderEntry
+			data, err := os.ReadFile(filepath.Join(dir, manifestFile))
+			require.NoError(t, err)
+			require.NoError(t, json.Unmarshal(data, &entries))
+			for _, e := range entries {
+				source, err := os.ReadFile(filepath.Join(dir, e.File))
+				require.NoError(t, err)
+				assert.NotContains(t, string(source), "\noverride ")
+				assert.Regexp(t, `(?m)^(@compute.*\s)?fn `+e.Entry+`\(`, string(source))
+				assert.Positive(t, e.Dispatches)
+				assert.Positive(t, e.Bytes)
+				if e.Operation == "matmul" {
+					assert.Positive(t, e.FMA)
+				}
+				written[device+" "+e.Program] = append(written[device+" "+e.Program], e)
+			}
+		}
+	}
+	for _, device := range []string{"gpu", "cpu"} {
+		for _, program := range []string{programStep, programEncode, programToken} {
+			assert.NotEmpty(t, written[device+" "+program])
+		}
+	}
+	assert.NotEqual(t, written["gpu step"][0].Variant, written["cpu step"][0].Variant)
+
+	to := t.TempDir()
+	assert.Contains(t, fail(t, exitUsage, "shaders", "--write", to, "--model", at("model"), "--device-type", "npu"), "gpu or cpu")
+	assert.Contains(t, fail(t, exitUsage, "shaders", "--write", to, "--model", at("model"), "--features", "f64"), "no feature of a device is named")
+	assert.Contains(t, fail(t, exitError, "shaders", "--write", to, "--model", to), "config.json")
 }

@@ -1,0 +1,37 @@
+package wgpu
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// A device on paper counts what it is asked for, has its limits, and computes nothing.
+func TestPlan(t *testing.T) {
+	ctx := context.Background()
+	dev := OpenPlan(AdapterInfo{Name: "paper", Type: DiscreteGPU, Features: F16}, Limits{BufferSize: 1 << 30, StorageBinding: 1 << 29})
+	defer dev.Release()
+	assert.Equal(t, DiscreteGPU, dev.Info().Type)
+	assert.True(t, dev.Features().Has(F16))
+	large, err := dev.NewBuffer("large", 1<<29)
+	require.NoError(t, err)
+	now, _ := dev.Allocated()
+	assert.Equal(t, int64(1<<29), now)
+	_, err = dev.NewBuffer("larger", 1<<29+1)
+	var limit *LimitError
+	require.ErrorAs(t, err, &limit)
+	require.NoError(t, dev.Write(large, 0, make([]byte, 8)))
+	require.Error(t, dev.Write(large, 2, make([]byte, 8)))
+	require.ErrorIs(t, dev.Read(ctx, large, 0, make([]byte, 8)), errPlan)
+	p, err := dev.NewPipeline(ctx, "p", "", "main")
+	require.NoError(t, err)
+	g, err := dev.NewBindGroup(p, []Binding{{Buffer: large}})
+	require.NoError(t, err)
+	require.NoError(t, dev.Submit([]Dispatch{{Pipeline: p, Group: g}}))
+	large.Release()
+	now, peak := dev.Allocated()
+	assert.Zero(t, now)
+	assert.Equal(t, int64(1<<29), peak)
+}
