@@ -141,42 +141,45 @@ fn out_index(b: u32, h: u32, row: u32) -> u32 {
 }
 
 // Four numbers of a row of an operand, from number i of the head on, zero beyond
-// its end. `at` is where the head begins.
+// its end. `at` is where the head begins. ALIGNED alone.
 
 fn q_four(at: u32, i: u32) -> vec4<f32> {
   if (HEAD_DIM % 16u != 0u && i >= HEAD_DIM) {
     return vec4(0.0);
   }
-  let n = at + i;
-  if (ALIGNED) {
-    return q[n / 4u];
-  }
-  let four = vec4(q[n / 4u][n % 4u], q[(n + 1u) / 4u][(n + 1u) % 4u], q[(n + 2u) / 4u][(n + 2u) % 4u], q[(n + 3u) / 4u][(n + 3u) % 4u]);
-  return select(vec4(0.0), four, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(HEAD_DIM));
+  return q[(at + i) / 4u];
 }
 
 fn kv_four(at: u32, i: u32) -> vec4<f32> {
   if (HEAD_DIM % 16u != 0u && i >= HEAD_DIM) {
     return vec4(0.0);
   }
-  let n = at + i;
-  if (ALIGNED) {
-    return kv[n / 4u];
-  }
-  let four = vec4(kv[n / 4u][n % 4u], kv[(n + 1u) / 4u][(n + 1u) % 4u], kv[(n + 2u) / 4u][(n + 2u) % 4u], kv[(n + 3u) / 4u][(n + 3u) % 4u]);
-  return select(vec4(0.0), four, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(HEAD_DIM));
+  return kv[(at + i) / 4u];
 }
 
 fn dout_four(at: u32, i: u32) -> vec4<f32> {
   if (HEAD_DIM % 16u != 0u && i >= HEAD_DIM) {
     return vec4(0.0);
   }
+  return dout[(at + i) / 4u];
+}
+
+// One number of it. Heads that are no whole fours are staged one by one: written out
+// in fours that would be so much text that some drivers take minutes for it.
+
+fn q_one(at: u32, i: u32) -> f32 {
   let n = at + i;
-  if (ALIGNED) {
-    return dout[n / 4u];
-  }
-  let four = vec4(dout[n / 4u][n % 4u], dout[(n + 1u) / 4u][(n + 1u) % 4u], dout[(n + 2u) / 4u][(n + 2u) % 4u], dout[(n + 3u) / 4u][(n + 3u) % 4u]);
-  return select(vec4(0.0), four, vec4(i) + vec4(0u, 1u, 2u, 3u) < vec4(HEAD_DIM));
+  return select(0.0, q[n / 4u][n % 4u], i < HEAD_DIM);
+}
+
+fn kv_one(at: u32, i: u32) -> f32 {
+  let n = at + i;
+  return select(0.0, kv[n / 4u][n % 4u], i < HEAD_DIM);
+}
+
+fn dout_one(at: u32, i: u32) -> f32 {
+  let n = at + i;
+  return select(0.0, dout[n / 4u][n % 4u], i < HEAD_DIM);
 }
 
 // A block of 4×4 numbers, whose column r is of row r.
@@ -388,6 +391,28 @@ fn multiply(m: mat4x4<f32>, x: u32, y: u32) -> mat4x4<f32> {
   return sum;
 }
 
+// A number that is staged by itself, of those of a tile: number k of a line, which is
+// one of the rows or after them of the columns.
+struct One {
+  line: u32,
+  k: u32,
+  is_row: bool,
+}
+
+fn one_of(e: u32, row: u32, col: u32) -> One {
+  let line = e / (4u * STEP);
+  return One(select(col + line - ROWS, row + line, line < ROWS), e % (4u * STEP), line < ROWS);
+}
+
+fn stage_one(e: u32, v: f32) {
+  let line = e / (4u * STEP);
+  let k = e % (4u * STEP);
+  let r = select(line - ROWS, line, line < ROWS);
+  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = v;
+}
+
+const ONES: u32 = (ROWS + COLS) * 4u * STEP;
+
 // q·k over the tile; by_key has keys as rows.
 fn qk(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32> {
   let s = share_of(row, col, lane);
@@ -396,7 +421,16 @@ fn qk(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32
   var m = mat4x4<f32>();
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
-    if (!s.none) {
+    if (!ALIGNED) {
+      for (var e = lane; e < ONES; e += THREADS) {
+        let one = one_of(e, row, col);
+        if (one.is_row == by_key) {
+          stage_one(e, kv_one(starts(K, b, h, one.line).x, i + one.k));
+        } else {
+          stage_one(e, q_one(starts(Q, b, h, one.line).x, i + one.k));
+        }
+      }
+    } else if (!s.none) {
       var block: mat4x4<f32>;
       if (of_key) {
         block = kv_block(at, i + s.k);
@@ -419,7 +453,16 @@ fn dv(b: u32, h: u32, row: u32, col: u32, by_key: bool, lane: u32) -> mat4x4<f32
   var m = mat4x4<f32>();
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
-    if (!s.none) {
+    if (!ALIGNED) {
+      for (var e = lane; e < ONES; e += THREADS) {
+        let one = one_of(e, row, col);
+        if (one.is_row == by_key) {
+          stage_one(e, kv_one(starts(V, b, h, one.line).x, i + one.k));
+        } else {
+          stage_one(e, dout_one(starts(DOUT, b, h, one.line).x, i + one.k));
+        }
+      }
+    } else if (!s.none) {
       var block: mat4x4<f32>;
       if (of_key) {
         block = kv_block(at, i + s.k);
@@ -487,8 +530,15 @@ fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32)
   var sum = s;
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
-    for (var e = lane; e < 32u * PANEL; e += THREADS) {
-      stage[e / PANEL][e % PANEL] = kv_four(starts(operand, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+    if (ALIGNED) {
+      for (var e = lane; e < 32u * PANEL; e += THREADS) {
+        stage[e / PANEL][e % PANEL] = kv_four(starts(operand, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+      }
+    } else {
+      for (var e = lane; e < 128u * PANEL; e += THREADS) {
+        let at = e % (4u * PANEL);
+        stage[e / (4u * PANEL)][at / 4u][at % 4u] = kv_one(starts(operand, b, h, col + first + e / (4u * PANEL)).x, i + at);
+      }
     }
     workgroupBarrier();
     sum = add_staged(sum, first, lane);
@@ -501,8 +551,15 @@ fn add_q_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
   var sum = s;
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
-    for (var e = lane; e < 32u * PANEL; e += THREADS) {
-      stage[e / PANEL][e % PANEL] = q_four(starts(Q, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+    if (ALIGNED) {
+      for (var e = lane; e < 32u * PANEL; e += THREADS) {
+        stage[e / PANEL][e % PANEL] = q_four(starts(Q, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+      }
+    } else {
+      for (var e = lane; e < 128u * PANEL; e += THREADS) {
+        let at = e % (4u * PANEL);
+        stage[e / (4u * PANEL)][at / 4u][at % 4u] = q_one(starts(Q, b, h, col + first + e / (4u * PANEL)).x, i + at);
+      }
     }
     workgroupBarrier();
     sum = add_staged(sum, first, lane);
@@ -515,8 +572,15 @@ fn add_dout_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums 
   var sum = s;
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
-    for (var e = lane; e < 32u * PANEL; e += THREADS) {
-      stage[e / PANEL][e % PANEL] = dout_four(starts(DOUT, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+    if (ALIGNED) {
+      for (var e = lane; e < 32u * PANEL; e += THREADS) {
+        stage[e / PANEL][e % PANEL] = dout_four(starts(DOUT, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+      }
+    } else {
+      for (var e = lane; e < 128u * PANEL; e += THREADS) {
+        let at = e % (4u * PANEL);
+        stage[e / (4u * PANEL)][at / 4u][at % 4u] = dout_one(starts(DOUT, b, h, col + first + e / (4u * PANEL)).x, i + at);
+      }
     }
     workgroupBarrier();
     sum = add_staged(sum, first, lane);
@@ -796,8 +860,42 @@ fn add_keys(b: u32, h: u32, query: u32, part: u32, lane: u32) {
   }
 }
 
-// Half of a head larger than 128 at a time, since the sums of keys and values would
-// not fit the registers together.
+// The gradients of the numbers of the head from number part on, up to 128 of them: the
+// sums of more keys and values would not fit the registers. cover is what the windows
+// of the workgroup's keys cover.
+fn grad_kv_part(part: u32, b: u32, h: u32, first: u32, cover: vec4<u32>, lane: u32) {
+  let head = b * params.heads + h;
+  let x = lane % X;
+  let y = lane / X;
+  let row = first + 4u * y;
+  sum0 = Sums();
+  sum1 = Sums();
+  value0 = Sums();
+  value1 = Sums();
+  for (var query = cover.x; query < cover.y; query += COLS) {
+    let col = query + 4u * x;
+    var m = qk(b, h, first, query, true, lane) + transpose(by_query(near(h, col, row)));
+    if (query < cover.z || query + COLS > cover.w) {
+      m = seen(m, queries_of_four(b, row), col);
+    }
+    m = exp4(m - columns_of(log_sums(stats_of(head, col))));
+    put(times(m, transpose(keep_block(head, col, row))), x, y);
+    add_values(b, h, query, part, lane);
+    let slope = times(dv(b, h, first, query, true, lane), transpose(keep_block(head, col, row)));
+    put(times(m, slope - columns_of(deltas(stats_of(head, col)))), x, y);
+    add_keys(b, h, query, part, lane);
+  }
+  let i = part + 4u * x;
+  let k_to = places(K, b, h, row);
+  let v_to = places(V, b, h, row);
+  grad_sums(k_to, i, sum0);
+  grad_sums(v_to, i, value0);
+  if (PANELS > 1u) {
+    grad_sums(k_to, i + 64u, sum1);
+    grad_sums(v_to, i + 64u, value1);
+  }
+}
+
 @compute @workgroup_size(THREADS)
 fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.keys + ROWS - 1u) / ROWS;
@@ -805,42 +903,14 @@ fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   if (unit >= params.batch * params.heads * blocks) {
     return;
   }
-  let head = unit / blocks;
-  let b = head / params.heads;
-  let h = head % params.heads;
+  let b = unit / blocks / params.heads;
+  let h = unit / blocks % params.heads;
   let first = unit % blocks * ROWS;
-  let x = lane % X;
-  let y = lane / X;
-  let row = first + 4u * y;
-
   let cover = span_of(queries_of(b, first + lane), lane);
-  for (var part = 0u; part < HEAD_DIM; part += 128u) {
-    sum0 = Sums();
-    sum1 = Sums();
-    value0 = Sums();
-    value1 = Sums();
-    for (var query = cover.x; query < cover.y; query += COLS) {
-      let col = query + 4u * x;
-      var m = qk(b, h, first, query, true, lane) + transpose(by_query(near(h, col, row)));
-      if (query < cover.z || query + COLS > cover.w) {
-        m = seen(m, queries_of_four(b, row), col);
-      }
-      m = exp4(m - columns_of(log_sums(stats_of(head, col))));
-      put(times(m, transpose(keep_block(head, col, row))), x, y);
-      add_values(b, h, query, part, lane);
-      let slope = times(dv(b, h, first, query, true, lane), transpose(keep_block(head, col, row)));
-      put(times(m, slope - columns_of(deltas(stats_of(head, col)))), x, y);
-      add_keys(b, h, query, part, lane);
-    }
-    let i = part + 4u * x;
-    let k_to = places(K, b, h, row);
-    let v_to = places(V, b, h, row);
-    grad_sums(k_to, i, sum0);
-    grad_sums(v_to, i, value0);
-    if (PANELS > 1u) {
-      grad_sums(k_to, i + 64u, sum1);
-      grad_sums(v_to, i + 64u, value1);
-    }
+  grad_kv_part(0u, b, h, first, cover, lane);
+  // No loop: one around all this takes SwiftShader minutes to compile.
+  if (HEAD_DIM > 128u) {
+    grad_kv_part(128u, b, h, first, cover, lane);
   }
 }
 
@@ -923,14 +993,45 @@ fn stage_dv(e: u32, b: u32, h: u32, row: u32, near: i32, i: u32) {
   }
 }
 
+// The same one by one: number k of query r, or of key r of the 128.
+fn stage_qk_ones(b: u32, h: u32, row: u32, near: i32, i: u32, lane: u32) {
+  for (var e = lane; e < 768u * STEP; e += 128u) {
+    let k = e % (4u * STEP);
+    let r = e / (4u * STEP);
+    if (r < ROWS) {
+      stage[k][r / 4u][r % 4u] = q_one(starts(Q, b, h, row + r).x, i + k);
+    } else {
+      let key = r - ROWS;
+      near_keys[k][key / 4u][key % 4u] = kv_one(starts(K, b, h, u32(near) + key).x, i + k);
+    }
+  }
+}
+
+fn stage_dv_ones(b: u32, h: u32, row: u32, near: i32, i: u32, lane: u32) {
+  for (var e = lane; e < 768u * STEP; e += 128u) {
+    let k = e % (4u * STEP);
+    let r = e / (4u * STEP);
+    if (r < ROWS) {
+      stage[k][r / 4u][r % 4u] = dout_one(starts(DOUT, b, h, row + r).x, i + k);
+    } else {
+      let key = r - ROWS;
+      near_keys[k][key / 4u][key % 4u] = kv_one(starts(V, b, h, u32(near) + key).x, i + k);
+    }
+  }
+}
+
 // q·k of the queries from row with the keys from near. A key before the first wraps
 // beyond the last; nobody sees either.
 fn qk_band(b: u32, h: u32, row: u32, near: i32, lane: u32) -> Band {
   var s = Band();
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
-    stage_qk(lane, b, h, row, near, i);
-    stage_qk(lane + 128u, b, h, row, near, i);
+    if (ALIGNED) {
+      stage_qk(lane, b, h, row, near, i);
+      stage_qk(lane + 128u, b, h, row, near, i);
+    } else {
+      stage_qk_ones(b, h, row, near, i, lane);
+    }
     workgroupBarrier();
     s = band_multiply(s, lane);
   }
@@ -942,8 +1043,12 @@ fn dv_band(b: u32, h: u32, row: u32, near: i32, lane: u32) -> Band {
   var s = Band();
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
-    stage_dv(lane, b, h, row, near, i);
-    stage_dv(lane + 128u, b, h, row, near, i);
+    if (ALIGNED) {
+      stage_dv(lane, b, h, row, near, i);
+      stage_dv(lane + 128u, b, h, row, near, i);
+    } else {
+      stage_dv_ones(b, h, row, near, i, lane);
+    }
     workgroupBarrier();
     s = band_multiply(s, lane);
   }

@@ -149,9 +149,8 @@ func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) 
 	r.DePT = &benchPair{benchPrompt, rank, newBenchMethod(&dept.DePT)}
 	r.PT = &benchPair{benchBudget, 0, newBenchMethod(&dept.PromptTuning)}
 	prompts := []*benchMethod{r.DePT.benchMethod, r.PT.benchMethod}
-	for i, length := range []int{benchPrompt, benchBudget} {
-		maps.Copy(prompts[i].values, dept.Values{"prompt-length": length, "rank": rank, "prompt-init": string(dept.InitRandom)})
-	}
+	maps.Copy(r.DePT.values, dept.Values{"prompt-length": benchPrompt, "rank": rank, "prompt-init": string(dept.InitRandom)})
+	maps.Copy(r.PT.values, dept.Values{"prompt-length": benchBudget, "prompt-init": string(dept.InitRandom)})
 	r.Methods = slices.Clone(prompts)
 	for _, k := range dept.Kinds {
 		if k != prompts[0].kind && k != prompts[1].kind {
