@@ -116,7 +116,12 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err := entries.write(s.to); err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s  %d shaders, %d lines in %s\n", s.to, len(entries.sources), len(entries.list), manifestFile)
+	out := cmd.OutOrStdout()
+	fmt.Fprintf(out, "%s  %d shaders, %d lines in %s\n", s.to, len(entries.sources), len(entries.list), manifestFile)
+	for _, program := range []string{programStep, programEncode, programToken} {
+		t := entries.total(program)
+		fmt.Fprintf(out, "%s  %d dispatches, %.3g multiply-adds, %s bound\n", program, t.Dispatches, float64(t.FMA), size(t.Bytes))
+	}
 	return nil
 }
 
@@ -203,6 +208,18 @@ func (e *shaderEntries) add(program string, programs ...*tensor.Program) {
 			e.list[i].Bytes += k.Bytes
 		}
 	}
+}
+
+// total sums up a program.
+func (e *shaderEntries) total(program string) (t shaderEntry) {
+	for _, x := range e.list {
+		if x.Program == program {
+			t.Dispatches += x.Dispatches
+			t.FMA += x.FMA
+			t.Bytes += x.Bytes
+		}
+	}
+	return t
 }
 
 // shaderFile is a name that says what a pipeline is: matmul.block_plain.LAYOUT-0.wgsl.

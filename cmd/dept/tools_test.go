@@ -83,6 +83,7 @@ func TestShaders(t *testing.T) {
 			dir := t.TempDir()
 			r := succeed(t, "shaders", "--write", dir, "--model", at("model"), "--batch-size", "3", "--source-length", "20", "--method", k.Name, "--device-type", device)
 			assert.Contains(t, r.stdout, dir)
+			assert.Regexp(t, `(?m)^step  [0-9]+ dispatches, \S+ multiply-adds, .*iB bound$`, r.stdout)
 			var entries []shaderEntry
 			data, err := os.ReadFile(filepath.Join(dir, manifestFile))
 			require.NoError(t, err)
