@@ -215,6 +215,20 @@ fn starts(operand: u32, b: u32, h: u32, row: u32) -> vec4<u32> {
   }
 }
 
+fn four_of(operand: u32, at: u32, i: u32) -> vec4<f32> {
+  if (operand == Q) {
+    return q_four(at, i);
+  }
+  return kv_four(at, i);
+}
+
+fn number_in(operand: u32, at: u32, i: u32) -> f32 {
+  if (operand == Q) {
+    return q_one(at, i);
+  }
+  return kv_one(at, i);
+}
+
 // Where query row stands among the keys.
 fn position(row: u32) -> u32 {
   return select(row, row + step.position, params.decode != 0u);
@@ -525,40 +539,22 @@ fn add_staged(s: Sums, first: u32, lane: u32) -> Sums {
   return sum;
 }
 
-// s + the tile times 64 numbers, from number i, of the keys or values from row col on.
+// s + the tile times 64 numbers, from number i, of the rows of an operand, which is not
+// dout, from col on.
 fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
   var sum = s;
   for (var first = 0u; first < COLS; first += 32u) {
     workgroupBarrier();
     if (ALIGNED) {
       for (var e = lane; e < 32u * PANEL; e += THREADS) {
-        stage[e / PANEL][e % PANEL] = kv_four(starts(operand, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
+        let at = starts(operand, b, h, col + first + e / PANEL).x;
+        stage[e / PANEL][e % PANEL] = four_of(operand, at, i + 4u * (e % PANEL));
       }
     } else {
       for (var e = lane; e < 128u * PANEL; e += THREADS) {
-        let at = e % (4u * PANEL);
-        stage[e / (4u * PANEL)][at / 4u][at % 4u] = kv_one(starts(operand, b, h, col + first + e / (4u * PANEL)).x, i + at);
-      }
-    }
-    workgroupBarrier();
-    sum = add_staged(sum, first, lane);
-  }
-  return sum;
-}
-
-// The same of queries.
-fn add_q_panel(s: Sums, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
-  var sum = s;
-  for (var first = 0u; first < COLS; first += 32u) {
-    workgroupBarrier();
-    if (ALIGNED) {
-      for (var e = lane; e < 32u * PANEL; e += THREADS) {
-        stage[e / PANEL][e % PANEL] = q_four(starts(Q, b, h, col + first + e / PANEL).x, i + 4u * (e % PANEL));
-      }
-    } else {
-      for (var e = lane; e < 128u * PANEL; e += THREADS) {
-        let at = e % (4u * PANEL);
-        stage[e / (4u * PANEL)][at / 4u][at % 4u] = q_one(starts(Q, b, h, col + first + e / (4u * PANEL)).x, i + at);
+        let k = e % (4u * PANEL);
+        let at = starts(operand, b, h, col + first + e / (4u * PANEL)).x;
+        stage[e / (4u * PANEL)][k / 4u][k % 4u] = number_in(operand, at, i + k);
       }
     }
     workgroupBarrier();
@@ -854,9 +850,9 @@ fn add_values(b: u32, h: u32, query: u32, part: u32, lane: u32) {
 }
 
 fn add_keys(b: u32, h: u32, query: u32, part: u32, lane: u32) {
-  sum0 = add_q_panel(sum0, b, h, query, part, lane);
+  sum0 = add_panel(sum0, Q, b, h, query, part, lane);
   if (PANELS > 1u) {
-    sum1 = add_q_panel(sum1, b, h, query, part + 64u, lane);
+    sum1 = add_panel(sum1, Q, b, h, query, part + 64u, lane);
   }
 }
 

@@ -5,11 +5,14 @@ package main
 import (
 	"context"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/internal/browsertest"
 )
 
 // The assembly of a loop with a dual multiply-add, in a loop that is not listed.
@@ -48,6 +51,9 @@ func TestLoops(t *testing.T) {
 // AMD's compiler makes of them, as wgpu hands them over: nothing spills, and the main
 // loops are multiply-adds.
 func TestAMD(t *testing.T) {
+	for _, dir := range []string{"cmd/dept", "dept", "nn", "shaders", "t5", "tensor", "wgpu"} {
+		browsertest.LookAt(t, filepath.Join("../..", dir))
+	}
 	dir := t.TempDir()
 	write := exec.Command("go", "run", "../../cmd/dept", "shaders", "--write", dir, "--model", "t5-small.json", "--device-type", "gpu")
 	out, err := write.CombinedOutput()
