@@ -58,7 +58,12 @@ var attentionTable = newTable("attention",
 	// A block a workgroup.
 	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 24 << 10}, call: tiledColumns(16)},
 	variant[attentionPass]{name: "tiled-narrow", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: tiledColumns(8)},
-)
+).by(attentionPass.class)
+
+// class tells passes apart by head size and about the number of queries and keys.
+func (a attentionPass) class() string {
+	return fmt.Sprintf("attention %s D=%d Q=%d K=%d", a.entry, a.HeadDim, atMost(a.Queries), atMost(a.Keys))
+}
 
 // tiledColumns is the kernel for GPUs with so many threads side by side.
 func tiledColumns(x int) func(attentionPass, Target) Call {

@@ -64,7 +64,12 @@ var matmulTable = newTable("matmul",
 	}},
 	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, fits: MatMul.large, call: blockSide(16)},
 	variant[MatMul]{name: "block-small", needs: needs{invocations: 64, workgroupStorage: 8 << 10}, call: blockSide(8)},
-)
+).by(MatMul.class)
+
+// class tells products apart by layout, storage and about their sizes.
+func (m MatMul) class() string {
+	return fmt.Sprintf("matmul %v %v %d×%d×%d", m.Layout, m.B, atMost(m.M), atMost(m.N), atMost(m.K))
+}
 
 // large reports whether C has so many blocks of 128×128 that they keep a GPU busy;
 // its small ones have some 16 processors. Of smaller products more and smaller

@@ -72,6 +72,21 @@ type Call struct {
 	// hidden scores included.
 	Shape string
 	FMA   int64
+
+	// Class is the name under which the operation's variants are measured and
+	// chosen (Target.Variants): operations of about the same sizes share one.
+	Class  string
+	needs  needs
+	others func(Target) []Call
+}
+
+// Variants lists the calls of all variants that compute the same on a device, the
+// call itself among them; nil where there is but one way.
+func (c Call) Variants(t Target) []Call {
+	if c.others == nil {
+		return nil
+	}
+	return c.others(t)
 }
 
 // Operation names what a call does: "matmul", "attention forward".
@@ -86,14 +101,17 @@ func (c Call) Operation() string {
 	return name + " " + c.Spec.Entry
 }
 
-// Target is what the choice of a kernel may depend on: the adapter, never a timing,
-// or resuming would not be exact.
+// Target is what the choice of a kernel may depend on: the adapter and what was
+// measured on it before, never a timing made while training, or resuming would not be
+// exact. A run records its own and goes on with it.
 type Target struct {
-	Type             wgpu.AdapterType
-	Features         wgpu.Features
-	Invocations      int // most threads in a workgroup
-	WorkgroupStorage int // bytes
-	Groups           int // most workgroups in one dimension of a grid
+	Type             wgpu.AdapterType  `json:"type"`
+	Vendor           string            `json:"vendor,omitempty"`
+	Features         wgpu.Features     `json:"features"`
+	Invocations      int               `json:"invocations"`        // most threads in a workgroup
+	WorkgroupStorage int               `json:"workgroup_storage"`  // bytes
+	Variants         map[string]string `json:"variants,omitempty"` // the one to run by Call.Class, of those that were measured; see Profile
+	Groups           int               `json:"-"`                  // most workgroups in one dimension of a grid
 }
 
 // TargetOf describes a device.
@@ -101,6 +119,7 @@ func TargetOf(d *wgpu.Device) Target {
 	l := d.Limits()
 	return Target{
 		Type:             d.Info().Type,
+		Vendor:           d.Info().Vendor,
 		Features:         d.Features(),
 		Invocations:      l.Invocations,
 		WorkgroupStorage: l.WorkgroupStorage,

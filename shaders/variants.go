@@ -2,6 +2,8 @@ package shaders
 
 import (
 	"fmt"
+	"math/bits"
+	"slices"
 
 	"github.com/go-dept/dept/wgpu"
 )
@@ -17,16 +19,25 @@ type variant[Op any] struct {
 // needs is what a variant requires of a device.
 type needs struct {
 	on               wgpu.AdapterType // the only type on which it is taken; "" is any
+	vendor           string           // the only vendor for whose devices it is taken unmeasured; "" is any
 	features         wgpu.Features
 	invocations      int // threads of a workgroup
 	workgroupStorage int // bytes
 }
 
 // table is the variants of an operation, in the order in which they are tried. What
-// a row says decides the choice, never a timing: a resumed run must take the same.
+// the target says decides the choice, never a timing: a resumed run must take the
+// same. Where somebody measured (Target.Variants), the faster one is taken.
 type table[Op any] struct {
 	name     string
 	variants []variant[Op]
+	class    func(Op) string // see Call.Class; nil is the call's Operation
+}
+
+// by makes the table tell its operations apart by class, for Target.Variants.
+func (t table[Op]) by(class func(Op) string) table[Op] {
+	t.class = class
+	return t
 }
 
 // known lists every row of every table, for the test that all have run.
@@ -41,30 +52,85 @@ func newTable[Op any](name string, variants ...variant[Op]) table[Op] {
 	for _, v := range variants {
 		known = append(known, knownVariant{name + "/" + v.name, v.needs})
 	}
-	return table[Op]{name, variants}
+	return table[Op]{name: name, variants: variants}
 }
 
-// call runs an operation by the first variant that the device serves and that fits.
+// call runs an operation by the variant that the target names for its class, or else
+// by the first that the device serves and that fits.
 func (t table[Op]) call(op Op, target Target) Call {
-	for _, v := range t.variants {
-		if target.serves(v.needs) && (v.fits == nil || v.fits(op)) {
-			c := v.call(op, target)
-			c.Variant = t.name + "/" + v.name
-			return c
-		}
+	i := slices.IndexFunc(t.variants, func(v variant[Op]) bool { return target.serves(v.needs) && v.runs(op) })
+	if i < 0 {
+		panic(fmt.Sprintf("shaders: no variant of %s runs %+v on %+v", t.name, op, target))
 	}
-	panic(fmt.Sprintf("shaders: no variant of %s runs %+v on %+v", t.name, op, target))
+	c := t.with(t.variants[i], op, target)
+	named := func(v variant[Op]) bool {
+		return t.name+"/"+v.name == target.Variants[c.Class] && target.can(v.needs) && v.runs(op)
+	}
+	if k := slices.IndexFunc(t.variants, named); k >= 0 {
+		c = t.with(t.variants[k], op, target)
+	}
+	c.others = func(target Target) (all []Call) {
+		for _, v := range t.variants {
+			if (v.needs.on == "" || v.needs.on == target.Type) && target.can(v.needs) && v.runs(op) {
+				all = append(all, t.with(v, op, target))
+			}
+		}
+		return all
+	}
+	return c
 }
 
-// serves reports whether a device has what a variant needs.
+// runs reports whether the variant serves an operation.
+func (v variant[Op]) runs(op Op) bool { return v.fits == nil || v.fits(op) }
+
+// with is the call of a variant.
+func (t table[Op]) with(v variant[Op], op Op, target Target) Call {
+	c := v.call(op, target)
+	c.Variant, c.needs = t.name+"/"+v.name, v.needs
+	if t.class != nil {
+		c.Class = t.class(op)
+	} else {
+		c.Class = c.Operation()
+	}
+	return c
+}
+
+// serves reports whether a device is one for which a variant is taken unmeasured.
 func (t Target) serves(n needs) bool {
-	return (n.on == "" || n.on == t.Type) && t.can(n)
+	return (n.on == "" || n.on == t.Type) && (n.vendor == "" || n.vendor == t.Vendor) && t.can(n)
 }
 
-// can is serves but for the type: what a variant needs so that it runs at all.
+// can is serves but for type and vendor: what a variant needs so that it runs at all.
 func (t Target) can(n needs) bool {
 	return t.Features.Has(n.features) && t.Invocations >= n.invocations && t.WorkgroupStorage >= n.workgroupStorage
 }
+
+// Check reports what a device lacks that a call of another target's needs.
+func (t Target) Check(c Call) error {
+	if t.can(c.needs) {
+		return nil
+	}
+	return &MissingError{c.Variant, c.needs.features &^ t.Features, c.needs.invocations, c.needs.workgroupStorage}
+}
+
+// MissingError says that a device cannot run a variant of a kernel.
+type MissingError struct {
+	Variant          string
+	Features         wgpu.Features // that the device lacks
+	Invocations      int           // threads of a workgroup that the variant takes
+	WorkgroupStorage int           // bytes that it takes
+}
+
+func (e *MissingError) Error() string {
+	if e.Features != 0 {
+		return fmt.Sprintf("the kernel %s needs %v, which this device lacks", e.Variant, e.Features)
+	}
+	return fmt.Sprintf("the kernel %s needs workgroups of %d threads with %d bytes, which this device lacks", e.Variant, e.Invocations, e.WorkgroupStorage)
+}
+
+// atMost is the least power of two that is no less than n: sizes with the same one
+// are measured together.
+func atMost(n int) int { return 1 << bits.Len(uint(max(n, 1)-1)) }
 
 // rowLanes lists variants of kernels whose threads share a row and meet at a
 // barrier: eight are one vector of a software adapter, and cost no switch there.

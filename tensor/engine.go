@@ -21,7 +21,8 @@ import (
 type Engine struct {
 	dev    *wgpu.Device
 	pool   *shaders.Pool
-	target shaders.Target
+	device Kernels // what the device can do
+	target Kernels // what kernels are chosen by
 	step   *wgpu.Buffer
 	none   *Array // bound where an operand is absent
 	slabs  []*wgpu.Buffer
@@ -29,7 +30,8 @@ type Engine struct {
 
 // NewEngine makes an engine on a device.
 func NewEngine(dev *wgpu.Device) (*Engine, error) {
-	e := &Engine{dev: dev, pool: shaders.NewPool(dev), target: shaders.TargetOf(dev)}
+	target := shaders.TargetOf(dev)
+	e := &Engine{dev: dev, pool: shaders.NewPool(dev), device: target, target: target}
 	var err error
 	if e.step, err = dev.NewBuffer("step", shaders.StepBytes); err != nil {
 		return nil, err
@@ -38,6 +40,17 @@ func NewEngine(dev *wgpu.Device) (*Engine, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// Kernels is what the engine chooses kernels by: its device, unless Choose was called.
+func (e *Engine) Kernels() Kernels { return e.target }
+
+// Choose makes the engine choose kernels by k from now on: its own with what was
+// measured on the device, or what a run was begun with. A graph that takes a kernel
+// which the device cannot run fails with a *MissingKernel.
+func (e *Engine) Choose(k Kernels) {
+	k.Groups = e.device.Groups
+	e.target = k
 }
 
 // Device is the device the engine runs on.

@@ -139,6 +139,9 @@ func (g *Graph) Temporary(name string, shape ...int) *Value {
 // run appends a dispatch. Operands stand in binding order from 1 on: *Value or
 // *Ints, operand for a part, nil for one that the kernel does not read.
 func (g *Graph) run(label string, call shaders.Call, operands ...any) {
+	if err := g.e.device.Check(call); err != nil && g.err == nil {
+		g.err = fmt.Errorf("%s: %w", label, err)
+	}
 	n := node{label: label, call: call}
 	for _, o := range operands {
 		var b operand

@@ -5,6 +5,9 @@ import "github.com/go-dept/dept/shaders"
 // What operations take as the kernels define it, so that packages above name no
 // shader.
 type (
+	Kernels       = shaders.Target
+	MissingKernel = shaders.MissingError
+
 	Storage      = shaders.Storage
 	Dropout      = shaders.Dropout
 	End          = shaders.End

@@ -73,6 +73,8 @@ type Kernel struct {
 	Label string // what it is for, such as "encoder.0.self.q"
 	Call  shaders.Call
 	Bytes int64 // of all that it binds: it may touch less, or some of it twice
+
+	binds []wgpu.Binding // but for the parameters
 }
 
 // uniformAlign is the offset that every device accepts for a uniform binding.
@@ -119,19 +121,20 @@ func (p *Program) link(ctx context.Context, g *Graph, slabs []*wgpu.Buffer) erro
 			return err
 		}
 		size := int64(len(n.call.Params)+15) &^ 15
-		bindings := []wgpu.Binding{{Index: 0, Buffer: p.params, Offset: offsets[string(n.call.Params)], Size: size}}
+		var binds []wgpu.Binding
 		for i, b := range n.binds {
-			bindings = append(bindings, b.binding(i+1, slabs))
+			binds = append(binds, b.binding(i+1, slabs))
 		}
 		if n.call.Spec.Step {
-			bindings = append(bindings, wgpu.Binding{Index: shaders.StepBinding, Buffer: g.e.step, Size: shaders.StepBytes})
+			binds = append(binds, wgpu.Binding{Index: shaders.StepBinding, Buffer: g.e.step, Size: shaders.StepBytes})
 		}
-		group, err := g.e.dev.NewBindGroup(pipeline, bindings)
+		params := wgpu.Binding{Index: 0, Buffer: p.params, Offset: offsets[string(n.call.Params)], Size: size}
+		group, err := g.e.dev.NewBindGroup(pipeline, append([]wgpu.Binding{params}, binds...))
 		if err != nil {
 			return fmt.Errorf("%s: %w", n.label, err)
 		}
 		p.dispatches = append(p.dispatches, wgpu.Dispatch{Pipeline: pipeline, Group: group, Grid: n.call.Grid})
-		p.kernels = append(p.kernels, Kernel{n.label, n.call, n.bytes()})
+		p.kernels = append(p.kernels, Kernel{n.label, n.call, n.bytes(), binds})
 	}
 	return nil
 }

@@ -111,7 +111,7 @@ func describe(info js.Value) AdapterInfo {
 	if info.Get("isFallbackAdapter").Truthy() {
 		typ = CPU
 	}
-	return AdapterInfo{Name: name, Type: typ, Backend: "browser", Driver: field("driver")}
+	return AdapterInfo{Name: name, Type: typ, Backend: "browser", Driver: field("driver"), Vendor: strings.ToLower(field("vendor"))}
 }
 
 func listAdapters(ctx context.Context) ([]AdapterInfo, error) {

@@ -37,6 +37,11 @@ var instance = sync.OnceValue(func() *native.Instance {
 	return native.CreateInstance(nil)
 })
 
+// vendors by the numbers that the PCI and Khronos groups gave them.
+var vendors = map[uint32]string{
+	0x1002: "amd", 0x106b: "apple", 0x10de: "nvidia", 0x13b5: "arm", 0x5143: "qualcomm", 0x8086: "intel",
+}
+
 func nativeAdapters() ([]*native.Adapter, []AdapterInfo) {
 	types := map[native.AdapterType]AdapterType{
 		native.AdapterTypeDiscreteGPU:   DiscreteGPU,
@@ -58,7 +63,7 @@ func nativeAdapters() ([]*native.Adapter, []AdapterInfo) {
 		}
 		adapters = append(adapters, a)
 		infos = append(infos, AdapterInfo{
-			Name: i.Device, Type: typ, Backend: i.BackendType.String(), Driver: i.Description, Features: nativeFeatures(a.HasFeature),
+			Name: i.Device, Type: typ, Backend: i.BackendType.String(), Driver: i.Description, Vendor: vendors[i.VendorId], Features: nativeFeatures(a.HasFeature),
 		})
 	}
 	return adapters, infos
