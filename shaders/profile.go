@@ -14,6 +14,7 @@ import (
 // fastest there.
 type Profile struct {
 	Device   wgpu.AdapterInfo  `json:"device"`
+	Library  string            `json:"library"`  // wgpu.Library
 	Kernels  string            `json:"kernels"`  // Version of those that were measured
 	Variants map[string]string `json:"variants"` // the fastest by Call.Class
 	// Milliseconds are the times of all variants that were measured, by class.
@@ -27,7 +28,7 @@ func (p *Profile) Check(device wgpu.AdapterInfo) error {
 		return fmt.Errorf("it was measured on %v, and this is %v", d, device)
 	case d.Driver != device.Driver:
 		return fmt.Errorf("it was measured with the driver %q, and this is %q: measure again with dept tune", d.Driver, device.Driver)
-	case p.Kernels != Version():
+	case p.Kernels != Version() || p.Library != wgpu.Library():
 		return fmt.Errorf("it was measured with the kernels of another version of this program: measure again with dept tune")
 	}
 	return nil

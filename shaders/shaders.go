@@ -7,6 +7,11 @@
 // default;` stands for. Sizes travel in a uniform, so one pipeline serves all
 // shapes.
 //
+// An operation may have several variants of its kernel. Which one runs depends on the
+// device, the operation's sizes and what was measured on the device before (Target,
+// Profile): a table by the type and vendor of the device decides where nothing was. A
+// run records that and goes on with it; nothing is timed while training.
+//
 // Parts that several kernels have in common lie in shared/; go generate writes them
 // into the kernels, between marks, and a test holds the kernels to them.
 //

@@ -113,7 +113,17 @@ func (t Target) Check(c Call) error {
 	return &MissingError{c.Variant, c.needs.features &^ t.Features, c.needs.invocations, c.needs.workgroupStorage}
 }
 
-// MissingError says that a device cannot run a variant of a kernel.
+// Known reports a variant of the target's that this program does not have.
+func (t Target) Known() error {
+	for class, name := range t.Variants {
+		if !slices.ContainsFunc(known, func(v knownVariant) bool { return v.name == name }) {
+			return fmt.Errorf("%s: %w", class, &MissingError{Variant: name})
+		}
+	}
+	return nil
+}
+
+// MissingError says that a device, or this program, cannot run a variant of a kernel.
 type MissingError struct {
 	Variant          string
 	Features         wgpu.Features // that the device lacks
@@ -122,7 +132,10 @@ type MissingError struct {
 }
 
 func (e *MissingError) Error() string {
-	if e.Features != 0 {
+	switch {
+	case e.Features == 0 && e.Invocations == 0 && e.WorkgroupStorage == 0:
+		return fmt.Sprintf("this version of the program has no kernel %s", e.Variant)
+	case e.Features != 0:
 		return fmt.Sprintf("the kernel %s needs %v, which this device lacks", e.Variant, e.Features)
 	}
 	return fmt.Sprintf("the kernel %s needs workgroups of %d threads with %d bytes, which this device lacks", e.Variant, e.Invocations, e.WorkgroupStorage)

@@ -46,11 +46,15 @@ func NewEngine(dev *wgpu.Device) (*Engine, error) {
 func (e *Engine) Kernels() Kernels { return e.target }
 
 // Choose makes the engine choose kernels by k from now on: its own with what was
-// measured on the device, or what a run was begun with. A graph that takes a kernel
-// which the device cannot run fails with a *MissingKernel.
-func (e *Engine) Choose(k Kernels) {
+// measured on the device, or what a run was begun with. A kernel that is unknown here
+// is a *MissingKernel; so is, where it is recorded, one that the device cannot run.
+func (e *Engine) Choose(k Kernels) error {
+	if err := k.Known(); err != nil {
+		return err
+	}
 	k.Groups = e.device.Groups
 	e.target = k
+	return nil
 }
 
 // Device is the device the engine runs on.

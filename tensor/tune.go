@@ -2,19 +2,22 @@ package tensor
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/wgpu"
 )
 
+// A variant must be so much faster than the default to be preferred: less is noise.
+const worthwhile = 0.95
+
 // Tuned is what was measured of a class of operations (shaders.Call.Class): how long
 // one dispatch takes with each variant.
 type Tuned struct {
 	Class, Shape string // the shape that was measured
+	Default      string // the variant that is taken unmeasured
 	Times        map[string]time.Duration
-	Fastest      string
+	Fastest      string // or the default, where that is about as fast
 }
 
 // Tune times the variants of each class of operations in the programs that a device
@@ -31,15 +34,18 @@ func (e *Engine) Tune(ctx context.Context, done map[string]Tuned, about time.Dur
 			if len(calls) < 2 {
 				continue
 			}
-			t := Tuned{Class: k.Call.Class, Shape: k.Call.Shape, Times: map[string]time.Duration{}}
+			t := Tuned{Class: k.Call.Class, Shape: k.Call.Shape, Default: k.Call.Variant, Fastest: k.Call.Variant, Times: map[string]time.Duration{}}
 			for _, call := range calls {
 				took, err := e.timeCall(ctx, k, call, about)
 				if err != nil {
 					return err
 				}
 				t.Times[call.Variant] = took
-				if t.Fastest == "" || took < t.Times[t.Fastest] {
-					t.Fastest = call.Variant
+			}
+			best := time.Duration(worthwhile * float64(t.Times[t.Default]))
+			for name, took := range t.Times {
+				if took < best {
+					best, t.Fastest = took, name
 				}
 			}
 			done[t.Class] = t
@@ -73,10 +79,9 @@ func (e *Engine) timeCall(ctx context.Context, k Kernel, call shaders.Call, abou
 	return e.repeat(ctx, []wgpu.Dispatch{{Pipeline: pipeline, Group: group, Grid: call.Grid}}, about)
 }
 
-// repeat is how long dispatches take. After a first run, which counts only where it
-// takes longer than the given time, it repeats them for about that time in one
-// submission, does so twice, and returns the better mean: other programs can only make
-// it slower.
+// repeat is how long dispatches take. After a first run, in which the driver may
+// compile, it repeats them for about the given time in one submission, does so twice,
+// and returns the better mean: other programs can only make it slower.
 func (e *Engine) repeat(ctx context.Context, dispatches []wgpu.Dispatch, about time.Duration) (time.Duration, error) {
 	mean := func(times int) (time.Duration, error) {
 		lists := make([][]wgpu.Dispatch, times)
@@ -90,16 +95,17 @@ func (e *Engine) repeat(ctx context.Context, dispatches []wgpu.Dispatch, about t
 		err := e.dev.Wait(ctx)
 		return time.Since(start) / time.Duration(times), err
 	}
-	took, err := mean(1) // the driver may compile now
-	if err != nil || took > about {
-		return took, err
+	if _, err := mean(1); err != nil {
+		return 0, err
 	}
-	best := time.Duration(math.MaxInt64)
+	best, err := mean(1)
 	for range 2 {
-		if took, err = mean(min(1000, max(1, int(about/max(took, 1))))); err != nil {
-			return 0, err
+		if err != nil || best > about {
+			return best, err
 		}
+		var took time.Duration
+		took, err = mean(min(1000, max(1, int(about/max(best, 1)))))
 		best = min(best, took)
 	}
-	return best, nil
+	return best, err
 }

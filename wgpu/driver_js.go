@@ -46,6 +46,9 @@ var neededLimits = []string{
 
 var uint8Array = js.Global().Get("Uint8Array")
 
+// Library names what compiles shaders for a driver.
+func Library() string { return js.Global().Get("navigator").Get("userAgent").String() }
+
 // requestAdapter asks the page, or the worker, for its one adapter.
 func requestAdapter(ctx context.Context) (js.Value, AdapterInfo, error) {
 	navigator := js.Global().Get("navigator")

@@ -37,6 +37,12 @@ var instance = sync.OnceValue(func() *native.Instance {
 	return native.CreateInstance(nil)
 })
 
+// Library names what compiles shaders for a driver, with its version.
+func Library() string {
+	v := uint32(native.GetVersion())
+	return fmt.Sprintf("wgpu-native %d.%d.%d.%d", v>>24, v>>16&0xff, v>>8&0xff, v&0xff)
+}
+
 // vendors by the numbers that the PCI and Khronos groups gave them.
 var vendors = map[uint32]string{
 	0x1002: "amd", 0x106b: "apple", 0x10de: "nvidia", 0x13b5: "arm", 0x5143: "qualcomm", 0x8086: "intel",

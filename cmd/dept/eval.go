@@ -16,10 +16,10 @@ import (
 // reading is what eval and predict share: a model, perhaps an adapter, and how
 // texts go in and come out.
 type reading struct {
-	modelDir, adapterDir, dataFile, device string
-	data                                   dataFlags
-	maxSource, maxTarget, batch, beam      int
-	json                                   bool
+	modelDir, adapterDir, dataFile, device, profile string
+	data                                            dataFlags
+	maxSource, maxTarget, batch, beam               int
+	json                                            bool
 
 	task      *tasks.Task
 	setup     *train.Setup
@@ -38,6 +38,7 @@ func (r *reading) add(cmd *cobra.Command) {
 	f.IntVar(&r.maxTarget, "max-target-length", 0, "the most tokens to generate (default 20 for a task, else 64)")
 	f.IntVar(&r.batch, "batch-size", 32, "rows at once")
 	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
+	addProfile(f, &r.profile)
 	f.BoolVar(&r.json, "json", false, "print JSON")
 	obligatory(cmd, "model")
 }
@@ -60,7 +61,7 @@ func (r *reading) open(cmd *cobra.Command) error {
 	}
 	// An adapter without a base's fingerprint, or none, fits any model of its sizes.
 	unnamed := adapter == nil || adapter.Base.Fingerprint == ""
-	if r.setup, err = openSetup(cmd, train.Opening{Name: r.modelDir, DeviceName: r.device, Unnamed: unnamed}); err != nil {
+	if r.setup, err = openSetup(cmd, train.Opening{Name: r.modelDir, DeviceName: r.device, Kernels: kernels(cmd, r.profile), Unnamed: unnamed}); err != nil {
 		return err
 	}
 	if err := r.putOn(cmd, adapter); err != nil {

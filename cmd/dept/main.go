@@ -57,7 +57,7 @@ func rootCommand() *cobra.Command {
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		trainCommand(), pretrainCommand(), evalCommand(), predictCommand(),
-		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), shadersCommand(), serveCommand(), demoCommand(),
+		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), tuneCommand(), shadersCommand(), serveCommand(), demoCommand(),
 	)
 	return root
 }

@@ -23,10 +23,10 @@ import (
 // running is what train and pretrain share: a training session that lives in a
 // folder. The flags are read into its request, and open makes the session.
 type running struct {
-	modelDir, initDir, out, device string
-	resume, overwrite, dryRun      bool
-	request                        train.Request
-	changed                        func(flag string) bool // given by the user
+	modelDir, initDir, out, device, profile string
+	resume, overwrite, dryRun               bool
+	request                                 train.Request
+	changed                                 func(flag string) bool // given by the user
 
 	setup   *train.Setup
 	session *train.Session
@@ -56,6 +56,7 @@ func (r *running) addRun(f *pflag.FlagSet) {
 	f.BoolVar(&r.overwrite, "overwrite", false, "replace the run in --out")
 	f.BoolVar(&r.dryRun, "dry-run", false, "print memory, shapes, parameters and steps, and stop")
 	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
+	addProfile(f, &r.profile)
 }
 
 // check refuses settings that make no sense and a folder whose contents would be
@@ -81,6 +82,9 @@ func asUsage(err error) error {
 func (r *running) checkOut() error {
 	if r.resume && r.overwrite {
 		return usagef("--resume goes on with a run and --overwrite replaces it: give one of them")
+	}
+	if r.resume && r.profile != "" {
+		return usagef("--resume goes on with the kernels that the run began with: leave --profile out")
 	}
 	if r.dryRun {
 		return nil
@@ -127,7 +131,11 @@ func (r *running) open(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
-	if r.setup, err = openSetup(cmd, train.Opening{Name: r.modelDir, DeviceName: r.device, Trainable: q.Kind.Checkpoints()}); err != nil {
+	opening := train.Opening{Name: r.modelDir, DeviceName: r.device, Kernels: kernels(cmd, r.profile), Trainable: q.Kind.Checkpoints()}
+	if r.resume {
+		opening.Run = r.out
+	}
+	if r.setup, err = openSetup(cmd, opening); err != nil {
 		return err
 	}
 	if q.Init != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -87,29 +88,23 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	config := s.config
-	if stat, err := os.Stat(config); err == nil && stat.IsDir() {
-		config = filepath.Join(config, "config.json")
-	}
-	cfg, err := t5.ReadConfig(config)
+	cfg, err := readConfig(s.config)
 	if err != nil {
 		return err
 	}
-	kind, err := s.method.kind()
+	kind, values, err := s.method.unread()
 	if err != nil {
 		return err
 	}
-	values, _, err := s.method.values(kind)
+	m, err := recordModel(ctx, dev, cfg, kind, values, &benchReport{Batch: s.batch, Source: s.source, Target: s.target})
 	if err != nil {
 		return err
 	}
-	if kind.Setting("prompt-init") != nil {
-		values["prompt-init"] = string(dept.InitRandom) // there are no words to start from
-	}
-	entries, err := s.record(ctx, dev, cfg, kind, values)
-	if err != nil {
-		return err
-	}
+	defer m.release()
+	entries := &shaderEntries{sources: map[string]shaders.Spec{}}
+	entries.add(programStep, m.step...)
+	entries.add(programEncode, m.encode)
+	entries.add(programToken, m.token)
 	if err := os.MkdirAll(s.to, 0o777); err != nil {
 		return err
 	}
@@ -146,41 +141,97 @@ func (s *shadersJob) device() (*wgpu.Device, error) {
 	}), nil
 }
 
-// record records a training step and generation.
-func (s *shadersJob) record(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *dept.Kind, values dept.Values) (*shaderEntries, error) {
+// readConfig reads a model's config.json, or that of its folder.
+func readConfig(path string) (*t5.Config, error) {
+	if stat, err := os.Stat(path); err == nil && stat.IsDir() {
+		path = filepath.Join(path, "config.json")
+	}
+	return t5.ReadConfig(path)
+}
+
+// unread is the method of --method with its settings, for a model whose words are not
+// read.
+func (m *methodFlags) unread() (*dept.Kind, dept.Values, error) {
+	kind, err := m.kind()
+	if err != nil {
+		return nil, nil, err
+	}
+	values, _, err := m.values(kind)
+	if err != nil {
+		return nil, nil, err
+	}
+	if kind.Setting("prompt-init") != nil {
+		values["prompt-init"] = string(dept.InitRandom) // there are no words to start from
+	}
+	return kind, values, nil
+}
+
+// recordedModel is what a model of some sizes, whose weights are zeros, runs under a
+// method.
+type recordedModel struct {
+	step          []*tensor.Program // of training
+	encode, token *tensor.Program   // of generation
+
+	engine    *tensor.Engine // the programs'
+	bench     *benchMethod
+	loading   *tensor.Engine
+	model     *nn.Model
+	predictor *train.Predictor
+}
+
+// recordModel records a training step and generation, at the sizes of r.
+func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *dept.Kind, values dept.Values, r *benchReport) (m *recordedModel, err error) {
+	m = &recordedModel{}
+	defer func() {
+		if err != nil {
+			m.release()
+			m = nil
+		}
+	}()
 	ck, err := t5.ZeroCheckpoint(cfg)
 	if err != nil {
-		return nil, err
+		return m, err
 	}
-	engine, err := tensor.NewEngine(dev)
-	if err != nil {
-		return nil, err
+	if m.loading, err = tensor.NewEngine(dev); err != nil {
+		return m, err
 	}
-	model, err := t5.Load(ctx, engine, ck, false)
-	if err != nil {
-		return nil, err
+	if m.model, err = t5.Load(ctx, m.loading, ck, false); err != nil {
+		return m, err
 	}
-	b := newBenchMethod(kind)
-	b.values = values
-	if err := b.build(ctx, dev, model, ck, &benchReport{Batch: s.batch, Source: s.source, Target: s.target}); err != nil {
-		return nil, err
+	m.bench = newBenchMethod(kind)
+	m.bench.values = values
+	if err := m.bench.build(ctx, dev, m.model, ck, r); err != nil {
+		return m, err
 	}
-	step, err := b.trainer.Programs(ctx)
-	if err != nil {
-		return nil, err
+	m.engine = m.bench.engine
+	if m.step, err = m.bench.trainer.Programs(ctx); err != nil {
+		return m, err
 	}
-	predictor := train.NewPredictor(b.engine, b.model, nil, b.method, train.PredictOptions{
-		Batch: s.batch, MaxSourceLength: s.source, MaxNewTokens: s.target, Beams: 1,
+	m.predictor = train.NewPredictor(m.engine, m.bench.model, nil, m.bench.method, train.PredictOptions{
+		Batch: r.Batch, MaxSourceLength: r.Source, MaxNewTokens: r.Target, Beams: 1,
 	})
-	encode, token, err := predictor.Programs(ctx)
-	if err != nil {
-		return nil, err
+	m.encode, m.token, err = m.predictor.Programs(ctx)
+	return m, err
+}
+
+// all are the programs of the model.
+func (m *recordedModel) all() []*tensor.Program {
+	return append(slices.Clone(m.step), m.encode, m.token)
+}
+
+func (m *recordedModel) release() {
+	if m.predictor != nil {
+		m.predictor.Release()
 	}
-	e := &shaderEntries{sources: map[string]shaders.Spec{}}
-	e.add(programStep, step...)
-	e.add(programEncode, encode)
-	e.add(programToken, token)
-	return e, nil
+	if m.bench != nil {
+		m.bench.release()
+	}
+	if m.model != nil {
+		m.model.Release()
+	}
+	if m.loading != nil {
+		m.loading.Release()
+	}
 }
 
 // shaderEntries collects the manifest, and the pipeline of each file.

@@ -283,11 +283,19 @@ func (p *Predictor) generatorFor(ctx context.Context, s shape) (*generator, erro
 	return p.generator, nil
 }
 
-// Programs records generation from a batch of the longest sources: the program of the
-// encoder, and that of each token.
+// Programs records generation from a batch of the longest sources, of which each
+// token is the first of the vocabulary: the program of the encoder, and that of each
+// token.
 func (p *Predictor) Programs(ctx context.Context) (encode, token *tensor.Program, err error) {
 	g, err := p.generatorFor(ctx, shape{rows: p.o.Batch, source: p.o.MaxSourceLength})
 	if err != nil {
+		return nil, nil, err
+	}
+	full := make([]data.Example, p.o.Batch)
+	for i := range full {
+		full[i].Source = make([]int32, p.o.MaxSourceLength)
+	}
+	if err := g.in.write(full); err != nil {
 		return nil, nil, err
 	}
 	return g.gen.Encode(), g.gen.Token(), nil

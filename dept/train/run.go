@@ -137,6 +137,9 @@ func (r *Run) Resume() error {
 	if err := sameSettings(old, r.Settings); err != nil {
 		return fmt.Errorf("resume %s: %w", r.Dir, err)
 	}
+	if err := r.sameKernels(); err != nil {
+		return err
+	}
 	atomicfile.Clean(r.Dir)
 	if r.progress, err = r.Trainer.restore(filepath.Join(r.Dir, StateFile)); err != nil {
 		return err
@@ -153,6 +156,21 @@ func (r *Run) Resume() error {
 	}
 	_, err = r.log.Seek(0, io.SeekEnd)
 	return err
+}
+
+// sameKernels refuses to go on with kernels that are chosen by something else than
+// when the run began: sums would be taken in another order.
+func (r *Run) sameKernels() error {
+	had, err := runKernels(r.Dir)
+	if err != nil || had == nil {
+		return err
+	}
+	was, _ := json.Marshal(had)
+	is, _ := json.Marshal(r.Settings.Kernels)
+	if !bytes.Equal(was, is) {
+		return fmt.Errorf("resume %s: the run began with kernels chosen by %s, and the model was opened with those by %s: name the run in Opening.Run", r.Dir, was, is)
+	}
+	return nil
 }
 
 // Stopped says that a run was stopped before its last step and saved.

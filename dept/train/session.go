@@ -294,7 +294,7 @@ func (n *Session) fit() error {
 	err := check(o.Batch, o.MaxSourceLength, o.MaxTargetLength)
 	var limit *wgpu.LimitError
 	if !errors.As(err, &limit) {
-		return err
+		return cannotGoOn(n.Setup.Run, err)
 	}
 	fits := func(batch, source, target int) bool { return check(batch, source, target) == nil }
 	if b := largest(o.Batch, func(b int) bool { return fits(b, o.MaxSourceLength, o.MaxTargetLength) }); b > 0 {
@@ -350,8 +350,10 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	if n.trainer, err = NewTrainer(ctx, s.Engine, s.Model, n.Method, rows.Train, o); err != nil {
 		return err
 	}
+	kernels := s.Engine.Kernels()
 	settings := Settings{
 		Method: n.Kind.Name, Train: o, Adapter: n.Method.Config(), Start: n.start, Model: s.Fingerprint, Data: rows.TrainFingerprint,
+		Kernels: &kernels,
 	}
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name

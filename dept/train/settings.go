@@ -3,11 +3,15 @@ package train
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/tensor"
 )
 
 // runFormat is the version of run.json that is written. The first had none.
@@ -26,6 +30,33 @@ type Settings struct {
 	Model     string      `json:"model"` // fingerprints
 	Data      string      `json:"data"`
 	Dev       string      `json:"dev,omitempty"`
+	// Kernels is what the run's kernels are chosen by. It is not compared: a run that
+	// goes on takes its own along.
+	Kernels *tensor.Kernels `json:"kernels,omitempty"`
+}
+
+// runKernels is what the kernels of the run in a folder are chosen by; nil for a run
+// that does not say.
+func runKernels(dir string) (*tensor.Kernels, error) {
+	path := filepath.Join(dir, RunFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("resume: %s holds no run to go on with: %w", dir, err)
+	}
+	var s struct{ Kernels *tensor.Kernels }
+	if err := json.Unmarshal(data, &s); err != nil {
+		return nil, fmt.Errorf("resume: %s: %w", path, err)
+	}
+	return s.Kernels, nil
+}
+
+// cannotGoOn says what to do where a device lacks a kernel of a run.
+func cannotGoOn(dir string, err error) error {
+	var missing *tensor.MissingKernel
+	if !errors.As(err, &missing) {
+		return err
+	}
+	return fmt.Errorf("the run in %s cannot go on here: %w; begin another one from what it made with --init, in another folder, or go on where it began", dir, err)
 }
 
 // sameSettings names the first setting in which a run differs from its run.json.
@@ -42,7 +73,8 @@ func sameSettings(old []byte, now Settings) error {
 			return err
 		}
 	}
-	now.Format = runFormat
+	now.Format, now.Kernels = runFormat, nil
+	delete(a, "kernels")
 	fresh, err := json.Marshal(now)
 	if err != nil {
 		return err

@@ -23,6 +23,7 @@ type Setup struct {
 	Tokenizer   *text.Tokenizer
 	Model       *nn.Model
 	Fingerprint string // of the model
+	Run         string // Opening's
 }
 
 // Opening says which model to open and where.
@@ -33,7 +34,11 @@ type Opening struct {
 	// one of an adapter whose name contains DeviceName.
 	Device     *wgpu.Device
 	DeviceName string
-	Trainable  bool // for a method that trains the model's own weights
+	// Kernels, if set, says what kernels are chosen by on the device. Run is the folder
+	// of a run that is to go on, whose own count then, or empty.
+	Kernels   func(*wgpu.Device) (tensor.Kernels, error)
+	Run       string
+	Trainable bool // for a method that trains the model's own weights
 	// Unnamed leaves the Setup's Fingerprint empty, which takes reading all weights
 	// and which only training and adapters ask for.
 	Unnamed bool
@@ -60,7 +65,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // OpenSetup opens a model: its files first, since a mistake in a path shows there at
 // once.
 func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
-	s := &Setup{Name: o.Name, Device: o.Device}
+	s := &Setup{Name: o.Name, Device: o.Device, Run: o.Run}
 	for _, part := range []struct {
 		name string
 		open func() error
@@ -83,8 +88,10 @@ func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
 					return err
 				}
 			}
-			s.Engine, err = tensor.NewEngine(s.Device)
-			return err
+			if s.Engine, err = tensor.NewEngine(s.Device); err != nil {
+				return err
+			}
+			return s.choose(o)
 		}},
 		{PartWeights, func() (err error) {
 			s.Model, err = t5.Load(ctx, s.Engine, s.Checkpoint, o.Trainable)
@@ -101,6 +108,28 @@ func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
 		}
 	}
 	return s, nil
+}
+
+// choose tells the engine by what it chooses kernels.
+func (s *Setup) choose(o Opening) error {
+	if o.Run != "" {
+		k, err := runKernels(o.Run)
+		if err != nil || k == nil {
+			return err
+		}
+		if err := s.Engine.Choose(*k); err != nil {
+			return cannotGoOn(o.Run, err)
+		}
+		return nil
+	}
+	if o.Kernels == nil {
+		return nil
+	}
+	k, err := o.Kernels(s.Device)
+	if err != nil {
+		return err
+	}
+	return s.Engine.Choose(k)
 }
 
 // Release gives everything back, the device too.
