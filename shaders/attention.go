@@ -68,7 +68,14 @@ func (a attentionPass) class() string {
 // tiledColumns is the kernel for GPUs with so many threads side by side.
 func tiledColumns(x int) func(attentionPass, Target) Call {
 	return func(a attentionPass, t Target) Call {
-		return a.call("attention", Constants("HEAD_DIM", a.HeadDim, "ALIGNED", a.fours(), "X", x), t.grid1D(a.blocks(a.tiled), 1))
+		file := "attention_" + a.entry
+		switch a.entry {
+		case "delta":
+			return a.call(file, Constants("HEAD_DIM", a.HeadDim), t.grid1D(a.blocks(a.tiled), 1))
+		case "grad_bias":
+			return a.call(file, Constants("HEAD_DIM", a.HeadDim, "ALIGNED", a.fours()), t.grid1D(a.blocks(a.tiled), 1))
+		}
+		return a.call(file, Constants("HEAD_DIM", a.HeadDim, "ALIGNED", a.fours(), "X", x), t.grid1D(a.blocks(a.tiled), 1))
 	}
 }
 

@@ -1,5 +1,5 @@
-// T5 attention for software adapters: the formulas of attention.wgsl for head
-// sizes of 16, 32, 48 and 64, without workgroup memory and barriers.
+// T5 attention for software adapters: the formulas of attention_forward.wgsl
+// and its siblings for head sizes of 16, 32, 48 and 64, without workgroup memory and barriers.
 //
 // Such an adapter runs the invocations of a workgroup as the lanes of a vector
 // register, and a load costs it as much as fifteen multiplications. So an

@@ -1,0 +1,292 @@
+// A workgroup holds a tile of the scores, 64 rows by 4X columns: forward and grad_q
+// have queries as rows and walk along the keys, grad_kv has keys as rows and walks
+// along the queries; tiles that lie in no window are left out. Of its 16·X threads one
+// has the rows from 4y and the columns from 4x of a tile, as a mat4x4 whose column r is
+// row r, and of 64 sums at a time those rows and the numbers from 4x on (from 4x + 32,
+// too, where X is 8). Operands lie in workgroup memory so that four neighbors are one
+// load, and each is used four times: such loads bound a GPU. What a thread holds has a
+// name or a constant index and so stays in registers; loops that would index it are
+// written out. Blocks of 4×4 are stored with their place xor'ed by a part of their row,
+// which keeps neighboring threads on different banks.
+
+override X: u32 = 16;  // threads side by side: 16, or 8 where workgroup memory is scarce
+
+const COLS: u32 = 4u * X;
+const THREADS: u32 = 16u * X;
+const PANELS: u32 = (HEAD_DIM + 63u) / 64u;
+const PANEL: u32 = min(16u, FOURS);  // of them summed at a time
+
+// The tile's weights, a line for each column: four rows a vector.
+var<workgroup> tile: array<array<vec4<f32>, 16>, COLS>;
+
+// m with LOWEST in the place of what the rows do not see, from column col on.
+fn seen(m: mat4x4<f32>, w: Windows, col: u32) -> mat4x4<f32> {
+  let at = vec4(col) + vec4(0u, 1u, 2u, 3u);
+  let lowest = vec4(LOWEST);
+  return mat4x4(
+    select(lowest, m[0], (at >= vec4(w.first.x)) & (at < vec4(w.end.x))),
+    select(lowest, m[1], (at >= vec4(w.first.y)) & (at < vec4(w.end.y))),
+    select(lowest, m[2], (at >= vec4(w.first.z)) & (at < vec4(w.end.z))),
+    select(lowest, m[3], (at >= vec4(w.first.w)) & (at < vec4(w.end.w))));
+}
+
+// The biases from three keys before a key to three after it, as a query sees them:
+// those of a block of 4×4 scores lie on seven diagonals.
+struct Near {
+  before: vec4<f32>,  // the last of them is the key's own
+  after: vec3<f32>,
+}
+
+fn near(h: u32, query: u32, key: u32) -> Near {
+  if (params.bias_span == 0u) {
+    return Near();
+  }
+  let width = 2u * params.bias_span - 1u;
+  let at = params.bias_span - 1u + key - position(query);
+  // Beyond the ends lie only scores that nobody sees.
+  let i = min(vec4(at) - vec4(3u, 2u, 1u, 0u), vec4(width - 1u)) + h * width;
+  let j = min(vec3(at) + vec3(1u, 2u, 3u), vec3(width - 1u)) + h * width;
+  return Near(vec4(bias[i.x], bias[i.y], bias[i.z], bias[i.w]), vec3(bias[j.x], bias[j.y], bias[j.z]));
+}
+
+// The biases of a block of scores: the rows are queries, and the columns keys.
+fn by_query(n: Near) -> mat4x4<f32> {
+  return mat4x4(
+    vec4(n.before.w, n.after),
+    vec4(n.before.zw, n.after.xy),
+    vec4(n.before.yzw, n.after.x),
+    n.before);
+}
+
+// m + the outer product of four rows and four columns.
+fn onto(m: mat4x4<f32>, rows: vec4<f32>, cols: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(
+    fma(vec4(rows.x), cols, m[0]), fma(vec4(rows.y), cols, m[1]),
+    fma(vec4(rows.z), cols, m[2]), fma(vec4(rows.w), cols, m[3]));
+}
+
+// m + four products of the staged rows with the columns, from number k on.
+fn step_products(m: mat4x4<f32>, k: u32, x: u32, y: u32) -> mat4x4<f32> {
+  let r = y ^ (k / 2u);
+  let c = x ^ (k / 2u);
+  return onto(onto(onto(onto(m,
+    stage[k][r], stage[16u + k][c]), stage[k + 1u][r], stage[17u + k][c]),
+    stage[k + 2u][r], stage[18u + k][c]), stage[k + 3u][r], stage[19u + k][c]);
+}
+
+// The share of a thread in staging sixteen numbers each of the tile's rows and
+// columns: a block of four numbers of four lines. Some threads have none.
+struct Share {
+  line: u32,     // the first of its rows or columns
+  k: u32,        // the first of its numbers
+  to: u32,       // the line of that, and the place in each line
+  place: u32,
+  is_row: bool,
+  none: bool,
+}
+
+fn share_of(row: u32, col: u32, lane: u32) -> Share {
+  let k = lane % STEP * 4u;
+  let r = lane / STEP;
+  if (r < 16u) {
+    return Share(row + 4u * r, k, k, r ^ (k / 2u), true, false);
+  }
+  return Share(col + 4u * (r - 16u), k, 16u + k, (r - 16u) ^ (k / 2u), false, r >= 16u + X);
+}
+
+fn stage_block(s: Share, block: mat4x4<f32>) {
+  let part = transpose(block);
+  stage[s.to][s.place] = part[0];
+  stage[s.to + 1u][s.place] = part[1];
+  stage[s.to + 2u][s.place] = part[2];
+  stage[s.to + 3u][s.place] = part[3];
+}
+
+// m + the products of the staged rows and columns.
+fn multiply(m: mat4x4<f32>, x: u32, y: u32) -> mat4x4<f32> {
+  var sum = step_products(m, 0u, x, y);
+  if (STEP > 1u) {
+    sum = step_products(sum, 4u, x, y);
+  }
+  if (STEP > 2u) {
+    sum = step_products(sum, 8u, x, y);
+  }
+  if (STEP > 3u) {
+    sum = step_products(sum, 12u, x, y);
+  }
+  return sum;
+}
+
+// A number that is staged by itself, of those of a tile: number k of a line, which is
+// one of the rows or after them of the columns.
+struct One {
+  line: u32,
+  k: u32,
+  is_row: bool,
+}
+
+fn staged_one(e: u32, row: u32, col: u32) -> One {
+  let line = e / (4u * STEP);
+  return One(select(col + line - ROWS, row + line, line < ROWS), e % (4u * STEP), line < ROWS);
+}
+
+fn stage_one(e: u32, v: f32) {
+  let line = e / (4u * STEP);
+  let k = e % (4u * STEP);
+  let r = select(line - ROWS, line, line < ROWS);
+  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = v;
+}
+
+const ONES: u32 = (ROWS + COLS) * 4u * STEP;
+
+// The products of an operand's rows with another's as columns over the tile: q·k or
+// dout·v.
+fn products(of_rows: u32, of_cols: u32, b: u32, h: u32, row: u32, col: u32, lane: u32) -> mat4x4<f32> {
+  let s = share_of(row, col, lane);
+  let at = select(starts(of_cols, b, h, s.line), starts(of_rows, b, h, s.line), s.is_row);
+  var m = mat4x4<f32>();
+  for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
+    workgroupBarrier();
+    if (!ALIGNED) {
+      for (var e = lane; e < ONES; e += THREADS) {
+        let one = staged_one(e, row, col);
+        if (one.is_row) {
+          stage_one(e, one_of(of_rows, starts(of_rows, b, h, one.line).x, i + one.k));
+        } else {
+          stage_one(e, one_of(of_cols, starts(of_cols, b, h, one.line).x, i + one.k));
+        }
+      }
+    } else if (!s.none) {
+      var block: mat4x4<f32>;
+      if (s.is_row) {
+        block = block_of(of_rows, at, i + s.k);
+      } else {
+        block = block_of(of_cols, at, i + s.k);
+      }
+      stage_block(s, block);
+    }
+    workgroupBarrier();
+    m = multiply(m, lane % X, lane / X);
+  }
+  return m;
+}
+
+// Stores a block of weights, a vector for each column.
+fn put(m: mat4x4<f32>, x: u32, y: u32) {
+  let by_column = transpose(m);
+  tile[4u * x][y ^ x] = by_column[0];
+  tile[4u * x + 1u][y ^ x] = by_column[1];
+  tile[4u * x + 2u][y ^ x] = by_column[2];
+  tile[4u * x + 3u][y ^ x] = by_column[3];
+}
+
+// A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
+// four rows. grad_kv has two of them.
+struct Sums {
+  a: mat4x4<f32>,
+  b: mat4x4<f32>,
+}
+
+// s + the weights of a column times its staged numbers.
+fn add_column(s: Sums, c: u32, x: u32, y: u32) -> Sums {
+  let w = tile[c][y];
+  var sum = Sums(onto(s.a, w, stage[c % 32u][x]), s.b);
+  if (X == 8u && PANEL > 8u) {
+    sum.b = onto(s.b, w, stage[c % 32u][x + 8u]);
+  }
+  return sum;
+}
+
+// Four columns from column c, a multiple of four.
+fn add_four(s: Sums, c: u32, x: u32, y: u32) -> Sums {
+  let at = y ^ (c / 4u);
+  return add_column(add_column(add_column(add_column(s, c, x, at), c + 1u, x, at), c + 2u, x, at), c + 3u, x, at);
+}
+
+// s + the tile times the staged panel of 32 columns.
+fn add_staged(s: Sums, first: u32, lane: u32) -> Sums {
+  let x = lane % X;
+  let y = lane / X;
+  var sum = s;
+  for (var c = first; c < first + 32u; c += 8u) {
+    sum = add_four(add_four(sum, c, x, y), c + 4u, x, y);
+  }
+  return sum;
+}
+
+// s + the tile times 64 numbers, from number i, of the rows of an operand from col on.
+fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
+  var sum = s;
+  for (var first = 0u; first < COLS; first += 32u) {
+    workgroupBarrier();
+    if (ALIGNED) {
+      for (var e = lane; e < 32u * PANEL; e += THREADS) {
+        let at = starts(operand, b, h, col + first + e / PANEL).x;
+        stage[e / PANEL][e % PANEL] = four_of(operand, at, i + 4u * (e % PANEL));
+      }
+    } else {
+      for (var e = lane; e < 128u * PANEL; e += THREADS) {
+        let k = e % (4u * PANEL);
+        let at = starts(operand, b, h, col + first + e / (4u * PANEL)).x;
+        stage[e / (4u * PANEL)][k / 4u][k % 4u] = one_of(operand, at, i + k);
+      }
+    }
+    workgroupBarrier();
+    sum = add_staged(sum, first, lane);
+  }
+  return sum;
+}
+
+fn exp4(m: mat4x4<f32>) -> mat4x4<f32> {
+  return mat4x4(exp(m[0]), exp(m[1]), exp(m[2]), exp(m[3]));
+}
+
+fn times(m: mat4x4<f32>, f: mat4x4<f32>) -> mat4x4<f32> {
+  return mat4x4(m[0] * f[0], m[1] * f[1], m[2] * f[2], m[3] * f[3]);
+}
+
+// Row r of a matrix whose columns are v.
+fn rows_of(v: vec4<f32>) -> mat4x4<f32> {
+  return mat4x4(vec4(v.x), vec4(v.y), vec4(v.z), vec4(v.w));
+}
+
+// The dropout factors of a block of weights whose rows are queries.
+fn keep_block(head: u32, query: u32, key: u32) -> mat4x4<f32> {
+  if (params.threshold == 0u) {
+    return rows_of(vec4(1.0));
+  }
+  let at = (head * params.queries + query) * params.keys + key + vec4(0u, 1u, 2u, 3u);
+  return mat4x4(keep4(at), keep4(at + params.keys), keep4(at + 2u * params.keys), keep4(at + 3u * params.keys));
+}
+
+// Four rows that are written, of which those outside are not.
+struct Places {
+  at: vec4<u32>,  // where the head begins
+  inside: vec4<bool>,
+}
+
+fn places(operand: u32, b: u32, h: u32, row: u32) -> Places {
+  let rows = select(params.queries, params.keys, operand == K || operand == V);
+  return Places(starts(operand, b, h, row), vec4(row) + vec4(0u, 1u, 2u, 3u) < vec4(rows));
+}
+
+fn write_four(at: u32, inside: bool, i: u32, v: vec4<f32>) {
+  if (inside && i < HEAD_DIM) { result[at + i] = v.x; }
+  if (inside && i + 1u < HEAD_DIM) { result[at + i + 1u] = v.y; }
+  if (inside && i + 2u < HEAD_DIM) { result[at + i + 2u] = v.z; }
+  if (inside && i + 3u < HEAD_DIM) { result[at + i + 3u] = v.w; }
+}
+
+fn write_rows(p: Places, i: u32, m: mat4x4<f32>) {
+  write_four(p.at.x, p.inside.x, i, m[0]);
+  write_four(p.at.y, p.inside.y, i, m[1]);
+  write_four(p.at.z, p.inside.z, i, m[2]);
+  write_four(p.at.w, p.inside.w, i, m[3]);
+}
+
+fn write_sums(p: Places, i: u32, s: Sums) {
+  write_rows(p, i, s.a);
+  if (X == 8u) {
+    write_rows(p, i + 32u, s.b);
+  }
+}
