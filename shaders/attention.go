@@ -65,17 +65,20 @@ func (a attentionPass) class() string {
 	return fmt.Sprintf("attention %s D=%d Q=%d K=%d", a.entry, a.HeadDim, atMost(a.Queries), atMost(a.Keys))
 }
 
-// tiledColumns is the kernel for GPUs with so many threads side by side.
+// tiledColumns is the kernels for GPUs with so many threads side by side.
 func tiledColumns(x int) func(attentionPass, Target) Call {
 	return func(a attentionPass, t Target) Call {
-		file := "attention_" + a.entry
-		switch a.entry {
-		case "delta":
-			return a.call(file, Constants("HEAD_DIM", a.HeadDim), t.grid1D(a.blocks(a.tiled), 1))
-		case "grad_bias":
-			return a.call(file, Constants("HEAD_DIM", a.HeadDim, "ALIGNED", a.fours()), t.grid1D(a.blocks(a.tiled), 1))
+		constants, blocks := []any{"HEAD_DIM", a.HeadDim}, a.blocks(a.tiled)
+		if a.entry != "delta" {
+			constants = append(constants, "ALIGNED", a.fours())
+			if a.entry != "grad_bias" {
+				constants = append(constants, "X", x)
+			}
 		}
-		return a.call(file, Constants("HEAD_DIM", a.HeadDim, "ALIGNED", a.fours(), "X", x), t.grid1D(a.blocks(a.tiled), 1))
+		if a.entry == "grad_kv" {
+			blocks *= (a.HeadDim + 127) / 128 // each for 128 numbers of a head
+		}
+		return a.call("attention_"+a.entry, Constants(constants...), t.grid1D(blocks, 1))
 	}
 }
 

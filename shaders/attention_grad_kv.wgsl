@@ -417,6 +417,11 @@ fn put(m: mat4x4<f32>, x: u32, y: u32) {
   tile[4u * x + 3u][y ^ x] = by_column[3];
 }
 
+// A thread's own block of what is stored.
+fn take(x: u32, y: u32) -> mat4x4<f32> {
+  return transpose(mat4x4(tile[4u * x][y ^ x], tile[4u * x + 1u][y ^ x], tile[4u * x + 2u][y ^ x], tile[4u * x + 3u][y ^ x]));
+}
+
 // A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
 // four rows. grad_kv has two of them.
 struct Sums {
@@ -557,38 +562,31 @@ fn columns_of(v: vec4<f32>) -> mat4x4<f32> {
   return mat4x4(v, v, v, v);
 }
 
-// The sums of the keys, and those of the values.
-var<private> key0: Sums;
-var<private> key1: Sums;
-var<private> value0: Sums;
-var<private> value1: Sums;
+// A workgroup has the sums of up to 128 numbers of the keys and of the values: more
+// would not fit the registers.
+const PARTS: u32 = (HEAD_DIM + 127u) / 128u;
 
-fn add_values(b: u32, h: u32, query: u32, part: u32, lane: u32) {
-  value0 = add_panel(value0, DOUT, b, h, query, part, lane);
-  if (PANELS > 1u) {
-    value1 = add_panel(value1, DOUT, b, h, query, part + 64u, lane);
+@compute @workgroup_size(THREADS)
+fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let blocks = (params.keys + ROWS - 1u) / ROWS;
+  let unit = number_of(group);
+  if (unit >= params.batch * params.heads * blocks * PARTS) {
+    return;
   }
-}
-
-fn add_keys(b: u32, h: u32, query: u32, part: u32, lane: u32) {
-  key0 = add_panel(key0, Q, b, h, query, part, lane);
-  if (PANELS > 1u) {
-    key1 = add_panel(key1, Q, b, h, query, part + 64u, lane);
-  }
-}
-
-// The gradients of the numbers of the head from number part on, up to 128 of them: the
-// sums of more keys and values would not fit the registers. cover is what the windows
-// of the workgroup's keys cover.
-fn grad_kv_part(part: u32, b: u32, h: u32, first: u32, cover: vec4<u32>, lane: u32) {
-  let head = b * params.heads + h;
+  let part = unit % PARTS * 128u;  // the first of its numbers
+  let head = unit / PARTS / blocks;
+  let b = head / params.heads;
+  let h = head % params.heads;
+  let first = unit / PARTS % blocks * ROWS;
   let x = lane % X;
   let y = lane / X;
   let row = first + 4u * y;
-  key0 = Sums();
-  key1 = Sums();
-  value0 = Sums();
-  value1 = Sums();
+
+  var key0 = Sums();
+  var key1 = Sums();
+  var value0 = Sums();
+  var value1 = Sums();
+  let cover = span_of(queries_of(b, first + lane), lane);
   for (var query = cover.x; query < cover.y; query += COLS) {
     let col = query + 4u * x;
     var m = products(K, Q, b, h, first, query, lane) + transpose(by_query(near(h, col, row)));
@@ -597,10 +595,18 @@ fn grad_kv_part(part: u32, b: u32, h: u32, first: u32, cover: vec4<u32>, lane: u
     }
     m = exp4(m - columns_of(log_sums(stats_of(head, col))));
     put(times(m, transpose(keep_block(head, col, row))), x, y);
-    add_values(b, h, query, part, lane);
+    value0 = add_panel(value0, DOUT, b, h, query, part, lane);
+    if (PANELS > 1u) {
+      value1 = add_panel(value1, DOUT, b, h, query, part + 64u, lane);
+    }
+    workgroupBarrier();
+    put(m, x, y);  // out of the registers for a while
     let slope = times(products(V, DOUT, b, h, first, query, lane), transpose(keep_block(head, col, row)));
-    put(times(m, slope - columns_of(deltas(stats_of(head, col)))), x, y);
-    add_keys(b, h, query, part, lane);
+    put(times(take(x, y), slope - columns_of(deltas(stats_of(head, col)))), x, y);
+    key0 = add_panel(key0, Q, b, h, query, part, lane);
+    if (PANELS > 1u) {
+      key1 = add_panel(key1, Q, b, h, query, part + 64u, lane);
+    }
   }
   let i = part + 4u * x;
   let k_to = places(K, b, h, row);
@@ -610,23 +616,5 @@ fn grad_kv_part(part: u32, b: u32, h: u32, first: u32, cover: vec4<u32>, lane: u
   if (PANELS > 1u) {
     write_sums(k_to, i + 64u, key1);
     write_sums(v_to, i + 64u, value1);
-  }
-}
-
-@compute @workgroup_size(THREADS)
-fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
-  let blocks = (params.keys + ROWS - 1u) / ROWS;
-  let unit = number_of(group);
-  if (unit >= params.batch * params.heads * blocks) {
-    return;
-  }
-  let b = unit / blocks / params.heads;
-  let h = unit / blocks % params.heads;
-  let first = unit % blocks * ROWS;
-  let cover = span_of(queries_of(b, first + lane), lane);
-  grad_kv_part(0u, b, h, first, cover, lane);
-  // No loop: one around all this takes SwiftShader minutes to compile.
-  if (HEAD_DIM > 128u) {
-    grad_kv_part(128u, b, h, first, cover, lane);
   }
 }

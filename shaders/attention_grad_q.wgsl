@@ -417,6 +417,11 @@ fn put(m: mat4x4<f32>, x: u32, y: u32) {
   tile[4u * x + 3u][y ^ x] = by_column[3];
 }
 
+// A thread's own block of what is stored.
+fn take(x: u32, y: u32) -> mat4x4<f32> {
+  return transpose(mat4x4(tile[4u * x][y ^ x], tile[4u * x + 1u][y ^ x], tile[4u * x + 2u][y ^ x], tile[4u * x + 3u][y ^ x]));
+}
+
 // A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
 // four rows. grad_kv has two of them.
 struct Sums {
@@ -586,8 +591,9 @@ fn grad_q(group: Group, @builtin(local_invocation_index) lane: u32) {
       m = seen(m, keys_of_four(b, row), col);
     }
     m = exp4(m - rows_of(log_sums(stats_of(head, row))));
+    put(m, x, y);  // out of the registers for a while
     let slope = times(products(DOUT, V, b, h, first, key, lane), keep_block(head, row, col));
-    put(times(m, slope - rows_of(deltas(stats_of(head, row)))), x, y);
+    put(times(take(x, y), slope - rows_of(deltas(stats_of(head, row)))), x, y);
     add_tile(K, b, h, key, lane);
   }
   write_all(places(Q, b, h, row), x);

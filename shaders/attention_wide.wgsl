@@ -1,5 +1,6 @@
-// T5 attention for software adapters: the formulas of attention_forward.wgsl
-// and its siblings for head sizes of 16, 32, 48 and 64, without workgroup memory and barriers.
+// T5 attention for software adapters: the formulas of attention_forward.wgsl and its
+// siblings, without workgroup memory and barriers, for head sizes of 16, 32, 48 and 64
+// and strides and offsets that are multiples of 4.
 //
 // Such an adapter runs the invocations of a workgroup as the lanes of a vector
 // register, and a load costs it as much as fifteen multiplications. So an
@@ -13,12 +14,13 @@ override PARTS: u32 = 4;  // head size / 16
 const LANES: u32 = 8;
 const LOWEST: f32 = -3.0e38;
 
+// shared: attention_params
 struct Params {
   batch: u32,
   heads: u32,
   queries: u32,
   keys: u32,
-  q_stride: u32,   // of a row of q, in floats; all strides and offsets are multiples of 4
+  q_stride: u32,   // of a row of q, in floats
   q_offset: u32,
   kv_stride: u32,
   k_offset: u32,
@@ -33,6 +35,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+// end shared
 
 // shared: group
 // The place of a workgroup in the grid. Threads have their own index apart: in one

@@ -180,6 +180,11 @@ fn put(m: mat4x4<f32>, x: u32, y: u32) {
   tile[4u * x + 3u][y ^ x] = by_column[3];
 }
 
+// A thread's own block of what is stored.
+fn take(x: u32, y: u32) -> mat4x4<f32> {
+  return transpose(mat4x4(tile[4u * x][y ^ x], tile[4u * x + 1u][y ^ x], tile[4u * x + 2u][y ^ x], tile[4u * x + 3u][y ^ x]));
+}
+
 // A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
 // four rows. grad_kv has two of them.
 struct Sums {
