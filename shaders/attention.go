@@ -55,6 +55,10 @@ var attentionTable = newTable("attention",
 	variant[attentionPass]{name: "wide", needs: needs{on: wgpu.CPU}, fits: attentionPass.aligned, call: func(a attentionPass, t Target) Call {
 		return a.call("attention_wide", Constants("PARTS", a.HeadDim/16), t.grid1D(a.blocks(a.wide), 8))
 	}},
+	// A query a workgroup.
+	variant[attentionPass]{name: "few", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, fits: attentionPass.few, call: func(a attentionPass, t Target) Call {
+		return a.call("attention_few", Constants("HEAD_DIM", a.HeadDim), t.grid1D(a.Batch*a.Heads*a.Queries, 1))
+	}},
 	// A block a workgroup.
 	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 24 << 10}, call: tiledColumns(16)},
 	variant[attentionPass]{name: "tiled-narrow", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: tiledColumns(8)},
@@ -81,6 +85,10 @@ func tiledColumns(x int) func(attentionPass, Target) Call {
 		return a.call("attention_"+a.entry, Constants(constants...), t.grid1D(blocks, 1))
 	}
 }
+
+// few reports whether a forward pass has so few queries that each reads the keys and
+// values for itself.
+func (a attentionPass) few() bool { return a.entry == "forward" && a.Queries <= 8 && a.fours() }
 
 // aligned reports whether a row of a head is one to four whole 4×4 matrices, and
 // begins at a multiple of four numbers.

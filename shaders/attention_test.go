@@ -353,9 +353,21 @@ func (rows *attentionRows) special() {
 	rows.add(a, 0.5, 0, "few keys")
 	a = cross(1, 1, 2, 9, 130)
 	rows.add(a, 0.3, 0, "large head")
+	a = packed(1, 1, 66, 160)
+	a.Bias, a.BiasSpan, a.Dropout = true, 66, Dropout{Rate: 0.2, Site: 3}
+	rows.add(a, 0.3, 0, "large head of whole fours")
 	a = cross(2, 2, 3, 9, 16)
 	a.Decode = true
 	rows.add(a, 1, 6, "decode three")
+	// More keys than a workgroup takes at a time, and sizes that leave threads over.
+	for _, headDim := range []int{64, 24, 4} {
+		a = cross(2, 2, 2, 600, headDim)
+		a.Bias, a.BiasSpan, a.Decode, a.Dropout = true, 600, true, Dropout{Rate: 0.2, Site: 4}
+		rows.add(a, 0.4, 557, "decode long")
+		a.Queries, a.Windowed, a.Bias = 1, true, false
+		r = rows.add(a, 0.4, 599, "decode a window")
+		r.window = []uint32{261, 600, 599, 599}
+	}
 }
 
 func attentionCases(target Target) []kernelCase {
