@@ -162,6 +162,8 @@ fn keys_of(b: u32, row: u32) -> vec2<u32> {
 @group(0) @binding(5) var<storage, read> dout: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> stats: array<vec2<f32>>;
 
+alias Staged = f32;
+
 fn four_at(operand: u32, i: u32) -> vec4<f32> {
   switch (operand) {
     case Q: { return q[i]; }
@@ -193,7 +195,7 @@ const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of ro
 // columns. Or 64 numbers of 32 columns, a line for each column. A line's number is a
 // constant or the same for all threads wherever it is read, which leaves one place to
 // check against the bounds.
-var<workgroup> stage: array<array<vec4<f32>, 16>, 32>;
+var<workgroup> stage: array<array<vec4<Staged>, 16>, 32>;
 
 // A block of 4×4 numbers, whose column r is of row r.
 fn block_of(operand: u32, at: vec4<u32>, i: u32) -> mat4x4<f32> {
@@ -201,21 +203,21 @@ fn block_of(operand: u32, at: vec4<u32>, i: u32) -> mat4x4<f32> {
 }
 
 // What the windows of a workgroup's rows cover, and what all of them see: the first
-// and the end of both. Numbers of rows are exact as floats.
+// and the end of both. Numbers of rows are exact as floats. The tile is free for it.
 fn span_of(mine: vec2<u32>, lane: u32) -> vec4<u32> {
   let w = vec2<f32>(mine);
   workgroupBarrier();
   if (lane < ROWS) {
-    stage[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
+    tile[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
   }
   for (var half = ROWS / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (lane < half) {
       let at = lane + half;
-      stage[lane / 16u][lane % 16u] = max(stage[lane / 16u][lane % 16u], stage[at / 16u][at % 16u]);
+      tile[lane / 16u][lane % 16u] = max(tile[lane / 16u][lane % 16u], tile[at / 16u][at % 16u]);
     }
   }
-  let most = workgroupUniformLoad(&stage[0][0]);
+  let most = workgroupUniformLoad(&tile[0][0]);
   return vec4<u32>(abs(most));
 }
 
@@ -238,7 +240,7 @@ const DISTANCES: u32 = 64u;
 
 // A line for each of sixteen numbers of the 127 keys at one of the distances from 64
 // queries, which are staged.
-var<workgroup> near_keys: array<array<vec4<f32>, 32>, 16>;
+var<workgroup> tile: array<array<vec4<f32>, 32>, 16>;
 
 // The products of four queries with the keys at eight distances from each, row by
 // row: a for the first four distances.
@@ -263,7 +265,7 @@ fn onto_band(s: Band, q: vec4<f32>, k0: vec4<f32>, k1: vec4<f32>, k2: vec4<f32>)
 
 fn band_step(s: Band, i: u32, x: u32, y: u32) -> Band {
   let k = y + 2u * x;
-  return onto_band(s, stage[i][y], near_keys[i][k], near_keys[i][k + 1u], near_keys[i][k + 2u]);
+  return onto_band(s, stage[i][y], tile[i][k], tile[i][k + 1u], tile[i][k + 2u]);
 }
 
 // Stages a block of sixteen numbers each of 64 queries, r below 16, or 128 keys.
@@ -275,10 +277,10 @@ fn band_block(r: u32, k: u32, block: mat4x4<f32>) {
     stage[4u * k + 2u][r] = part[2];
     stage[4u * k + 3u][r] = part[3];
   } else {
-    near_keys[4u * k][r - 16u] = part[0];
-    near_keys[4u * k + 1u][r - 16u] = part[1];
-    near_keys[4u * k + 2u][r - 16u] = part[2];
-    near_keys[4u * k + 3u][r - 16u] = part[3];
+    tile[4u * k][r - 16u] = part[0];
+    tile[4u * k + 1u][r - 16u] = part[1];
+    tile[4u * k + 2u][r - 16u] = part[2];
+    tile[4u * k + 3u][r - 16u] = part[3];
   }
 }
 
@@ -312,7 +314,7 @@ fn stage_band_ones(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near
       stage[k][r / 4u][r % 4u] = one_of(of_queries, starts(of_queries, b, h, row + r).x, i + k);
     } else {
       let key = r - ROWS;
-      near_keys[k][key / 4u][key % 4u] = one_of(of_keys, starts(of_keys, b, h, u32(near) + key).x, i + k);
+      tile[k][key / 4u][key % 4u] = one_of(of_keys, starts(of_keys, b, h, u32(near) + key).x, i + k);
     }
   }
 }

@@ -162,6 +162,8 @@ fn keys_of(b: u32, row: u32) -> vec2<u32> {
 @group(0) @binding(5) var<storage, read> dout: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> stats: array<vec2<f32>>;
 
+alias Staged = f32;
+
 fn four_at(operand: u32, i: u32) -> vec4<f32> {
   switch (operand) {
     case Q: { return q[i]; }
@@ -193,7 +195,7 @@ const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of ro
 // columns. Or 64 numbers of 32 columns, a line for each column. A line's number is a
 // constant or the same for all threads wherever it is read, which leaves one place to
 // check against the bounds.
-var<workgroup> stage: array<array<vec4<f32>, 16>, 32>;
+var<workgroup> stage: array<array<vec4<Staged>, 16>, 32>;
 
 // A block of 4×4 numbers, whose column r is of row r.
 fn block_of(operand: u32, at: vec4<u32>, i: u32) -> mat4x4<f32> {
@@ -201,21 +203,21 @@ fn block_of(operand: u32, at: vec4<u32>, i: u32) -> mat4x4<f32> {
 }
 
 // What the windows of a workgroup's rows cover, and what all of them see: the first
-// and the end of both. Numbers of rows are exact as floats.
+// and the end of both. Numbers of rows are exact as floats. The tile is free for it.
 fn span_of(mine: vec2<u32>, lane: u32) -> vec4<u32> {
   let w = vec2<f32>(mine);
   workgroupBarrier();
   if (lane < ROWS) {
-    stage[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
+    tile[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
   }
   for (var half = ROWS / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (lane < half) {
       let at = lane + half;
-      stage[lane / 16u][lane % 16u] = max(stage[lane / 16u][lane % 16u], stage[at / 16u][at % 16u]);
+      tile[lane / 16u][lane % 16u] = max(tile[lane / 16u][lane % 16u], tile[at / 16u][at % 16u]);
     }
   }
-  let most = workgroupUniformLoad(&stage[0][0]);
+  let most = workgroupUniformLoad(&tile[0][0]);
   return vec4<u32>(abs(most));
 }
 
@@ -307,8 +309,10 @@ fn step_products(m: mat4x4<f32>, k: u32, x: u32, y: u32) -> mat4x4<f32> {
   let r = y ^ (k / 2u);
   let c = x ^ (k / 2u);
   return onto(onto(onto(onto(m,
-    stage[k][r], stage[16u + k][c]), stage[k + 1u][r], stage[17u + k][c]),
-    stage[k + 2u][r], stage[18u + k][c]), stage[k + 3u][r], stage[19u + k][c]);
+    vec4<f32>(stage[k][r]), vec4<f32>(stage[16u + k][c])),
+    vec4<f32>(stage[k + 1u][r]), vec4<f32>(stage[17u + k][c])),
+    vec4<f32>(stage[k + 2u][r]), vec4<f32>(stage[18u + k][c])),
+    vec4<f32>(stage[k + 3u][r]), vec4<f32>(stage[19u + k][c]));
 }
 
 // The share of a thread in staging sixteen numbers each of the tile's rows and
@@ -333,10 +337,10 @@ fn share_of(row: u32, col: u32, lane: u32) -> Share {
 
 fn stage_block(s: Share, block: mat4x4<f32>) {
   let part = transpose(block);
-  stage[s.to][s.place] = part[0];
-  stage[s.to + 1u][s.place] = part[1];
-  stage[s.to + 2u][s.place] = part[2];
-  stage[s.to + 3u][s.place] = part[3];
+  stage[s.to][s.place] = vec4<Staged>(part[0]);
+  stage[s.to + 1u][s.place] = vec4<Staged>(part[1]);
+  stage[s.to + 2u][s.place] = vec4<Staged>(part[2]);
+  stage[s.to + 3u][s.place] = vec4<Staged>(part[3]);
 }
 
 // m + the products of the staged rows and columns.
@@ -371,7 +375,7 @@ fn stage_one(e: u32, v: f32) {
   let line = e / (4u * STEP);
   let k = e % (4u * STEP);
   let r = select(line - ROWS, line, line < ROWS);
-  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = v;
+  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = Staged(v);
 }
 
 const ONES: u32 = (ROWS + COLS) * 4u * STEP;
@@ -432,9 +436,9 @@ struct Sums {
 // s + the weights of a column times its staged numbers.
 fn add_column(s: Sums, c: u32, x: u32, y: u32) -> Sums {
   let w = tile[c][y];
-  var sum = Sums(onto(s.a, w, stage[c % 32u][x]), s.b);
+  var sum = Sums(onto(s.a, w, vec4<f32>(stage[c % 32u][x])), s.b);
   if (X == 8u && PANEL > 8u) {
-    sum.b = onto(s.b, w, stage[c % 32u][x + 8u]);
+    sum.b = onto(s.b, w, vec4<f32>(stage[c % 32u][x + 8u]));
   }
   return sum;
 }
@@ -464,13 +468,13 @@ fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32)
     if (ALIGNED) {
       for (var e = lane; e < 32u * PANEL; e += THREADS) {
         let at = starts(operand, b, h, col + first + e / PANEL).x;
-        stage[e / PANEL][e % PANEL] = four_of(operand, at, i + 4u * (e % PANEL));
+        stage[e / PANEL][e % PANEL] = vec4<Staged>(four_of(operand, at, i + 4u * (e % PANEL)));
       }
     } else {
       for (var e = lane; e < 128u * PANEL; e += THREADS) {
         let k = e % (4u * PANEL);
         let at = starts(operand, b, h, col + first + e / (4u * PANEL)).x;
-        stage[e / (4u * PANEL)][k / 4u][k % 4u] = one_of(operand, at, i + k);
+        stage[e / (4u * PANEL)][k / 4u][k % 4u] = Staged(one_of(operand, at, i + k));
       }
     }
     workgroupBarrier();

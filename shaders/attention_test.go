@@ -370,6 +370,25 @@ func (rows *attentionRows) special() {
 	}
 }
 
+// half adds forward passes that round their operands.
+func (rows *attentionRows) half() {
+	for _, headDim := range []int{64, 10, 160} {
+		a := packed(2, 2, 70, headDim)
+		a.Half, a.Bias, a.BiasSpan, a.Windowed, a.Dropout = true, true, 70, true, Dropout{Rate: 0.1, Site: 5}
+		rows.add(a, 0.25, 0, "encoder,dropout")
+	}
+}
+
+// beside gives numbers that half precision rounds to those of x, which it holds,
+// whether it takes the nearest or the next towards zero.
+func beside(x []float32) []float32 {
+	y := make([]float32, len(x))
+	for i, v := range x {
+		y[i] = v * (1 + 1./(1<<12))
+	}
+	return y
+}
+
 func attentionCases(target Target) []kernelCase {
 	var rows attentionRows
 	rows.ordinary()
@@ -391,6 +410,15 @@ func attentionCases(target Target) []kernelCase {
 			if i%2 == 1 {
 				t.Groups = 5 // so that grids need two dimensions
 			}
+			cases = append(cases, r.cases(t)...)
+		}
+	}
+	if target.Features.Has(wgpu.F16) {
+		var rows attentionRows
+		rows.half()
+		for _, r := range rows {
+			t := targets[1]
+			t.Variants = map[string]string{r.a.Forward(t).Class: "attention/tiled-half"}
 			cases = append(cases, r.cases(t)...)
 		}
 	}
@@ -417,13 +445,16 @@ func (r attentionRow) cases(t Target) []kernelCase {
 		return s
 	}
 	garbage := wide(normals(5, len(lse), 1))
+	if r.a.Half {
+		q, kv = beside(q), beside(kv)
+	}
 	cases := []kernelCase{{
 		name: name + "/forward", call: forward, step: o.step,
 		operands: []operand{in(q), in(kv), in(bias), in(r.window), out(attended, r.a.Keys),
 			inout(narrow(pairs(garbage, garbage)), pairs(lse, garbage), r.a.Keys)},
 	}}
-	if r.a.Decode {
-		return cases // has no gradient
+	if r.a.Decode || r.a.Half {
+		return cases // decoding has no gradient, and no other pass rounds
 	}
 	delta := o.delta(wide(dout), wide(narrow(attended)))
 	stats := narrow(pairs(lse, delta))

@@ -134,6 +134,7 @@ func TargetOf(d *wgpu.Device) Target {
 
 var (
 	overrideLine = regexp.MustCompile(`(?m)^override (\w+): (\w+) = ([^;]+);`)
+	aliasF16     = regexp.MustCompile(`(?m)^alias \w+ = [^;]*\bf16\b`)
 	aliasLine    = regexp.MustCompile(`(?m)^alias (\w+) = ([^;]+);`)
 )
 
@@ -166,6 +167,9 @@ func Source(s Spec) (string, error) {
 		m := aliasLine.FindStringSubmatch(line)
 		return fmt.Sprintf("alias %s = %s;", m[1], value(m[1], m[2]))
 	})
+	if aliasF16.MatchString(out) {
+		out = "enable f16;\n" + out
+	}
 	for name := range values {
 		return "", fmt.Errorf("shader %s: %s.wgsl has no override or alias %s", s, s.File, name)
 	}

@@ -2,6 +2,8 @@
 @group(0) @binding(5) var<storage, read> dout: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read> stats: array<vec2<f32>>;
 
+alias Staged = f32;
+
 fn four_at(operand: u32, i: u32) -> vec4<f32> {
   switch (operand) {
     case Q: { return q[i]; }

@@ -7,7 +7,7 @@ const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of ro
 // columns. Or 64 numbers of 32 columns, a line for each column. A line's number is a
 // constant or the same for all threads wherever it is read, which leaves one place to
 // check against the bounds.
-var<workgroup> stage: array<array<vec4<f32>, 16>, 32>;
+var<workgroup> stage: array<array<vec4<Staged>, 16>, 32>;
 
 // A block of 4×4 numbers, whose column r is of row r.
 fn block_of(operand: u32, at: vec4<u32>, i: u32) -> mat4x4<f32> {
@@ -15,21 +15,21 @@ fn block_of(operand: u32, at: vec4<u32>, i: u32) -> mat4x4<f32> {
 }
 
 // What the windows of a workgroup's rows cover, and what all of them see: the first
-// and the end of both. Numbers of rows are exact as floats.
+// and the end of both. Numbers of rows are exact as floats. The tile is free for it.
 fn span_of(mine: vec2<u32>, lane: u32) -> vec4<u32> {
   let w = vec2<f32>(mine);
   workgroupBarrier();
   if (lane < ROWS) {
-    stage[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
+    tile[lane / 16u][lane % 16u] = vec4(select(vec2(LOWEST, 0.0), vec2(-w.x, w.y), mine.x < mine.y), w.x, -w.y);
   }
   for (var half = ROWS / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (lane < half) {
       let at = lane + half;
-      stage[lane / 16u][lane % 16u] = max(stage[lane / 16u][lane % 16u], stage[at / 16u][at % 16u]);
+      tile[lane / 16u][lane % 16u] = max(tile[lane / 16u][lane % 16u], tile[at / 16u][at % 16u]);
     }
   }
-  let most = workgroupUniformLoad(&stage[0][0]);
+  let most = workgroupUniformLoad(&tile[0][0]);
   return vec4<u32>(abs(most));
 }
 

@@ -70,8 +70,10 @@ fn step_products(m: mat4x4<f32>, k: u32, x: u32, y: u32) -> mat4x4<f32> {
   let r = y ^ (k / 2u);
   let c = x ^ (k / 2u);
   return onto(onto(onto(onto(m,
-    stage[k][r], stage[16u + k][c]), stage[k + 1u][r], stage[17u + k][c]),
-    stage[k + 2u][r], stage[18u + k][c]), stage[k + 3u][r], stage[19u + k][c]);
+    vec4<f32>(stage[k][r]), vec4<f32>(stage[16u + k][c])),
+    vec4<f32>(stage[k + 1u][r]), vec4<f32>(stage[17u + k][c])),
+    vec4<f32>(stage[k + 2u][r]), vec4<f32>(stage[18u + k][c])),
+    vec4<f32>(stage[k + 3u][r]), vec4<f32>(stage[19u + k][c]));
 }
 
 // The share of a thread in staging sixteen numbers each of the tile's rows and
@@ -96,10 +98,10 @@ fn share_of(row: u32, col: u32, lane: u32) -> Share {
 
 fn stage_block(s: Share, block: mat4x4<f32>) {
   let part = transpose(block);
-  stage[s.to][s.place] = part[0];
-  stage[s.to + 1u][s.place] = part[1];
-  stage[s.to + 2u][s.place] = part[2];
-  stage[s.to + 3u][s.place] = part[3];
+  stage[s.to][s.place] = vec4<Staged>(part[0]);
+  stage[s.to + 1u][s.place] = vec4<Staged>(part[1]);
+  stage[s.to + 2u][s.place] = vec4<Staged>(part[2]);
+  stage[s.to + 3u][s.place] = vec4<Staged>(part[3]);
 }
 
 // m + the products of the staged rows and columns.
@@ -134,7 +136,7 @@ fn stage_one(e: u32, v: f32) {
   let line = e / (4u * STEP);
   let k = e % (4u * STEP);
   let r = select(line - ROWS, line, line < ROWS);
-  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = v;
+  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = Staged(v);
 }
 
 const ONES: u32 = (ROWS + COLS) * 4u * STEP;
@@ -195,9 +197,9 @@ struct Sums {
 // s + the weights of a column times its staged numbers.
 fn add_column(s: Sums, c: u32, x: u32, y: u32) -> Sums {
   let w = tile[c][y];
-  var sum = Sums(onto(s.a, w, stage[c % 32u][x]), s.b);
+  var sum = Sums(onto(s.a, w, vec4<f32>(stage[c % 32u][x])), s.b);
   if (X == 8u && PANEL > 8u) {
-    sum.b = onto(s.b, w, stage[c % 32u][x + 8u]);
+    sum.b = onto(s.b, w, vec4<f32>(stage[c % 32u][x + 8u]));
   }
   return sum;
 }
@@ -227,13 +229,13 @@ fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32)
     if (ALIGNED) {
       for (var e = lane; e < 32u * PANEL; e += THREADS) {
         let at = starts(operand, b, h, col + first + e / PANEL).x;
-        stage[e / PANEL][e % PANEL] = four_of(operand, at, i + 4u * (e % PANEL));
+        stage[e / PANEL][e % PANEL] = vec4<Staged>(four_of(operand, at, i + 4u * (e % PANEL)));
       }
     } else {
       for (var e = lane; e < 128u * PANEL; e += THREADS) {
         let k = e % (4u * PANEL);
         let at = starts(operand, b, h, col + first + e / (4u * PANEL)).x;
-        stage[e / (4u * PANEL)][k / 4u][k % 4u] = one_of(operand, at, i + k);
+        stage[e / (4u * PANEL)][k / 4u][k % 4u] = Staged(one_of(operand, at, i + k));
       }
     }
     workgroupBarrier();
