@@ -47,6 +47,10 @@ type MatMul struct {
 	KeepPre    bool    // EndGated: write C too, for the backward pass
 	Accumulate bool    // EndPlain: add to out
 	Dropout    Dropout // all but EndPlain; by the element's index in out
+
+	// Half lets A and B be rounded to half precision, where the device has it: their
+	// numbers must be less than 65,520, or infinity takes their place. Sums stay float32.
+	Half bool
 }
 
 // Up to so many rows the threads of a workgroup share the columns and split K;
@@ -56,37 +60,100 @@ const fewRows = 4
 func (m MatMul) few() bool { return m.M <= fewRows && m.Layout != TN }
 
 var matmulTable = newTable("matmul",
-	variant[MatMul]{name: "few-vector", needs: needs{on: wgpu.CPU}, fits: MatMul.few, call: fewLanes(8)},
-	variant[MatMul]{name: "few", needs: needs{workgroupStorage: 32 * 256}, fits: MatMul.few, call: fewLanes(32)},
-	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: func(m MatMul, _ Target) Call {
-		across := m.across()
-		return m.call("tile", across, [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1})
-	}},
-	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, fits: MatMul.large, call: blockSide(16)},
-	variant[MatMul]{name: "block-small", needs: needs{invocations: 64, workgroupStorage: 8 << 10}, call: blockSide(8)},
+	variant[MatMul]{name: "few-vector", needs: needs{on: wgpu.CPU}, fits: MatMul.few, call: MatMul.fewLanes},
+	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: MatMul.tile},
+	variant[MatMul]{name: "thin-four", needs: thinNeeds, fits: MatMul.few, call: thin(1, 4)},
+	variant[MatMul]{name: "thin", needs: thinNeeds, fits: MatMul.narrow, suits: MatMul.thin, call: thin(2, 2)},
+	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, suits: MatMul.large, call: block{side: 16}.call},
+	variant[MatMul]{name: "block-split", needs: needs{invocations: 256, workgroupStorage: 32 << 10}, suits: MatMul.deep, call: block{side: 8, split: 4}.call},
+	variant[MatMul]{name: "block-small", needs: needs{invocations: 64, workgroupStorage: 8 << 10}, call: block{side: 8}.call},
+	// These are taken where they were measured to be faster: a multiply-add of halves is
+	// no faster on AMD's GPUs, and light wants fewer registers for more loads.
+	variant[MatMul]{name: "block-light", needs: needs{invocations: 256, workgroupStorage: 12 << 10}, call: block{side: 16, beside: 1}.call},
+	variant[MatMul]{name: "block-half", needs: needs{features: wgpu.F16, invocations: 256, workgroupStorage: 8 << 10}, fits: MatMul.half, call: block{side: 16, half: true}.call},
 ).by(MatMul.class)
 
-// class tells products apart by layout, storage and about their sizes.
+// class tells products apart by layout, storage, precision and about their sizes.
 func (m MatMul) class() string {
-	return fmt.Sprintf("matmul %v %v %d×%d×%d", m.Layout, m.B, atMost(m.M), atMost(m.N), atMost(m.K))
+	precision := ""
+	if m.Half {
+		precision = " half"
+	}
+	return fmt.Sprintf("matmul %v %v%s %d×%d×%d", m.Layout, m.B, precision, atMost(m.M), atMost(m.N), atMost(m.K))
 }
 
-// large reports whether C has so many blocks of 128×128 that they keep a GPU busy;
-// its small ones have some 16 processors. Of smaller products more and smaller
-// blocks do.
-func (m MatMul) large() bool { return m.M > 64 && m.N > 64 && over(m.M, 128)*over(m.N, 128) >= 16 }
+// tiles is the number of side×side tiles that cover C.
+func (m MatMul) tiles(side int) int { return int(over(m.M, side)) * int(over(m.N, side)) }
 
-// blockSide is the kernel for GPUs with side×side threads, of 8×8 of C each.
-func blockSide(side int) func(MatMul, Target) Call {
+// large reports whether C has so many tiles of 128×128 that they keep a GPU busy; the
+// largest have some 130 processors. Of smaller products more and smaller tiles do.
+func (m MatMul) large() bool { return m.M > 64 && m.N > 64 && m.tiles(128) >= 128 }
+
+// deep reports whether the tiles of C are few, and K is so large that adding up in
+// the end is little beside it.
+func (m MatMul) deep() bool { return m.tiles(64) < 512 && m.K >= 256 }
+
+// thin reports whether a tile of 64×64 would lie outside of C for the most part, or
+// so few of them cover it that even a small GPU, with 16 processors, has nothing to do.
+func (m MatMul) thin() bool { return m.M <= 32 || m.N <= 32 || m.tiles(64) < 16 }
+
+func (m MatMul) half() bool { return m.Half }
+
+// narrow reports whether a grid can have a row of workgroups for each eight columns.
+func (m MatMul) narrow() bool { return m.N <= 8*65535 }
+
+// block is a kernel for GPUs whose workgroups compute tiles in workgroup memory, with
+// split squares of side×side threads, each with 2×beside blocks of 4×4. Zeros are 1, 2
+// and float32.
+type block struct {
+	side, split, beside int
+	half                bool // operands are float16 in workgroup memory
+}
+
+func (b block) call(m MatMul, _ Target) Call {
+	split, beside := max(1, b.split), 2
+	if b.beside > 0 {
+		beside = b.beside
+	}
+	grid := [3]uint32{over(m.N, 4*beside*b.side), over(m.M, 8*b.side), 1}
+	constants := m.loads("SIDE", b.side, "SPLIT", split, "BESIDE", beside)
+	if b.half {
+		constants = append(constants, "Part", "vec4<f16>")
+	}
+	return m.call("block", 0, grid, constants...)
+}
+
+// thinNeeds is what 64 threads need to leave their sums.
+var thinNeeds = needs{invocations: 64, workgroupStorage: 16 << 10}
+
+// thin is the kernel for GPUs whose workgroups compute down×beside blocks of 4×4, and
+// split K.
+func thin(down, beside int) func(MatMul, Target) Call {
 	return func(m MatMul, _ Target) Call {
-		return m.call("block", 0, [3]uint32{over(m.N, 8*side), over(m.M, 8*side), 1}, "SIDE", side, "WHOLE_K", m.Layout != TN || m.K%4 == 0)
+		lanes := 32
+		if m.K >= 1024 {
+			lanes = 64
+		}
+		grid := [3]uint32{over(m.M, 4*down), over(m.N, 4*beside), 1}
+		return m.call("thin", 0, grid, m.loads("LANES", lanes, "DOWN", down, "BESIDE", beside)...)
 	}
 }
 
-func fewLanes(lanes int) func(MatMul, Target) Call {
-	return func(m MatMul, _ Target) Call {
-		return m.call("few", 0, [3]uint32{over(m.N, 16), over(m.M, 4), 1}, "LANES", lanes)
+// loads adds what a load of A and of B brings where their rows are no whole fours.
+func (m MatMul) loads(constants ...any) []any {
+	if m.aligned() {
+		return constants
 	}
+	return append(constants, "LoadA", "f32", "LoadB", "u32")
+}
+
+func (m MatMul) tile(Target) Call {
+	across := m.across()
+	return m.call("tile", across, [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1})
+}
+
+func (m MatMul) fewLanes(Target) Call {
+	return m.call("few", 0, [3]uint32{over(m.N, 16), over(m.M, 4), 1}, "LANES", 8)
 }
 
 // Call computes the product.
@@ -109,9 +176,13 @@ func (m MatMul) call(kernel string, across int, grid [3]uint32, constants ...any
 	if m.End == EndGated && m.KeepPre {
 		end = "gated_pre"
 	}
+	file := "matmul"
+	if kernel == "block" || kernel == "thin" {
+		file = "matmul_block"
+	}
 	return Call{
 		Spec: Spec{
-			File:      "matmul",
+			File:      file,
 			Entry:     kernel + "_" + end,
 			Constants: Constants(append(constants, "LAYOUT", uint8(m.Layout), "STORAGE", uint32(m.B), "ALIGNED", m.aligned())...),
 			Step:      m.End != EndPlain,

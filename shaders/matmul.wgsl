@@ -8,24 +8,21 @@
 //   residual   out = residual + keep·C
 //
 // C and plus are [m, n]. A and B lie as LAYOUT says. Results are blocks of 4×4
-// numbers held as a mat4x4, whose columns are the rows of C. Three kernels share that:
+// numbers held as a mat4x4, whose columns are the rows of C. Two kernels for
+// software adapters share that; matmul_block.wgsl has those for GPUs.
 //
-//   tile   for software adapters, where a load costs as much as dozens of
-//          multiply-adds and a barrier far more: a thread keeps 16×16 of C in
-//          registers and needs no other thread. The block of C of some rows and
-//          columns is the sum over k, four at a time, of b_block · a_block.
-//   block  for GPUs: SIDE×SIDE threads compute eight rows and columns of C each,
-//          from 16 numbers of k at a time in workgroup memory. What bounds a GPU
-//          there are the loads from that memory, so each serves 16 multiply-adds;
-//          those are chains of fma.
+//   tile   where a load costs as much as dozens of multiply-adds and a barrier far
+//          more: a thread keeps 16×16 of C in registers and needs no other thread.
+//          The block of C of some rows and columns is the sum over k, four at a
+//          time, of b_block · a_block.
 //   few    for up to four rows: the threads of a workgroup share the columns
 //          and split k.
 
-override LAYOUT: u32 = 0u;      // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: A [k,m], B [k,n]
 override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
 override LANES: u32 = 8u;       // threads in a workgroup of `few`
-override SIDE: u32 = 16u;       // of the square of a workgroup's threads in `block`
-override WHOLE_K: bool = true;  // block, ALIGNED: k is a multiple of four
+
+// shared: product
+override LAYOUT: u32 = 0u;  // 0: A [m,k], B [n,k]; 1: A [m,k], B [k,n]; 2: A [k,m], B [k,n]
 
 struct Params {
   m: u32,
@@ -47,6 +44,12 @@ struct Thread {
   @builtin(local_invocation_index) lane: u32,
 }
 
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<f32>;
+@group(0) @binding(4) var<storage, read_write> pre: array<f32>;
+@group(0) @binding(5) var<storage, read> plus: array<f32>;
+// end shared
+
 // shared: step
 // What changes from one step to the next: Step in shaders.go.
 struct Step {
@@ -61,10 +64,6 @@ struct Step {
 // end shared
 @group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> b: array<vec2<u32>>;
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;
-@group(0) @binding(4) var<storage, read> residual: array<f32>;
-@group(0) @binding(4) var<storage, read_write> pre: array<f32>;
-@group(0) @binding(5) var<storage, read> plus: array<f32>;
 
 // shared: storage
 // How weights lie in memory. Two halves share a word, the lower index below, and a
@@ -88,16 +87,9 @@ fn stored(word: u32, i: u32) -> f32 {
 }
 // end shared
 
-// What a thread computes: `blocks` blocks of C, `wide` of them side by side, from
-// row `top` and column `left`; `down` rows and `aside` columns from one to the next.
-// Column i of a block is its row i.
+// The blocks of C that a thread computes. Column i of a block is its row i.
 var<private> c: array<mat4x4<f32>, 16>;
 var<private> blocks: u32;
-var<private> wide: u32;
-var<private> top: u32;
-var<private> left: u32;
-var<private> down: u32 = 4u;
-var<private> aside: u32 = 4u;
 
 // Loads. Rows and columns past the edge repeat the last one, since nothing is
 // stored for them. Past the end of k, A counts as zero and B repeats.
@@ -219,180 +211,6 @@ fn tile(t: Thread) {
   wide = 4u;
 }
 
-// A line for each of 16 numbers of k: vectors of four neighbors of a workgroup's rows
-// of A in two halves, then those of its columns of B. The place of a vector in its
-// half is xor'ed with half of k, so that threads that store at once meet different
-// banks. Of three indexes the first two are constants wherever it is read much, which
-// leaves one place to check against the bounds.
-var<workgroup> parts: array<array<array<vec4<f32>, SIDE>, 4>, 16>;
-
-// A 4×4 block of A or B that a thread brings there for each 16 numbers of k.
-struct Share {
-  at: vec4<u32>,  // the numbers from which it lies in memory, four neighbors each
-  k: u32,         // of the 16, the first it has
-  line: u32,      // the first of its rows of A or columns of B
-  quarter: u32,   // of a line: where it goes, and the place there
-  place: u32,
-  of_a: bool,
-}
-
-fn share_of(i: u32, row: u32, col: u32) -> Share {
-  let k = 4u * (i % 4u);
-  let four = vec4(0u, 1u, 2u, 3u);
-  if (i < 8u * SIDE) {
-    let r = i / 4u;
-    let line = row + 4u * r;
-    var at = min(vec4(line) + four, vec4(params.m - 1u)) * params.k + k;
-    if (LAYOUT == 2u) {
-      at = (vec4(k) + four) * params.m + min(line, params.m - 4u);
-    }
-    return Share(at, k, line, r / SIDE, (r % SIDE) ^ (k / 2u), true);
-  }
-  let r = i / 4u - 2u * SIDE;
-  let line = col + 4u * r;
-  var at = (vec4(k) + four) * params.n + min(line, params.n - 4u);
-  if (LAYOUT == 0u) {
-    at = min(vec4(line) + four, vec4(params.n - 1u)) * params.k + k;
-  }
-  return Share(at, k, line, 2u + r / SIDE, (r % SIDE) ^ (k / 2u), false);
-}
-
-// Its block of A or B at k, a row for each k; beyond the end of k, A is zero.
-fn a_share(s: Share, k: u32) -> mat4x4<f32> {
-  if (!ALIGNED) {
-    return transpose(a_block(s.line, k + s.k));
-  }
-  if (LAYOUT != 2u) {
-    let at = (s.at + k) / 4u;
-    return transpose(mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]));
-  }
-  if (WHOLE_K) {
-    let at = (s.at + k * params.m) / 4u;
-    return mat4x4(a[at.x], a[at.y], a[at.z], a[at.w]);
-  }
-  let last = (params.k - 1u) * params.m + s.at.x % params.m;
-  let at = min(s.at + k * params.m, vec4(last)) / 4u;
-  let inside = vec4(k + s.k) + vec4(0u, 1u, 2u, 3u) < vec4(params.k);
-  let zero = vec4<f32>();
-  return mat4x4(
-    select(zero, a[at.x], inside.x), select(zero, a[at.y], inside.y),
-    select(zero, a[at.z], inside.z), select(zero, a[at.w], inside.w));
-}
-
-fn b_share(s: Share, k: u32) -> mat4x4<f32> {
-  if (!ALIGNED) {
-    return b_block(k + s.k, s.line);
-  }
-  if (LAYOUT == 0u) {
-    let at = s.at + k;
-    return transpose(mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w)));
-  }
-  var at = s.at + k * params.n;
-  if (!WHOLE_K) {
-    at = min(at, vec4((params.k - 1u) * params.n + s.at.x % params.n));
-  }
-  return mat4x4(b_four(at.x), b_four(at.y), b_four(at.z), b_four(at.w));
-}
-
-fn bring(s: Share, k: u32) {
-  var part = mat4x4<f32>();
-  if (k + s.k < params.k) {
-    if (s.of_a) {
-      part = a_share(s, k);
-    } else {
-      part = b_share(s, k);
-    }
-  }
-  parts[s.k][s.quarter][s.place] = part[0];
-  parts[s.k + 1u][s.quarter][s.place] = part[1];
-  parts[s.k + 2u][s.quarter][s.place] = part[2];
-  parts[s.k + 3u][s.quarter][s.place] = part[3];
-}
-
-// Eight rows and columns of sums, by name so that they stay in registers: sRC is of
-// row R and of the first or second four columns.
-var<private> s00: vec4<f32>;
-var<private> s01: vec4<f32>;
-var<private> s10: vec4<f32>;
-var<private> s11: vec4<f32>;
-var<private> s20: vec4<f32>;
-var<private> s21: vec4<f32>;
-var<private> s30: vec4<f32>;
-var<private> s31: vec4<f32>;
-var<private> s40: vec4<f32>;
-var<private> s41: vec4<f32>;
-var<private> s50: vec4<f32>;
-var<private> s51: vec4<f32>;
-var<private> s60: vec4<f32>;
-var<private> s61: vec4<f32>;
-var<private> s70: vec4<f32>;
-var<private> s71: vec4<f32>;
-
-// Adds the products of one k, whose parts are at y and x of their halves.
-fn add_one(k: u32, y: u32, x: u32) {
-  let a0 = parts[k][0][y];
-  let a1 = parts[k][1][y];
-  let b0 = parts[k][2][x];
-  let b1 = parts[k][3][x];
-  s00 = fma(vec4(a0.x), b0, s00);
-  s01 = fma(vec4(a0.x), b1, s01);
-  s10 = fma(vec4(a0.y), b0, s10);
-  s11 = fma(vec4(a0.y), b1, s11);
-  s20 = fma(vec4(a0.z), b0, s20);
-  s21 = fma(vec4(a0.z), b1, s21);
-  s30 = fma(vec4(a0.w), b0, s30);
-  s31 = fma(vec4(a0.w), b1, s31);
-  s40 = fma(vec4(a1.x), b0, s40);
-  s41 = fma(vec4(a1.x), b1, s41);
-  s50 = fma(vec4(a1.y), b0, s50);
-  s51 = fma(vec4(a1.y), b1, s51);
-  s60 = fma(vec4(a1.z), b0, s60);
-  s61 = fma(vec4(a1.z), b1, s61);
-  s70 = fma(vec4(a1.w), b0, s70);
-  s71 = fma(vec4(a1.w), b1, s71);
-}
-
-// Adds those of four k from k on.
-fn add_four(k: u32, y: u32, x: u32) {
-  let y_at = y ^ (k / 2u);
-  let x_at = x ^ (k / 2u);
-  add_one(k, y_at, x_at);
-  add_one(k + 1u, y_at, x_at);
-  add_one(k + 2u, y_at, x_at);
-  add_one(k + 3u, y_at, x_at);
-}
-
-fn block(t: Thread) {
-  let row = 8u * SIDE * t.group.y;
-  let col = 8u * SIDE * t.group.x;
-  let y = t.lane / SIDE;
-  let x = t.lane % SIDE;
-  let first = share_of(t.lane, row, col);
-  let second = share_of(t.lane + SIDE * SIDE, row, col);
-  for (var k = 0u; k < params.k; k += 16u) {
-    workgroupBarrier();
-    bring(first, k);
-    if (SIDE < 16u) {
-      bring(second, k);
-    }
-    workgroupBarrier();
-    add_four(0u, y, x);
-    add_four(4u, y, x);
-    add_four(8u, y, x);
-    add_four(12u, y, x);
-  }
-  c[0] = mat4x4(s00, s10, s20, s30);
-  c[1] = mat4x4(s01, s11, s21, s31);
-  c[2] = mat4x4(s40, s50, s60, s70);
-  c[3] = mat4x4(s41, s51, s61, s71);
-  blocks = 4u;
-  wide = 2u;
-  top = row + 4u * y;
-  left = col + 4u * x;
-  down = 4u * SIDE;
-  aside = 4u * SIDE;
-}
-
 var<workgroup> partial: array<array<mat4x4<f32>, 4>, LANES>;
 
 fn few(t: Thread) {
@@ -442,15 +260,6 @@ fn nth(i: u32) -> mat4x4<f32> {
   }
 }
 
-// A row of a block of C, which lies at index `at`.
-fn row_at(at: u32, row: vec4<f32>) -> vec4<f32> {
-  let v = params.scale * row;
-  if (params.add_plus == 0u) {
-    return v;
-  }
-  return v + vec4<f32>(plus[at], plus[at + 1u], plus[at + 2u], plus[at + 3u]);
-}
-
 // shared: dropout
 // A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
 fn mix(v: u32) -> u32 {
@@ -498,6 +307,24 @@ fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
   return vec2(keep(at), keep(at + 1u)) * gelu(z.xz) * z.yw;
 }
 // end shared
+
+// shared: product_ends
+// Where the blocks of C that a thread stores lie: `wide` of them side by side, from
+// row `top` and column `left`; `down` rows and `aside` columns from one to the next.
+var<private> wide: u32;
+var<private> top: u32;
+var<private> left: u32;
+var<private> down: u32 = 4u;
+var<private> aside: u32 = 4u;
+
+// A row of a block of C, which lies at index `at`.
+fn row_at(at: u32, row: vec4<f32>) -> vec4<f32> {
+  let v = params.scale * row;
+  if (params.add_plus == 0u) {
+    return v;
+  }
+  return v + vec4<f32>(plus[at], plus[at + 1u], plus[at + 2u], plus[at + 3u]);
+}
 
 // Where row r of block i lies in C, and how many of its four columns are inside.
 fn index_of(i: u32, r: u32) -> u32 {
@@ -594,6 +421,7 @@ fn gated_pre(i: u32, q: mat4x4<f32>) {
   pre_row(i, 2u, q[2]);
   pre_row(i, 3u, q[3]);
 }
+// end shared
 
 @compute @workgroup_size(8)
 fn tile_plain(t: Thread) {
@@ -636,54 +464,6 @@ fn tile_gated_pre(t: Thread) {
   for (var i = 0u; i < blocks; i++) {
     gated_pre(i, nth(i));
   }
-}
-
-@compute @workgroup_size(SIDE * SIDE)
-fn block_plain(t: Thread) {
-  _ = &residual;
-  block(t);
-  plain(0u, c[0]);
-  plain(1u, c[1]);
-  plain(2u, c[2]);
-  plain(3u, c[3]);
-}
-
-@compute @workgroup_size(SIDE * SIDE)
-fn block_relu(t: Thread) {
-  _ = &residual;
-  block(t);
-  relu(0u, c[0]);
-  relu(1u, c[1]);
-  relu(2u, c[2]);
-  relu(3u, c[3]);
-}
-
-@compute @workgroup_size(SIDE * SIDE)
-fn block_residual(t: Thread) {
-  block(t);
-  add_residual(0u, c[0]);
-  add_residual(1u, c[1]);
-  add_residual(2u, c[2]);
-  add_residual(3u, c[3]);
-}
-
-@compute @workgroup_size(SIDE * SIDE)
-fn block_gated(t: Thread) {
-  _ = &residual;
-  block(t);
-  gated(0u, c[0]);
-  gated(1u, c[1]);
-  gated(2u, c[2]);
-  gated(3u, c[3]);
-}
-
-@compute @workgroup_size(SIDE * SIDE)
-fn block_gated_pre(t: Thread) {
-  block(t);
-  gated_pre(0u, c[0]);
-  gated_pre(1u, c[1]);
-  gated_pre(2u, c[2]);
-  gated_pre(3u, c[3]);
 }
 
 @compute @workgroup_size(LANES)

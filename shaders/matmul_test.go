@@ -3,6 +3,7 @@ package shaders
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -35,18 +36,48 @@ func (m MatMul) oracle(a, b []float64) []float64 {
 	return c
 }
 
+// halves rounds numbers as half precision does, to ten bits of fraction and ties to
+// even, whose exponents are those of normal numbers. So operands that a kernel rounds
+// are those of its oracle too, and its tolerance is every kernel's.
+func halves(x []float64) []float64 {
+	y := make([]float64, len(x))
+	for i, v := range x {
+		_, e := math.Frexp(v)
+		unit := math.Ldexp(1, e-11)
+		y[i] = math.RoundToEven(v/unit) * unit
+	}
+	return y
+}
+
 // row makes a row of the table from a product; the numbers of A have the given
 // scale.
 func (m MatMul) row(target Target, scale float64) kernelCase {
+	return m.rowOf(m.Call(target), scale)
+}
+
+// rowBy makes a row of the variant of a name.
+func (m MatMul) rowBy(variant string, target Target, scale float64) kernelCase {
+	for _, c := range m.Call(target).Variants(target) {
+		if c.Variant == "matmul/"+variant {
+			return m.rowOf(c, scale)
+		}
+	}
+	panic(fmt.Sprintf("no variant %s computes %+v", variant, m))
+}
+
+func (m MatMul) rowOf(call Call, scale float64) kernelCase {
 	x := normals(1, m.M*m.K, scale)
 	words, y := storedNormals(2, m.B, m.N*m.K)
 	c := m.oracle(wide(x), y)
+	if call.needs.features.Has(wgpu.F16) {
+		c = m.oracle(halves(wide(x)), halves(y))
+	}
 	k := kernelCase{
-		call:     m.Call(target),
+		call:     call,
 		step:     Step{Key: Key(42, m.M, m.N)},
 		operands: []operand{in(x), in(words)},
 	}
-	k.name = fmt.Sprintf("matmul/%s/%v,%v,%dx%dx%d", k.call.Spec.Entry, m.Layout, m.B, m.M, m.N, m.K)
+	k.name = fmt.Sprintf("%s/%s/%v,%v,%dx%dx%d", call.Variant, k.call.Spec.Entry, m.Layout, m.B, m.M, m.N, m.K)
 	plus := []float32{0}
 	if m.Plus {
 		k.name += ",plus"
@@ -116,15 +147,10 @@ func matmulCases(target Target) []kernelCase {
 		return m
 	}
 	for _, t := range bothTargets(target) {
-		// The kernel for few rows differs between the targets in its number of
-		// threads only.
 		for i, m := range operands {
-			cases = append(cases, sized(m, 36, 148, 52).row(t, 1), sized(m, 33, 131, 51).row(t, 1))
-			if t.Type != wgpu.CPU { // large ones, whole fours and not in turn: such kernels take seconds to compile
-				cases = append(cases, sized(m, 388-i%2, 516-i%2, 36-17*(i%2)).row(t, 1))
-			}
 			if t.Type == wgpu.CPU || i%3 == 0 {
-				cases = append(cases, sized(m, 3, 148, 532).row(t, 1e-3), sized(m, 2, 35, 301).row(t, 1))
+				cases = append(cases, sized(m, 36, 148, 52).row(t, 1), sized(m, 33, 131, 51).row(t, 1),
+					sized(m, 3, 148, 532).row(t, 1e-3), sized(m, 2, 35, 301).row(t, 1))
 			}
 		}
 		for i, m := range ends {
@@ -132,9 +158,6 @@ func matmulCases(target Target) []kernelCase {
 			cases = append(cases, sized(m, 36, 148, 64).row(t, 0.2))
 			if t.Type == wgpu.CPU || i == 0 {
 				cases = append(cases, sized(m, 4, 34, 128).row(t, 0.2), sized(m, 1, 2, 4).row(t, 1))
-			}
-			if t.Type != wgpu.CPU && i%2 == 0 {
-				cases = append(cases, sized(m, 387, 522, 20).row(t, 0.2))
 			}
 			m.Dropout.Rate = 0
 			cases = append(cases, sized(m, 17, 30, 64).row(t, 1))
@@ -155,10 +178,45 @@ func matmulCases(target Target) []kernelCase {
 			MatMul{Plus: true, M: 33, N: 31, K: 8, Scale: 0.25}.row(t, 1),
 			MatMul{Plus: true, Layout: TN, M: 5, N: 7, K: 33, Accumulate: true}.row(t, 1))
 	}
+	// Every variant for GPUs in every layout, in whole fours and not. Some take seconds
+	// to compile, so the parts that all share are seen in two of them only.
+	gpu := bothTargets(target)[1]
+	for v, name := range []string{"block", "thin", "block-split", "block-small", "block-light"} {
+		for i, m := range operands {
+			whole, odd := sized(m, 132, 148, 180), sized(m, 131, 149, 147)
+			switch {
+			case v < 2:
+				cases = append(cases, whole.rowBy(name, gpu, 1), odd.rowBy(name, gpu, 1))
+			case m.Layout != TN && i%3 != v%3:
+			case i%2 == 0:
+				cases = append(cases, whole.rowBy(name, gpu, 1))
+			default:
+				cases = append(cases, odd.rowBy(name, gpu, 1))
+			}
+		}
+	}
+	if gpu.Features.Has(wgpu.F16) {
+		for i, m := range operands {
+			m.Half = true
+			rows := sized(m, 132, 148, 52)
+			if i%2 == 1 {
+				rows = sized(m, 131, 149, 51)
+			}
+			cases = append(cases, rows.rowBy("block-half", gpu, 1))
+		}
+	}
+	for i, m := range ends {
+		m.Dropout = Dropout{Rate: 0.3, Site: uint32(i)}
+		m.Plus = i%2 == 0
+		cases = append(cases, sized(m, 35, 150, 20).rowBy("block", gpu, 0.2))
+		if i%2 == 0 {
+			cases = append(cases, sized(m, 130, 78, 68).rowBy("block-split", gpu, 0.2))
+		}
+	}
 	for _, m := range []MatMul{{Layout: NT, B: F16}, {Layout: NN, B: BF16}, {Layout: TN}} {
 		m = sized(m, 13, 9, 21)
 		naive := m.row(target, 1)
-		naive.name = strings.Replace(naive.name, naive.call.Spec.Entry, "naive", 1)
+		naive.name = strings.Replace(naive.name, naive.call.Variant+"/"+naive.call.Spec.Entry, "matmul/naive", 1)
 		naive.call, naive.operands = m.Naive(target), naive.operands[:3]
 		cases = append(cases, naive)
 	}
@@ -225,7 +283,7 @@ func timeCall(b *testing.B, dev *wgpu.Device, m MatMul, call Call) func() time.D
 		{Index: 2, Buffer: buffer(m.B.Bytes() * m.N * m.K)},
 		{Index: 3, Buffer: buffer(4 * m.M * m.N)},
 	}
-	if call.Spec.File == "matmul" {
+	if call.Spec.File != "matmul_naive" {
 		bindings = append(bindings, wgpu.Binding{Index: 4, Buffer: buffer(4 * m.M * m.N)}, wgpu.Binding{Index: 5, Buffer: buffer(4 * m.M * m.N)})
 	}
 	if call.Spec.Step {

@@ -13,6 +13,7 @@ type variant[Op any] struct {
 	name  string
 	needs needs
 	fits  func(Op) bool // the operations that it serves; nil is all
+	suits func(Op) bool // those for which it is taken unmeasured; nil is all
 	call  func(Op, Target) Call
 }
 
@@ -58,7 +59,9 @@ func newTable[Op any](name string, variants ...variant[Op]) table[Op] {
 // call runs an operation by the variant that the target names for its class, or else
 // by the first that the device serves and that fits.
 func (t table[Op]) call(op Op, target Target) Call {
-	i := slices.IndexFunc(t.variants, func(v variant[Op]) bool { return target.serves(v.needs) && v.runs(op) })
+	i := slices.IndexFunc(t.variants, func(v variant[Op]) bool {
+		return target.serves(v.needs) && v.runs(op) && (v.suits == nil || v.suits(op))
+	})
 	if i < 0 {
 		panic(fmt.Sprintf("shaders: no variant of %s runs %+v on %+v", t.name, op, target))
 	}
