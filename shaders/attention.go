@@ -55,7 +55,10 @@ type attentionPass struct {
 }
 
 var attentionTable = newTable("attention",
-	// Without workgroup memory; a block a thread.
+	// Without workgroup memory; a block a thread, and 32 lines of one head a workgroup.
+	variant[attentionPass]{name: "quad", needs: needs{on: wgpu.CPU, features: wgpu.Subgroups}, fits: attentionPass.quads, call: func(a attentionPass, t Target) Call {
+		return a.call("attention_quad", Constants("PARTS", a.HeadDim/16), t.grid1D(a.blocks(32), 1))
+	}},
 	variant[attentionPass]{name: "wide", needs: needs{on: wgpu.CPU}, fits: attentionPass.aligned, call: func(a attentionPass, t Target) Call {
 		return a.call("attention_wide", Constants("PARTS", a.HeadDim/16), t.grid1D(a.blocks(a.wide), 8))
 	}},
@@ -112,6 +115,11 @@ func (a attentionPass) few() bool { return a.entry == "forward" && a.Queries <= 
 // begins at a multiple of four numbers.
 func (a attentionPass) aligned() bool {
 	return a.HeadDim <= 64 && a.HeadDim%16 == 0 && a.fours()
+}
+
+// quads reports whether a pass goes over so many lines that most of each 32 are there.
+func (a attentionPass) quads() bool {
+	return a.aligned() && a.lines > 20 && a.entry != "delta" && a.entry != "grad_bias"
 }
 
 // fours reports whether a row of a head is whole fours, and begins at a multiple of

@@ -398,7 +398,9 @@ func attentionCases(target Target) []kernelCase {
 	targets := bothTargets(target)
 	narrow := targets[1]
 	narrow.WorkgroupStorage = 16 << 10
-	for _, target := range append(targets, narrow) {
+	alone := targets[0] // without subgroups
+	alone.Features &^= wgpu.Subgroups
+	for _, target := range append(targets, narrow, alone) {
 		for i, r := range rows {
 			if r.a.HeadDim == 48 && target.Type != wgpu.CPU {
 				continue // three parts of a row: of the wide kernels alone

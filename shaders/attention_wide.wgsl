@@ -101,6 +101,7 @@ fn keep4(element: vec4<u32>) -> vec4<f32> {
 }
 // end shared
 
+// shared: attention_wide
 // A head's part of a row: 64 numbers, those beyond the head size zero.
 struct Row {
   a: mat4x4<f32>,
@@ -303,6 +304,18 @@ fn bias_at(h: u32, position: u32, key: u32) -> f32 {
   return select(0.0, bias[select(0u, at, params.bias_span != 0u)], params.bias_span != 0u);
 }
 
+// The pair of stats of four rows of a head, as two vectors.
+struct Stats {
+  log_sum: vec4<f32>,
+  delta: vec4<f32>,
+}
+
+fn stats_of(line: vec4<u32>) -> Stats {
+  let s = transpose(mat4x2(stats[line.x], stats[line.y], stats[line.z], stats[line.w]));
+  return Stats(s[0], s[1]);
+}
+// end shared
+
 @compute @workgroup_size(8)
 fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + 3u) / 4u;
@@ -380,17 +393,6 @@ fn delta(group: Group, @builtin(local_invocation_index) lane: u32) {
     sum += delta_dout[at + i] * delta_out[at + i];
   }
   delta_stats[unit].y = sum.x + sum.y + sum.z + sum.w;
-}
-
-// The pair of stats of four rows of a head, as two vectors.
-struct Stats {
-  log_sum: vec4<f32>,
-  delta: vec4<f32>,
-}
-
-fn stats_of(line: vec4<u32>) -> Stats {
-  let s = transpose(mat4x2(stats[line.x], stats[line.y], stats[line.z], stats[line.w]));
-  return Stats(s[0], s[1]);
 }
 
 @compute @workgroup_size(8)
