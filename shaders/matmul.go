@@ -2,6 +2,7 @@ package shaders
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/go-dept/dept/wgpu"
 )
@@ -61,7 +62,9 @@ func (m MatMul) few() bool { return m.M <= fewRows && m.Layout != TN }
 
 var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "few-vector", needs: needs{on: wgpu.CPU}, fits: MatMul.few, call: MatMul.fewLanes},
-	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: MatMul.tile},
+	variant[MatMul]{name: "quad", needs: quadNeeds, suits: func(m MatMul) bool { return m.kindOfTile() == tall }, call: tall.call},
+	variant[MatMul]{name: "quad-flat", needs: quadNeeds, suits: func(m MatMul) bool { return m.kindOfTile() == flat }, call: flat.call},
+	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: tile.call},
 	variant[MatMul]{name: "thin-four", needs: thinNeeds, fits: MatMul.few, call: thin(1, 4)},
 	variant[MatMul]{name: "thin", needs: thinNeeds, fits: MatMul.narrow, suits: MatMul.thin, call: thin(2, 2)},
 	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, suits: MatMul.large, call: block{side: 16}.call},
@@ -147,9 +150,57 @@ func (m MatMul) loads(constants ...any) []any {
 	return append(constants, "LoadA", "f32", "LoadB", "u32")
 }
 
-func (m MatMul) tile(Target) Call {
-	across := m.across()
-	return m.call("tile", across, [3]uint32{over(m.N, 16*across), over(m.M, 128/across), 1})
+// tiles are kernels for software adapters whose workgroups have eight threads, each with
+// a tile of rows×cols of C.
+type tiles struct {
+	kernel     string
+	rows, cols int
+	least      int // as many tiles, or more, lie side by side in a workgroup
+	// time is that of a tile beside the others', measured in SwiftShader and lavapipe.
+	time float64
+}
+
+var (
+	tile = &tiles{"tile", 16, 16, 1, 1}
+	tall = &tiles{"quad", 32, 16, 4, 1.1}
+	flat = &tiles{"quad", 16, 32, 4, 1.4}
+)
+
+// quadNeeds is what tall and flat tiles need.
+var quadNeeds = needs{on: wgpu.CPU, features: wgpu.Subgroups}
+
+// grid is the workgroups with so many tiles side by side that the fewest lie outside of
+// C.
+func (s *tiles) grid(m MatMul) (across int, grid [3]uint32) {
+	for a := 8; a >= s.least; a /= 2 {
+		g := [3]uint32{over(m.N, s.cols*a), over(m.M, s.rows*8/a), 1}
+		if across == 0 || g[0]*g[1] < grid[0]*grid[1] {
+			across, grid = a, g
+		}
+	}
+	return across, grid
+}
+
+func (s *tiles) call(m MatMul, _ Target) Call {
+	across, grid := s.grid(m)
+	if s == flat {
+		return m.call(s.kernel, across, grid, "FLAT", true)
+	}
+	return m.call(s.kernel, across, grid)
+}
+
+// kindOfTile is the tiles that take the least time for the product, where a few
+// processors share the workgroups.
+func (m MatMul) kindOfTile() *tiles {
+	const processors = 4
+	best, least := tile, math.Inf(1)
+	for _, s := range []*tiles{tile, tall, flat} {
+		_, grid := s.grid(m)
+		if time := s.time * float64(max(processors, grid[0]*grid[1])); time < least {
+			best, least = s, time
+		}
+	}
+	return best
 }
 
 func (m MatMul) fewLanes(Target) Call {
@@ -170,15 +221,18 @@ func (m MatMul) Call(t Target) Call {
 }
 
 // call is a dispatch of one of the kernels, with constants of its own; across are
-// the tiles of `tile` that lie side by side.
+// the tiles that lie side by side in a workgroup of eight.
 func (m MatMul) call(kernel string, across int, grid [3]uint32, constants ...any) Call {
 	end := m.End.String()
 	if m.End == EndGated && m.KeepPre {
 		end = "gated_pre"
 	}
 	file := "matmul"
-	if kernel == "block" || kernel == "thin" {
+	switch kernel {
+	case "block", "thin":
 		file = "matmul_block"
+	case "quad":
+		file = "matmul_quad"
 	}
 	return Call{
 		Spec: Spec{
@@ -220,18 +274,6 @@ func (m MatMul) aligned() bool {
 	default:
 		return m.M%4 == 0 && m.N%4 == 0
 	}
-}
-
-// across is how many of a workgroup's eight tiles of 16×16 lie side by side:
-// the shape that leaves the fewest of them outside of C.
-func (m MatMul) across() int {
-	best, tiles := 8, over(m.N, 128)*over(m.M, 16)
-	for a := 4; a >= 1; a /= 2 {
-		if n := over(m.N, 16*a) * over(m.M, 128/a); n < tiles {
-			best, tiles = a, n
-		}
-	}
-	return best
 }
 
 // over is n/size, rounded up.

@@ -18,7 +18,6 @@
 //   few    for up to four rows: the threads of a workgroup share the columns
 //          and split k.
 
-override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
 override LANES: u32 = 8u;       // threads in a workgroup of `few`
 
 // shared: product
@@ -62,9 +61,6 @@ struct Step {
 
 @group(0) @binding(9) var<uniform> step: Step;
 // end shared
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec2<u32>>;
-
 // shared: storage
 // How weights lie in memory. Two halves share a word, the lower index below, and a
 // row may begin in the middle of one.
@@ -87,9 +83,11 @@ fn stored(word: u32, i: u32) -> f32 {
 }
 // end shared
 
-// The blocks of C that a thread computes. Column i of a block is its row i.
-var<private> c: array<mat4x4<f32>, 16>;
-var<private> blocks: u32;
+// shared: product_blocks
+override ALIGNED: bool = true;  // four numbers along a row of A or B are one load
+
+@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> b: array<vec2<u32>>;
 
 // Loads. Rows and columns past the edge repeat the last one, since nothing is
 // stored for them. Past the end of k, A counts as zero and B repeats.
@@ -171,6 +169,11 @@ fn b_block(k: u32, col: u32) -> mat4x4<f32> {
   }
   return mat4x4<f32>(b_across(k, col), b_across(k + 1u, col), b_across(k + 2u, col), b_across(k + 3u, col));
 }
+// end shared
+
+// The blocks of C that a thread computes. Column i of a block is its row i.
+var<private> c: array<mat4x4<f32>, 16>;
+var<private> blocks: u32;
 
 fn tile(t: Thread) {
   top = 16u * (t.group.y * (8u / params.across) + t.lane / params.across);

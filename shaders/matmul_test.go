@@ -178,6 +178,24 @@ func matmulCases(target Target) []kernelCase {
 			MatMul{Plus: true, M: 33, N: 31, K: 8, Scale: 0.25}.row(t, 1),
 			MatMul{Plus: true, Layout: TN, M: 5, N: 7, K: 33, Accumulate: true}.row(t, 1))
 	}
+	// The tiles that software adapters have without subgroups, and all of them at shapes
+	// for which they would take others.
+	cpu := bothTargets(target)[0]
+	for i, m := range operands {
+		for _, name := range []string{"tile", "quad", "quad-flat"} {
+			cases = append(cases, sized(m, 36, 148, 52).rowBy(name, cpu, 1))
+			if i%3 == 0 {
+				cases = append(cases, sized(m, 13, 131, 51).rowBy(name, cpu, 1), sized(m, 131, 22, 51).rowBy(name, cpu, 1))
+			}
+		}
+	}
+	for i, m := range ends {
+		m.Dropout = Dropout{Rate: 0.3, Site: uint32(i)}
+		m.Plus = i%2 == 0
+		for _, name := range []string{"tile", "quad", "quad-flat"} {
+			cases = append(cases, sized(m, 35, 150, 20).rowBy(name, cpu, 0.2))
+		}
+	}
 	// Every variant for GPUs in every layout, in whole fours and not. Some take seconds
 	// to compile, so the parts that all share are seen in two of them only.
 	gpu := bothTargets(target)[1]
