@@ -85,54 +85,130 @@ func (k *kit) spirv(ctx context.Context, shaders []shader) ([]string, error) {
 	return files, nil
 }
 
-// errNoFamily says that a driver does not know a family of hardware.
-var errNoFamily = errors.New("this version of Mesa does not have it")
+// hardware is a GPU that a driver's compiler compiles for and that need not be there.
+type hardware struct {
+	name   string // as people say: navi21, mtl, ga102
+	vendor vendor
+}
+
+type vendor int
+
+const (
+	amd vendor = iota
+	intel
+	nvidia // through NVK, which is not NVIDIA's own
+)
+
+// known is the hardware that the drivers of Mesa can pretend.
+var known = []hardware{
+	{"navi21", amd}, {"gfx1100", amd}, {"navi31", amd}, {"gfx1151", amd}, {"gfx1200", amd},
+	{"tgl", intel}, {"dg2", intel}, {"mtl", intel}, {"lnl", intel}, {"bmg", intel},
+	{"ga102", nvidia},
+}
+
+// chipset is what NVK's pretended hardware is called by: GA102 is NV172.
+var chipset = map[string]string{"ga102": "172"}
+
+// errNoHardware says that a driver does not know some hardware.
+var errNoHardware = errors.New("this version of Mesa does not have it")
 
 // compiled is what a driver's compiler reports of a shader.
 type compiled struct {
-	device  string
+	device  string // and the driver's version
 	numbers map[string]float64
+	listing *listing
 	loops   []loop
 }
 
-// amd compiles a shader with AMD's driver in Mesa for a family of hardware, such as
-// navi21, that need not be there.
-func (k *kit) amd(ctx context.Context, spirv, entry, family string) (*compiled, error) {
-	icd, err := radv()
+// spilled is how many registers were moved to memory, or their bytes for NVIDIA.
+func (c *compiled) spilled() float64 {
+	n := c.numbers
+	return n["Spilled VGPRs"] + n["Spilled SGPRs"] + n["Spill Count"] + n["SLM Size"]
+}
+
+// registers is those of a lane, or of an Intel thread the most that live at once.
+func (c *compiled) registers() float64 {
+	n := c.numbers
+	return n["VGPRs"] + n["Max live registers"] + n["Number of GPRs"]
+}
+
+// cycles is how long the driver expects the shader to take, where it does: AMD's for
+// a wave alone, with every loop taken to run eight times, and branches half of the time.
+func (c *compiled) cycles() float64 { return c.numbers["Latency"] + c.numbers["Cycle Count"] }
+
+// compile compiles a shader with the host's drivers or, if drivers is not empty, those
+// of a folder of scripts/shader-drivers. Weak is without robust access to buffers, which
+// wgpu asks for.
+func (k *kit) compile(ctx context.Context, drivers string, h hardware, spirv, entry string, weak bool) (*compiled, error) {
+	icd, variable, listing := "radeon", "RADV_FORCE_FAMILY="+h.name, "Assembly"
+	var shim string
+	switch h.vendor {
+	case intel:
+		icd, variable, listing, shim = "intel", "INTEL_STUB_GPU_PLATFORM="+h.name, "none", "libintel_noop_drm_shim.so"
+	case nvidia:
+		icd, variable, listing, shim = "nouveau", "NOUVEAU_CHIPSET="+chipset[h.name], "NAK assembly", "libnouveau_noop_drm_shim.so"
+	}
+	args := []string{k.path("compile"), spirv, entry, listing}
+	if weak {
+		args = append(args, "weak")
+	}
+	root := ""
+	if drivers != "" {
+		// Programs of this system run with the libraries of the other through its loader.
+		root = filepath.Join(drivers, "root")
+		loader := []string{filepath.Join(root, "lib64/ld-linux-x86-64.so.2"), "--library-path", filepath.Join(root, "usr/lib/x86_64-linux-gnu")}
+		if shim != "" {
+			loader = append(loader, "--preload", filepath.Join(root, "usr/lib", shim))
+		}
+		args = append(loader, args...)
+	} else if shim != "" {
+		return nil, fmt.Errorf("compile for %s: this needs -drivers, the folder of scripts/shader-drivers", h.name)
+	}
+	file, err := driverFile(root, icd)
 	if err != nil {
 		return nil, err
 	}
-	command := exec.CommandContext(ctx, k.path("compile"), spirv, entry, "Assembly")
-	command.Env = append(os.Environ(), "VK_INSTANCE_LAYERS=", "VK_ICD_FILENAMES="+icd, "VK_DRIVER_FILES="+icd, "RADV_FORCE_FAMILY="+family, "MESA_SHADER_CACHE_DISABLE=true")
-	var complaints strings.Builder
-	command.Stderr = &complaints
+	command := exec.CommandContext(ctx, args[0], args[1:]...)
+	command.Env = append(os.Environ(), "VK_INSTANCE_LAYERS=", "VK_ICD_FILENAMES="+file, "VK_DRIVER_FILES="+file, "MESA_SHADER_CACHE_DISABLE=true",
+		variable, "ACO_DEBUG=perfinfo", "INTEL_DEBUG=cs", "NVK_I_WANT_A_BROKEN_VULKAN_DRIVER=1")
+	var debug strings.Builder
+	command.Stderr = &debug
 	out, err := command.Output()
-	if strings.Contains(complaints.String(), "Unknown family") {
-		return nil, fmt.Errorf("%s: %w", family, errNoFamily)
+	if strings.Contains(debug.String(), "Unknown family") {
+		return nil, fmt.Errorf("%s: %w", h.name, errNoHardware)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("compile %s for %s: %w: %s", spirv, family, err, &complaints)
+		complaints := debug.String()
+		return nil, fmt.Errorf("compile %s for %s: %w: %s", spirv, h.name, err, complaints[max(0, len(complaints)-1000):])
 	}
-	c := &compiled{device: strings.TrimSpace(complaints.String()), numbers: map[string]float64{}}
-	head, listing, _ := strings.Cut(string(out), "== ")
+	c := &compiled{numbers: map[string]float64{}}
+	_, device, _ := strings.Cut(debug.String(), "device: ")
+	c.device, _, _ = strings.Cut(device, "\n")
+	head, assembly, _ := strings.Cut(string(out), "== ")
 	for line := range strings.Lines(head) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
 		if c.numbers[name], err = strconv.ParseFloat(value, 64); err != nil {
-			return nil, fmt.Errorf("compile %s for %s: a statistic reads %q", spirv, family, line)
+			return nil, fmt.Errorf("compile %s for %s: a statistic reads %q", spirv, h.name, line)
 		}
 	}
-	c.loops = loopsOf(listing)
+	lanes := int(c.numbers["Subgroup size"])
+	switch h.vendor {
+	case amd:
+		c.listing = amdListing(assembly, debug.String(), lanes, h.name != "navi21")
+	case intel:
+		c.listing = intelListing(debug.String(), lanes)
+	case nvidia:
+		c.listing = nakListing(assembly)
+	}
+	c.loops = c.listing.loops()
 	return c, nil
 }
 
-// radv is the file by which the Vulkan loader finds AMD's driver: $RADV_ICD, or where
-// distributions put it.
-func radv() (string, error) {
-	if file := os.Getenv("RADV_ICD"); file != "" {
-		return file, nil
-	}
-	for _, dir := range []string{"/usr/share/vulkan/icd.d", "/etc/vulkan/icd.d"} {
-		found, err := filepath.Glob(filepath.Join(dir, "radeon_icd*.json"))
+// driverFile is the file by which the Vulkan loader finds a driver, where distributions
+// put it.
+func driverFile(root, icd string) (string, error) {
+	for _, dir := range []string{"usr/share/vulkan/icd.d", "etc/vulkan/icd.d"} {
+		found, err := filepath.Glob(filepath.Join(root+"/", dir, icd+"_icd*.json"))
 		if err != nil {
 			return "", err
 		}
@@ -140,5 +216,5 @@ func radv() (string, error) {
 			return found[0], nil
 		}
 	}
-	return "", fmt.Errorf("AMD's Vulkan driver is not installed (on Debian mesa-vulkan-drivers): %w", fs.ErrNotExist)
+	return "", fmt.Errorf("Mesa's Vulkan driver %s is not installed (on Debian mesa-vulkan-drivers): %w", icd, fs.ErrNotExist)
 }

@@ -5,16 +5,28 @@
 // registers, spills, occupancy, and what its main loops are made of.
 //
 //	dept shaders --write DIR --model config.json
-//	go run ./internal/shaderreport DIR [FAMILY...]
+//	go run ./internal/shaderreport DIR [HARDWARE...]
 //
-// The families are those of AMD's driver in Mesa: navi21 (RDNA2), gfx1100 in Mesa 22
-// or navi31 in later ones (RDNA3), gfx1200 (RDNA4).
+// With this system's Mesa that is AMD's hardware: navi21 (RDNA2), gfx1100 in Mesa 22 or
+// navi31 in later ones (RDNA3), gfx1200 (RDNA4). With -drivers, a folder that
+// scripts/shader-drivers made, also Intel's: tgl, dg2, mtl, lnl and bmg, and NVIDIA's
+// ga102 through NVK, which is not NVIDIA's own compiler and so a hint only.
+//
+// Cycles are those that a driver's compiler predicts. AMD's "cycles" is its Latency, of a
+// wave that has its unit alone, and "inverse throughput" what is left where waves share
+// it. Both take a uniform branch to be gone half of the time, whatever it
+// skips, and every loop to run 8, 4, 2 times by its depth, so they mislead where a shader has its
+// main loop inside of a branch, and count no bandwidth of workgroup memory.
+// So the cycles of the loops are added up here by themselves, from the compiler's own
+// clocks of each instruction, and -old sets a model of throughput beside (countAMD).
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -24,17 +36,22 @@ import (
 	"text/tabwriter"
 )
 
-var families = []string{"navi21", "gfx1100", "navi31", "gfx1200"}
-
 func main() {
-	if len(os.Args) < 2 || strings.HasPrefix(os.Args[1], "-") {
-		fmt.Fprintln(os.Stderr, "usage: shaderreport DIR [FAMILY...]")
+	var r report
+	flag.StringVar(&r.drivers, "drivers", "", "a folder of scripts/shader-drivers, whose drivers compile instead of this system's")
+	flag.StringVar(&r.old, "old", "", "another folder of dept shaders, to set the cycles beside")
+	flag.BoolVar(&r.checks, "checks", false, "count what wgpu's checks and robust access to buffers cost")
+	flag.BoolVar(&r.texts, "texts", false, "give the shaders to naga and tint instead, where they are installed")
+	flag.Usage = func() {
+		fmt.Fprintln(os.Stderr, "usage: shaderreport [-drivers FOLDER] [-old DIR | -checks | -texts] DIR [HARDWARE...]")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	if flag.NArg() < 1 {
+		flag.Usage()
 		os.Exit(2)
 	}
-	if len(os.Args) > 2 {
-		families = os.Args[2:]
-	}
-	if err := run(context.Background(), os.Stdout, os.Args[1]); err != nil {
+	if err := r.run(context.Background(), os.Stdout, flag.Arg(0), flag.Args()[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "shaderreport:", err)
 		os.Exit(1)
 	}
@@ -51,6 +68,19 @@ type shader struct {
 	FMA       int64  `json:"fma"`
 
 	source string
+}
+
+func (s shader) name() string { return strings.TrimSuffix(s.File, ".wgsl") }
+
+// busy is the shaders of a training step that multiply: products and attention.
+func busy(shaders []shader) []shader {
+	var some []shader
+	for _, s := range shaders {
+		if s.FMA > 0 && s.Program == "step" {
+			some = append(some, s)
+		}
+	}
+	return some
 }
 
 // readShaders reads a folder of dept shaders: each pipeline once, with all of its
@@ -82,8 +112,23 @@ func readShaders(dir string) ([]shader, error) {
 	return all, nil
 }
 
-func run(ctx context.Context, out io.Writer, dir string) error {
+// report is what to print.
+type report struct {
+	drivers, old  string
+	checks, texts bool
+
+	count int // of the shaders that are not older ones
+}
+
+func (r *report) run(ctx context.Context, out io.Writer, dir string, names []string) error {
 	shaders, err := readShaders(dir)
+	if err != nil {
+		return err
+	}
+	if r.texts {
+		return texts(ctx, out, shaders)
+	}
+	hardware, err := r.hardware(names)
 	if err != nil {
 		return err
 	}
@@ -96,59 +141,95 @@ func run(ctx context.Context, out io.Writer, dir string) error {
 	if err != nil {
 		return err
 	}
+	table := r.table
+	switch {
+	case r.old != "":
+		old, err := readShaders(r.old)
+		if err != nil {
+			return err
+		}
+		shaders = busy(shaders)
+		r.count = len(shaders)
+		shaders = append(shaders, busy(old)...)
+		table = r.compare
+	case r.checks:
+		shaders = busy(shaders)
+		table = r.costs
+	}
 	spirv, err := k.spirv(ctx, shaders)
 	if err != nil {
 		return err
 	}
-	for _, family := range families {
-		if err := report(ctx, out, k, family, shaders, spirv); err != nil {
+	for _, h := range hardware {
+		err := table(ctx, out, k, h, shaders, spirv)
+		if errors.Is(err, errNoHardware) {
+			fmt.Fprintln(out, err)
+		} else if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// report prints a table for a family of hardware.
-func report(ctx context.Context, out io.Writer, k *kit, family string, shaders []shader, spirv []string) error {
+// hardware finds the named hardware, or else all that the drivers may have.
+func (r *report) hardware(names []string) ([]hardware, error) {
+	if len(names) == 0 {
+		return slices.DeleteFunc(slices.Clone(known), func(h hardware) bool { return r.drivers == "" && h.vendor != amd }), nil
+	}
+	var found []hardware
+	for _, n := range names {
+		i := slices.IndexFunc(known, func(h hardware) bool { return h.name == n })
+		if i < 0 {
+			return nil, fmt.Errorf("no hardware is named %s; there are: %v", n, known)
+		}
+		found = append(found, known[i])
+	}
+	return found, nil
+}
+
+// table prints what the compilers say of each shader.
+func (r *report) table(ctx context.Context, out io.Writer, k *kit, h hardware, shaders []shader, spirv []string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i, s := range shaders {
-		c, err := k.amd(ctx, spirv[i], s.Entry, family)
-		if errors.Is(err, errNoFamily) {
-			fmt.Fprintln(out, err)
-			return nil
-		}
+		c, err := k.compile(ctx, r.drivers, h, spirv[i], s.Entry, false)
 		if err != nil {
 			return err
 		}
 		if i == 0 {
-			fmt.Fprintf(out, "\n%s\n", c.device)
-			fmt.Fprint(w, "shader\tregisters\tspilled\twaves\tworkgroup memory\tcycles\tlimited by\n")
+			fmt.Fprintf(out, "\n%s: %s\n", h.name, c.device)
+			fmt.Fprint(w, "shader\tlanes\tregisters\tspilled\twaves\tworkgroup memory\tinstructions\tcycles\tinverse throughput\tlimited by\n")
 		}
 		n := c.numbers
-		fmt.Fprintf(w, "%s\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\n", strings.TrimSuffix(s.File, ".wgsl"), n["VGPRs"], n["Spilled VGPRs"]+n["Spilled SGPRs"],
-			n["Subgroups per SIMD"], n["LDS size"], n["Inverse Throughput"], c.limit())
+		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\n", s.name(), c.listing.lanes, c.registers(), c.spilled(),
+			n["Subgroups per SIMD"], n["LDS size"]+n["Workgroup Memory Size"], n["Instructions"]+n["Instruction Count"]+n["Instruction count"],
+			c.cycles(), n["Inverse Throughput"], c.limit())
 		for _, l := range c.loops {
-			fmt.Fprintf(w, "  loop BB%d..BB%d: %d multiply-adds, %.0f %% of vector instructions, %.1f for each of workgroup memory; %d memory, %d scalar, %d branches\t\t\t\t\t\t\n",
-				l.First, l.Last, l.FMA, 100*l.share(), l.perLDS(), l.Memory, l.Scalar, l.Branches)
+			fmt.Fprintf(w, "  loop B%d..B%d: %s\t\t\t\t\t\t\t\t\t\n", l.First, l.Last, c.describe(l))
 		}
 	}
 	return w.Flush()
 }
 
+// describe says what a loop is made of.
+func (c *compiled) describe(l loop) string {
+	if l.WMMA > 0 {
+		return fmt.Sprintf("%.0f products of matrices of %.0f vector instructions; %.0f of workgroup memory, %.0f memory, %.0f scalar, %.0f branches",
+			l.WMMA, l.Vector, l.LDS, l.Memory, l.Scalar, l.Branches)
+	}
+	return fmt.Sprintf("%.0f multiply-adds, %.0f %% of vector instructions, %.1f for each of workgroup memory; %.0f memory, %.0f scalar, %.0f branches; %.2f cycles for 32",
+		l.FMA, 100*l.share(), l.perLDS(), l.Memory, l.Scalar, l.Branches, c.listing.per32(l.Cycles, l))
+}
+
 // limit says in a few words what the compiled shader will wait for.
 func (c *compiled) limit() string {
-	if c.numbers["Spilled VGPRs"]+c.numbers["Spilled SGPRs"] > 0 {
+	if c.spilled() > 0 {
 		return "registers: it spills"
 	}
 	if len(c.loops) == 0 {
 		return "memory: no loop multiplies"
 	}
-	worst := c.loops[0]
-	for _, l := range c.loops {
-		if l.share() < worst.share() {
-			worst = l
-		}
-	}
+	worst := slices.MinFunc(c.loops, func(a, b loop) int { return cmp.Compare(a.share(), b.share()) })
+	waves := c.numbers["Subgroups per SIMD"]
 	switch {
 	case worst.WMMA > 0:
 		return "products of matrices"
@@ -158,7 +239,7 @@ func (c *compiled) limit() string {
 		return "loads from workgroup memory"
 	case worst.share() < 0.6:
 		return "vector instructions beside the multiply-adds"
-	case c.numbers["Subgroups per SIMD"] > 0 && c.numbers["Subgroups per SIMD"] < 4:
+	case waves > 0 && waves < 4:
 		return "latency: few waves"
 	}
 	return "multiply-adds"

@@ -3,8 +3,10 @@
 // statistic, then "== NAME" and the text of each listing whose name has a word in it.
 //
 //   cc -O1 -o compile compile.c -lvulkan
-//   compile SHADER.spv ENTRY WORD
+//   compile SHADER.spv ENTRY WORD [weak]
 //
+// The device is opened as wgpu opens one, with robust access to buffers where the
+// driver has it; weak goes without. "Subgroup size" is printed with the statistics.
 // Bindings are those of package shaders: 0 and 9 uniform, 1 to 8 storage.
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +40,7 @@ static VkShaderModuleCreateInfo read_module(const char *path) {
 }
 
 // A device with every feature that it has, so that no shader asks for more.
-static VkDevice open_device(void) {
+static VkDevice open_device(int robust) {
   VkApplicationInfo app = {VK_STRUCTURE_TYPE_APPLICATION_INFO, .apiVersion = VK_API_VERSION_1_3};
   VkInstanceCreateInfo instance_info = {VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app};
   VkInstance instance;
@@ -51,27 +53,36 @@ static VkDevice open_device(void) {
     fprintf(stderr, "compile: the driver has no device\n");
     exit(1);
   }
-  VkPhysicalDeviceProperties properties;
-  vkGetPhysicalDeviceProperties(physical, &properties);
-  fprintf(stderr, "%s\n", properties.deviceName);
+  VkPhysicalDeviceDriverProperties driver = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+  VkPhysicalDeviceProperties2 properties = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, &driver};
+  vkGetPhysicalDeviceProperties2(physical, &properties);
+  const char *name = properties.properties.deviceName;
+  fprintf(stderr, "device: %s, %s\n", name, driver.driverInfo);
 
-  VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR};
+  VkPhysicalDeviceRobustness2FeaturesEXT robustness = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ROBUSTNESS_2_FEATURES_EXT};
+  VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable = {
+      VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR, &robustness};
   VkPhysicalDeviceVulkan13Features f13 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_3_FEATURES, &executable};
   VkPhysicalDeviceVulkan12Features f12 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_2_FEATURES, &f13};
   VkPhysicalDeviceVulkan11Features f11 = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_1_1_FEATURES, &f12};
   VkPhysicalDeviceFeatures2 features = {VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2, &f11};
   vkGetPhysicalDeviceFeatures2(physical, &features);
   if (!executable.pipelineExecutableInfo) {
-    fprintf(stderr, "compile: %s reports nothing of its compiler (pipelineExecutableInfo)\n", properties.deviceName);
+    fprintf(stderr, "compile: %s reports nothing of its compiler (pipelineExecutableInfo)\n", name);
     exit(1);
   }
-  features.features.robustBufferAccess = VK_FALSE;  // which wgpu does not turn on where it checks bounds itself
+  const char *extensions[] = {VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME, VK_EXT_ROBUSTNESS_2_EXTENSION_NAME};
+  uint32_t extension_count = robustness.robustBufferAccess2 ? 2 : 1;
+  robustness.nullDescriptor = VK_FALSE;
+  if (!robust) {
+    features.features.robustBufferAccess = VK_FALSE;
+    robustness.robustBufferAccess2 = VK_FALSE;
+  }
   float priority = 1;
   VkDeviceQueueCreateInfo queue = {VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO, .queueCount = 1, .pQueuePriorities = &priority};
-  const char *extension = VK_KHR_PIPELINE_EXECUTABLE_PROPERTIES_EXTENSION_NAME;
   VkDeviceCreateInfo info = {
       VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO, &features, .queueCreateInfoCount = 1, .pQueueCreateInfos = &queue,
-      .enabledExtensionCount = 1, .ppEnabledExtensionNames = &extension};
+      .enabledExtensionCount = extension_count, .ppEnabledExtensionNames = extensions};
   VkDevice device;
   check(vkCreateDevice(physical, &info, NULL, &device), "open the device");
   return device;
@@ -101,6 +112,16 @@ static VkPipeline compile(VkDevice device, const VkShaderModuleCreateInfo *code,
   VkPipeline pipeline;
   check(vkCreateComputePipelines(device, VK_NULL_HANDLE, 1, &info, NULL, &pipeline), "compile the shader");
   return pipeline;
+}
+
+static void print_subgroup(VkDevice device, VkPipeline pipeline) {
+  PFN_vkGetPipelineExecutablePropertiesKHR get = (PFN_vkGetPipelineExecutablePropertiesKHR)vkGetDeviceProcAddr(device, "vkGetPipelineExecutablePropertiesKHR");
+  VkPipelineInfoKHR info = {VK_STRUCTURE_TYPE_PIPELINE_INFO_KHR, .pipeline = pipeline};
+  VkPipelineExecutablePropertiesKHR executable = {VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_PROPERTIES_KHR};
+  uint32_t count = 1;
+  VkResult result = get(device, &info, &count, &executable);
+  check(result == VK_INCOMPLETE ? VK_SUCCESS : result, "read what was compiled");
+  printf("Subgroup size: %u\n", executable.subgroupSize);
 }
 
 static void print_statistics(VkDevice device, const VkPipelineExecutableInfoKHR *executable) {
@@ -133,13 +154,15 @@ static void print_listings(VkDevice device, const VkPipelineExecutableInfoKHR *e
 }
 
 int main(int argc, char **argv) {
-  if (argc != 4) {
-    fprintf(stderr, "usage: compile SHADER.spv ENTRY WORD\n");
+  int weak = argc == 5 && !strcmp(argv[4], "weak");
+  if (argc != 4 && !weak) {
+    fprintf(stderr, "usage: compile SHADER.spv ENTRY WORD [weak]\n");
     return 2;
   }
   VkShaderModuleCreateInfo code = read_module(argv[1]);
-  VkDevice device = open_device();
+  VkDevice device = open_device(!weak);
   VkPipelineExecutableInfoKHR executable = {VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR, .pipeline = compile(device, &code, argv[2])};
+  print_subgroup(device, executable.pipeline);
   print_statistics(device, &executable);
   print_listings(device, &executable, argv[3]);
   return 0;
