@@ -13,9 +13,11 @@ import (
 
 // speed is the clocks for 32 multiply-adds, one a lane of 32.
 type speed struct {
-	loops float64 // of the driver's clocks in the innermost loops
+	loops float64 // of the driver's clocks in the main loops
 	whole float64 // of the driver's clocks in all of the shader
-	issue float64 // of the model of throughput in all of it; AMD's only
+	issue float64 // of the model of throughput in all of it (countAMD)
+
+	latency, inverse float64 // of AMD's statistics of these names
 }
 
 // speed is how fast a shader multiplies. A shader's innermost loops take part alike,
@@ -29,15 +31,19 @@ func (c *compiled) speed() speed {
 	}
 	main := 0.0
 	for _, l := range c.loops {
-		if l.FMA >= most/20 {
+		if l.FMA >= most/4 {
 			s.loops += c.listing.per32(l.Cycles, l)
 			main++
 		}
 	}
 	s.loops /= main
-	w := c.listing.whole()
-	s.whole = c.listing.per32(w.Cycles, w)
-	s.issue = c.listing.per32(w.issue.clocks(), w)
+	p := c.listing
+	w := p.whole(ten)
+	s.whole = p.per32(w.Cycles, w)
+	s.issue = p.per32(w.issue.clocks(), w)
+	w = p.whole(eight)
+	s.latency = p.per32(c.numbers["Latency"], w)
+	s.inverse = p.per32(c.numbers["Inverse Throughput"]*float64(p.lanes)/64, w)
 	return s
 }
 
@@ -77,7 +83,11 @@ func (r *report) compare(ctx context.Context, out io.Writer, k *kit, h hardware,
 		if !titled {
 			titled = true
 			fmt.Fprintf(out, "\n%s: %s; clocks for 32 multiply-adds, older and now\n", h.name, c.device)
-			fmt.Fprint(w, "shader\tin the main loops\t\t\tin all\t\t\tmodel of throughput\t\t\n")
+			fmt.Fprint(w, "shader\tin the main loops\t\t\tin all\t\t")
+			if h.vendor == amd {
+				fmt.Fprint(w, "\tmodel of throughput\t\t\tLatency\t\t\tInverse Throughput\t\t")
+			}
+			fmt.Fprintln(w)
 		}
 		n := c.speed()
 		if i >= r.count {
@@ -88,12 +98,16 @@ func (r *report) compare(ctx context.Context, out io.Writer, k *kit, h hardware,
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%.2f\t%.2f\t%.2f×\t%.2f\t%.2f\t%.2f×\t%.2f\t%.2f\t%.2f×\n", s.name(),
-			o.loops, n.loops, o.loops/n.loops, o.whole, n.whole, o.whole/n.whole, o.issue, n.issue, o.issue/n.issue)
+		fmt.Fprint(w, s.name())
+		pairs := [][2]float64{{o.loops, n.loops}, {o.whole, n.whole}}
+		if h.vendor == amd {
+			pairs = append(pairs, [][2]float64{{o.issue, n.issue}, {o.latency, n.latency}, {o.inverse, n.inverse}}...)
+		}
+		for _, p := range pairs {
+			fmt.Fprintf(w, "\t%.2f\t%.2f\t%.2f×", p[0], p[1], p[0]/p[1])
+		}
+		fmt.Fprintln(w)
 	}
 	return w.Flush()
-}
-func (r *report) costs(ctx context.Context, out io.Writer, k *kit, h hardware, shaders []shader, spirv []string) error {
-	return nil
 }
 func texts(ctx context.Context, out io.Writer, shaders []shader) error { return nil }

@@ -53,8 +53,23 @@ func newKit(dir string) (*kit, error) {
 func (k *kit) path(name string) string { return filepath.Join(k.dir, name) }
 
 // spirv makes of each shader what wgpu gives a driver, on any Vulkan adapter, and
-// returns the files. The process can do so once: the layer counts pipelines.
+// returns the files.
 func (k *kit) spirv(ctx context.Context, shaders []shader) ([]string, error) {
+	return k.written(shaders, func() (func(shader) error, func(), error) {
+		dev, err := wgpu.Open(ctx, "")
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(s shader) error {
+			_, err := dev.NewPipeline(ctx, s.File, s.source, s.Entry)
+			return err
+		}, dev.Release, nil
+	})
+}
+
+// written opens a device under the layer, makes a pipeline of each shader, and returns
+// the files that the layer wrote of them.
+func (k *kit) written(shaders []shader, open func() (pipeline func(shader) error, release func(), err error)) ([]string, error) {
 	for name, value := range map[string]string{
 		"VK_LAYER_PATH": k.dir, "VK_INSTANCE_LAYERS": "VK_LAYER_DEPT_shaderreport", "SHADERREPORT_SPIRV": k.dir,
 	} {
@@ -62,23 +77,23 @@ func (k *kit) spirv(ctx context.Context, shaders []shader) ([]string, error) {
 			return nil, err
 		}
 	}
-	dev, err := wgpu.Open(ctx, "")
+	pipeline, release, err := open()
 	if err != nil {
 		return nil, err
 	}
-	defer dev.Release()
-	own, err := filepath.Glob(k.path("*.spv")) // wgpu's own, made when the device opens
+	defer release()
+	before, err := filepath.Glob(k.path("*.spv")) // wgpu's own too, made when the device opens
 	if err != nil {
 		return nil, err
 	}
 	var files []string
 	for i, s := range shaders {
-		if _, err := dev.NewPipeline(ctx, s.File, s.source, s.Entry); err != nil {
+		if err := pipeline(s); err != nil {
 			return nil, err
 		}
-		file := k.path(strconv.Itoa(len(own)+i) + ".spv")
+		file := k.path(strconv.Itoa(len(before)+i) + ".spv")
 		if _, err := os.Stat(file); err != nil {
-			return nil, fmt.Errorf("no SPIR-V of %s was written: the adapter %s is not driven by way of Vulkan, or its loader takes no layers: %w", s.File, dev.Info(), err)
+			return nil, fmt.Errorf("no SPIR-V of %s was written: the first adapter is not driven by way of Vulkan, or its loader takes no layers: %w", s.File, err)
 		}
 		files = append(files, file)
 	}
@@ -130,6 +145,11 @@ func (c *compiled) spilled() float64 {
 func (c *compiled) registers() float64 {
 	n := c.numbers
 	return n["VGPRs"] + n["Max live registers"] + n["Number of GPRs"]
+}
+
+func (c *compiled) instructions() float64 {
+	n := c.numbers
+	return n["Instructions"] + n["Instruction Count"] + n["Instruction count"]
 }
 
 // cycles is how long the driver expects the shader to take, where it does: AMD's for

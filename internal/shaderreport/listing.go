@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"regexp"
 	"slices"
 	"strconv"
@@ -72,6 +73,17 @@ type span struct{ first, last int }
 
 func (s span) contains(o span) bool { return s != o && s.first <= o.first && o.last <= s.last }
 
+// depth is how many loops a block lies in.
+func depth(spans []span, block int) int {
+	n := 0
+	for _, s := range spans {
+		if s.first <= block && block <= s.last {
+			n++
+		}
+	}
+	return n
+}
+
 func (p *listing) spans() []span {
 	place := map[int]int{}
 	for i, b := range p.blocks {
@@ -115,22 +127,24 @@ func (p *listing) sum(blocks []block) loop {
 	return l
 }
 
-// passes is how often whole takes a loop to be run, inside of another that often again.
-// Intel's compiler does the same.
-const passes = 10
+// Compilers guess how often loops run, by how deep they lie in each other: Intel's ten
+// times each, AMD's eight, then four, then two times.
+func ten(depth int) float64 { return math.Pow(10, float64(depth)) }
 
-// whole is the shader from end to end, every loop taken to be run passes times and
-// every branch to be gone both ways.
-func (p *listing) whole() loop {
+func eight(depth int) float64 {
+	if depth > 2 {
+		return 32 * math.Pow(2, float64(depth-2))
+	}
+	return []float64{1, 8, 32}[depth]
+}
+
+// whole is the shader from end to end, its loops run as often as times says, and all
+// branches gone both ways.
+func (p *listing) whole(times func(depth int) float64) loop {
 	var t loop
 	spans := p.spans()
 	for i := range p.blocks {
-		weight := 1.0
-		for _, s := range spans {
-			if s.first <= i && i <= s.last {
-				weight *= passes
-			}
-		}
+		weight := times(depth(spans, i))
 		l := p.sum(p.blocks[i : i+1])
 		t.FMA += weight * l.FMA
 		t.WMMA += weight * l.WMMA
@@ -309,11 +323,7 @@ func intelListing(debug string, lanes int) *listing {
 	}
 	spans := p.spans()
 	for i := range p.blocks {
-		for _, s := range spans {
-			if s.first <= i && i <= s.last {
-				p.blocks[i].cycles /= passes
-			}
-		}
+		p.blocks[i].cycles /= ten(depth(spans, i))
 	}
 	return p
 }

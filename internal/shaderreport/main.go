@@ -201,7 +201,7 @@ func (r *report) table(ctx context.Context, out io.Writer, k *kit, h hardware, s
 		}
 		n := c.numbers
 		fmt.Fprintf(w, "%s\t%d\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%s\n", s.name(), c.listing.lanes, c.registers(), c.spilled(),
-			n["Subgroups per SIMD"], n["LDS size"]+n["Workgroup Memory Size"], n["Instructions"]+n["Instruction Count"]+n["Instruction count"],
+			n["Subgroups per SIMD"], n["LDS size"]+n["Workgroup Memory Size"], c.instructions(),
 			c.cycles(), n["Inverse Throughput"], c.limit())
 		for _, l := range c.loops {
 			fmt.Fprintf(w, "  loop B%d..B%d: %s\t\t\t\t\t\t\t\t\t\n", l.First, l.Last, c.describe(l))
