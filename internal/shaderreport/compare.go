@@ -110,4 +110,3 @@ func (r *report) compare(ctx context.Context, out io.Writer, k *kit, h hardware,
 	}
 	return w.Flush()
 }
-func texts(ctx context.Context, out io.Writer, shaders []shader) error { return nil }

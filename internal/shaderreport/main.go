@@ -126,7 +126,7 @@ func (r *report) run(ctx context.Context, out io.Writer, dir string, names []str
 		return err
 	}
 	if r.texts {
-		return texts(ctx, out, shaders)
+		return texts(ctx, out, dir, shaders)
 	}
 	hardware, err := r.hardware(names)
 	if err != nil {
