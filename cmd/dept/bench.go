@@ -2,223 +2,196 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
-	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )
 
-// The model of the benchmark has T5-small's sizes. A prompt of budget vectors
-// trains as many parameters as DePT's shorter prompt and its shift.
+// A prompt of benchBudget vectors trains as many parameters as DePT's shorter prompt
+// and its shift.
 const (
-	benchConfig = `{"model_type": "t5", "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6, "vocab_size": 32128}`
 	benchBudget = 100
 	benchPrompt = 40
 	benchTarget = 4
 	benchSource = 1 << 15 // the most tokens of a source
 )
 
-// benchShapes are products [m,k]·[n,k]ᵀ: a square one, and those of the blocks
-// of T5-small and T5-base on 1,024 positions.
-var benchShapes = []struct {
-	model   string
-	m, n, k int
-}{
-	{"", 512, 512, 512},
-	{"T5-small", 1024, 2048, 512}, {"T5-small", 1024, 512, 2048}, {"T5-small", 1024, 512, 512},
-	{"T5-base", 1024, 3072, 768}, {"T5-base", 1024, 768, 3072}, {"T5-base", 1024, 768, 768},
+// benchConfigs are the sizes of the first T5s, as their config.json has them.
+var benchConfigs = []struct{ name, config string }{
+	{"t5-small", `{"model_type": "t5", "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6, "vocab_size": 32128}`},
+	{"t5-base", `{"model_type": "t5", "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_heads": 12, "num_layers": 12, "vocab_size": 32128}`},
+	{"t5-large", `{"model_type": "t5", "d_model": 1024, "d_kv": 64, "d_ff": 4096, "num_heads": 16, "num_layers": 24, "vocab_size": 32128}`},
+	{"t5-3b", `{"model_type": "t5", "d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_heads": 32, "num_layers": 24, "vocab_size": 32128}`},
+}
+
+// readBenchConfig is the config of a name, or that of a file.
+func readBenchConfig(name string) (*t5.Config, error) {
+	var names []string
+	for _, c := range benchConfigs {
+		if c.name == name {
+			return t5.ParseConfig([]byte(c.config))
+		}
+		names = append(names, c.name)
+	}
+	cfg, err := t5.ReadConfig(name)
+	if err != nil {
+		return nil, usagef("--config is neither %s nor a config.json: %v", strings.Join(names, ", "), err)
+	}
+	return cfg, nil
+}
+
+// benchWork is the batch that is worked on.
+type benchWork struct {
+	Batch  int `json:"batch_size"`
+	Source int `json:"source_length"`
+	Target int `json:"target_length"`
+}
+
+// benchModel is a model under the benchmark, and where its weights come from.
+type benchModel struct {
+	*nn.Model
+	config  *t5.Config
+	weights nn.Checkpoint
+}
+
+func loadBenchModel(ctx context.Context, e *tensor.Engine, cfg *t5.Config, weights nn.Checkpoint) (*benchModel, error) {
+	m, err := nn.Load(ctx, e, cfg.Describe(), weights, false)
+	if err != nil {
+		return nil, err
+	}
+	return &benchModel{m, cfg, weights}, nil
+}
+
+// newEngine makes an engine that chooses kernels as the model's does.
+func (m *benchModel) newEngine(dev *wgpu.Device) (*tensor.Engine, error) {
+	return newBenchEngine(dev, m.Engine().Kernels())
+}
+
+func newBenchEngine(dev *wgpu.Device, k tensor.Kernels) (*tensor.Engine, error) {
+	e, err := tensor.NewEngine(dev)
+	if err != nil {
+		return nil, err
+	}
+	if err := e.Choose(k); err != nil {
+		e.Release()
+		return nil, err
+	}
+	return e, nil
 }
 
 // benchReport is what the benchmark found.
 type benchReport struct {
-	Device       wgpu.AdapterInfo `json:"device"`
-	Batch        int              `json:"batch_size"`
-	Source       int              `json:"source_length"`
-	Target       int              `json:"target_length"`
-	WeightsBytes int64            `json:"weights_bytes"`
-	DePT         *benchPair       `json:"dept"`
-	PT           *benchPair       `json:"pt"`
-	StepRatio    float64          `json:"step_ratio"`  // DePT's time by PT's
-	BytesRatio   float64          `json:"bytes_ratio"` // DePT's peak by PT's, without the weights
-	Methods      []*benchMethod   `json:"methods"`     // all of the table
-	MatMul       []benchProduct   `json:"matmul"`
+	Device wgpu.AdapterInfo `json:"device"`
+	benchWork
+	WeightsBytes int64          `json:"weights_bytes"`
+	DePT         *benchPair     `json:"dept"`
+	PT           *benchPair     `json:"pt"`
+	StepRatio    float64        `json:"step_ratio"`  // DePT's time by PT's
+	BytesRatio   float64        `json:"bytes_ratio"` // DePT's peak by PT's, without the weights
+	Methods      []*benchMethod `json:"methods"`     // all of the table
+	MatMul       []benchProduct `json:"matmul"`
+
+	kernels tensor.Kernels
 }
 
-// benchPair is one of the two prompts that are compared.
-type benchPair struct {
-	PromptLength int `json:"prompt_length"`
-	Rank         int `json:"rank"`
-	*benchMethod
-}
-
-type benchProduct struct {
-	Model       string  `json:"model,omitempty"`
-	M           int     `json:"m"`
-	N           int     `json:"n"`
-	K           int     `json:"k"`
-	GFLOPS      float64 `json:"gflops"`
-	NaiveGFLOPS float64 `json:"naive_gflops"`
-	Ratio       float64 `json:"ratio"`
+// benchJob is what the flags of dept bench ask for.
+type benchJob struct {
+	device, profile, config string
+	batch, steps            int
+	sources                 []int
+	plan, asJSON            bool
 }
 
 func benchCommand() *cobra.Command {
-	var device string
-	var batch, source, steps int
-	var asJSON bool
+	j := &benchJob{}
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Time the methods, DePT against prompt tuning, and matrix products",
 		Long: `Time training steps of a random model of T5-small's size: DePT with a prompt of 40
 against prompt tuning with 100 vectors, at equally many parameters, in turns; then
 the other methods at their defaults, in turns. Then time matrix products next to a
-naive kernel.`,
+naive kernel.
+
+With --config, what DePT costs beside prompt tuning on a model of that size, with
+random weights in half precision: the time of a training step and of short greedy
+answers, in turns; multiply-adds, dispatches and bytes, counted. Where the model does
+not fit, and with --plan, for which no device is needed, it is counted and not timed.`,
 		Args: cobra.NoArgs,
-		RunE: work(func(cmd *cobra.Command, _ []string) error {
-			if batch < 1 || source < 2 || steps < 1 || source > benchSource-benchBudget {
-				return usagef("--batch-size and --steps must be at least 1, --source-length from 2 to %d", benchSource-benchBudget)
-			}
-			r := &benchReport{Batch: batch, Source: source, Target: benchTarget}
-			if err := r.run(cmd, device, steps); err != nil {
-				return err
-			}
-			if asJSON {
-				return printJSON(cmd.OutOrStdout(), r)
-			}
-			r.print(cmd.OutOrStdout())
-			return nil
-		}),
+		RunE: work(func(cmd *cobra.Command, _ []string) error { return j.run(cmd) }),
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.IntVar(&batch, "batch-size", 4, "rows at once")
-	f.IntVar(&source, "source-length", 128, "tokens of a source")
-	f.IntVar(&steps, "steps", 5, "steps of each method, of which the median counts")
-	f.StringVar(&device, "device", "", "part of the adapter's name (see dept devices)")
-	f.BoolVar(&asJSON, "json", false, "print JSON")
+	f.StringVar(&j.config, "config", "", "t5-small, t5-base, t5-large, t5-3b or a config.json as Hugging Face's T5 checkpoints have it")
+	f.BoolVar(&j.plan, "plan", false, "of a --config: count and do not time")
+	f.IntVar(&j.batch, "batch-size", 4, "rows at once")
+	f.IntSliceVar(&j.sources, "source-length", nil, "tokens of a source (128; with --config any number of them, 128,256,512)")
+	f.IntVar(&j.steps, "steps", 5, "steps of each method, of which the median counts")
+	f.StringVar(&j.device, "device", "", "part of the adapter's name (see dept devices)")
+	addProfile(f, &j.profile)
+	f.BoolVar(&j.asJSON, "json", false, "print JSON")
 	return cmd
 }
 
-func (r *benchReport) run(cmd *cobra.Command, device string, steps int) error {
-	ctx := cmd.Context()
-	dev, err := wgpu.Open(ctx, device)
-	if err != nil {
+func (j *benchJob) run(cmd *cobra.Command) error {
+	switch {
+	case j.plan && j.config == "":
+		return usagef("--plan is for a --config")
+	case j.config == "" && len(j.sources) > 1:
+		return usagef("several of --source-length are for a --config")
+	case len(j.sources) == 0 && j.config == "":
+		j.sources = []int{128}
+	case len(j.sources) == 0:
+		j.sources = []int{128, 256, 512}
+	}
+	if j.batch < 1 || j.steps < 1 || slices.Min(j.sources) < 2 || slices.Max(j.sources) > benchSource-benchBudget {
+		return usagef("--batch-size and --steps must be at least 1, --source-length from 2 to %d", benchSource-benchBudget)
+	}
+	report, err := j.measure(cmd)
+	switch {
+	case err != nil:
 		return err
+	case j.asJSON:
+		return printJSON(cmd.OutOrStdout(), report)
+	}
+	report.print(cmd.OutOrStdout())
+	return nil
+}
+
+// measure makes the report that is asked for.
+func (j *benchJob) measure(cmd *cobra.Command) (interface{ print(io.Writer) }, error) {
+	if j.plan {
+		return j.costs(cmd.Context(), nil, tensor.Kernels{})
+	}
+	dev, err := wgpu.Open(cmd.Context(), j.device)
+	if err != nil {
+		return nil, err
 	}
 	defer dev.Release()
-	r.Device = dev.Info()
-	if err := r.methods(ctx, dev, steps); err != nil {
-		return err
+	k, err := kernels(cmd, j.profile)(dev)
+	if err != nil {
+		return nil, err
 	}
-	return r.products(ctx, dev)
+	if j.config == "" {
+		return j.methods(cmd.Context(), dev, k)
+	}
+	return j.costs(cmd.Context(), dev, k)
 }
 
-// methods times the methods of the table on one model, the two prompts before the
-// others.
-func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) error {
-	cfg, err := t5.ParseConfig([]byte(benchConfig))
-	if err != nil {
-		return err
+// methods times the methods and matrix products.
+func (j *benchJob) methods(ctx context.Context, dev *wgpu.Device, k tensor.Kernels) (*benchReport, error) {
+	r := &benchReport{Device: dev.Info(), benchWork: benchWork{j.batch, j.sources[0], benchTarget}, kernels: k}
+	if err := r.methods(ctx, dev, j.steps); err != nil {
+		return nil, err
 	}
-	ck, err := t5.NewCheckpoint(cfg, t5.RandomTensors(cfg, 1))
-	if err != nil {
-		return err
-	}
-	engine, err := tensor.NewEngine(dev)
-	if err != nil {
-		return err
-	}
-	defer engine.Release()
-	model, err := t5.Load(ctx, engine, ck, false)
-	if err != nil {
-		return err
-	}
-	defer model.Release()
-	r.WeightsBytes = model.Bytes()
-
-	rank := dept.RankForBudget(benchBudget, benchPrompt, r.Source, cfg.DModel)
-	r.DePT = &benchPair{benchPrompt, rank, newBenchMethod(&dept.DePT)}
-	r.PT = &benchPair{benchBudget, 0, newBenchMethod(&dept.PromptTuning)}
-	prompts := []*benchMethod{r.DePT.benchMethod, r.PT.benchMethod}
-	maps.Copy(r.DePT.values, dept.Values{"prompt-length": benchPrompt, "rank": rank, "prompt-init": string(dept.InitRandom)})
-	maps.Copy(r.PT.values, dept.Values{"prompt-length": benchBudget, "prompt-init": string(dept.InitRandom)})
-	r.Methods = slices.Clone(prompts)
-	for _, k := range dept.Kinds {
-		if k != prompts[0].kind && k != prompts[1].kind {
-			r.Methods = append(r.Methods, newBenchMethod(k))
-		}
-	}
-	if err := r.inTurns(ctx, dev, model, ck, prompts, steps, min(steps, 3)); err != nil {
-		return err
-	}
-	if err := r.inTurns(ctx, dev, model, ck, r.Methods[len(prompts):], steps, 0); err != nil {
-		return err
-	}
-	r.StepRatio = r.DePT.StepMS / r.PT.StepMS
-	r.BytesRatio = float64(r.DePT.OwnBytes) / float64(r.PT.OwnBytes)
-	return nil
-}
-
-// inTurns times methods in turns, so that a machine that gets slower does so for all
-// of them: some steps, and some more of which each part is waited for.
-func (r *benchReport) inTurns(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, methods []*benchMethod, steps, inParts int) error {
-	for _, b := range methods {
-		defer b.release()
-		if err := b.prepare(ctx, dev, model, ck, r); err != nil {
-			return fmt.Errorf("%s: %w", b.Name, err)
-		}
-	}
-	for i := range steps {
-		for _, b := range methods {
-			if err := b.step(ctx); err != nil {
-				return fmt.Errorf("%s: %w", b.Name, err)
-			}
-			if i >= inParts {
-				continue
-			}
-			if err := b.stepParts(ctx); err != nil {
-				return fmt.Errorf("%s: %w", b.Name, err)
-			}
-		}
-	}
-	for _, b := range methods {
-		b.conclude()
-	}
-	return nil
-}
-
-// products times matrix products.
-func (r *benchReport) products(ctx context.Context, dev *wgpu.Device) error {
-	engine, err := tensor.NewEngine(dev)
-	if err != nil {
-		return err
-	}
-	defer engine.Release()
-	for _, s := range benchShapes {
-		p := benchProduct{Model: s.model, M: s.m, N: s.n, K: s.k}
-		for _, kernel := range []struct {
-			naive bool
-			to    *float64
-		}{{false, &p.GFLOPS}, {true, &p.NaiveGFLOPS}} {
-			took, err := engine.TimeMatMul(ctx, s.m, s.n, s.k, kernel.naive, 500*time.Millisecond)
-			if err != nil {
-				return err
-			}
-			*kernel.to = 2 * float64(s.m) * float64(s.n) * float64(s.k) / float64(took.Nanoseconds())
-		}
-		p.Ratio = p.GFLOPS / p.NaiveGFLOPS
-		r.MatMul = append(r.MatMul, p)
-	}
-	return nil
+	return r, r.products(ctx, dev)
 }
 
 func (r *benchReport) print(out io.Writer) {
@@ -228,35 +201,8 @@ func (r *benchReport) print(out io.Writer) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	r.printPair(w)
 	r.printMethods(w)
-	fmt.Fprint(w, "\nproduct\tm\tn\tk\tGFLOP/s\tnaive\tratio\t\n")
-	for _, p := range r.MatMul {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%.1f\t%.2f\t%.1f\t\n", p.Model, p.M, p.N, p.K, p.GFLOPS, p.NaiveGFLOPS, p.Ratio)
-	}
+	r.printProducts(w)
 	w.Flush()
-}
-
-// printPair prints the two prompts side by side.
-func (r *benchReport) printPair(w io.Writer) {
-	fmt.Fprintf(w, "\n\tDePT m=%d r=%d\tPT m=%d\tratio\t\n", r.DePT.PromptLength, r.DePT.Rank, r.PT.PromptLength)
-	row := func(name, format string, a, b float64) {
-		fmt.Fprintf(w, "%s\t"+format+"\t"+format+"\t%.3f\t\n", name, a, b, a/b)
-	}
-	row("trained parameters", "%.0f", float64(r.DePT.Parameters), float64(r.PT.Parameters))
-	row("step, ms", "%.1f", r.DePT.StepMS, r.PT.StepMS)
-	for _, name := range []string{"encoder", "decoder", "loss", "loss.grad", "decoder.grad", "encoder.grad", "update"} {
-		row(name+", ms", "%.1f", r.DePT.PartsMS[name], r.PT.PartsMS[name])
-	}
-	row("encoder.grad / encoder", "%.3f", r.DePT.EncoderRatio, r.PT.EncoderRatio)
-	row("peak, MiB", "%.1f", mib(r.DePT.PeakBytes), mib(r.PT.PeakBytes))
-	row("peak without weights, MiB", "%.1f", mib(r.DePT.OwnBytes), mib(r.PT.OwnBytes))
-}
-
-// printMethods prints a line for each method, its time as a ratio to prompt tuning's.
-func (r *benchReport) printMethods(w io.Writer) {
-	fmt.Fprintf(w, "\nmethod\tparameters\tstep, ms\tby %s's\tpeak without weights, MiB\t\n", r.PT.Name)
-	for _, b := range r.Methods {
-		fmt.Fprintf(w, "%s\t%s\t%.1f\t%.3f\t%.1f\t\n", b.Name, count(b.Parameters), b.StepMS, b.StepMS/r.PT.StepMS, mib(b.OwnBytes))
-	}
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -10,7 +10,6 @@ import (
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/nn"
-	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -46,31 +45,31 @@ func newBenchMethod(k *dept.Kind) *benchMethod {
 }
 
 // build makes a trainer on an engine of its own, whose memory is then the method's.
-func (b *benchMethod) build(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, r *benchReport) (err error) {
-	if b.engine, err = tensor.NewEngine(dev); err != nil {
+func (b *benchMethod) build(ctx context.Context, dev *wgpu.Device, m *benchModel, w benchWork) (err error) {
+	if b.engine, err = m.newEngine(dev); err != nil {
 		return err
 	}
-	b.model = model
+	b.model = m.Model
 	if b.kind.Checkpoints() {
-		if b.own, err = t5.Load(ctx, b.engine, ck, true); err != nil {
+		if b.own, err = nn.Load(ctx, b.engine, m.Description, m.weights, true); err != nil {
 			return err
 		}
 		b.model, b.method = b.own, dept.NewFull(b.own)
-	} else if err := b.adapt(model, ck, r.Source); err != nil {
+	} else if err := b.adapt(m, w.Source); err != nil {
 		return err
 	}
 	b.Parameters = b.method.Parameters()
-	b.trainer, err = train.NewTrainer(ctx, b.engine, b.model, b.method, randomRows(r, ck.Config.VocabSize), train.Options{
-		Steps: 1 << 20, Batch: r.Batch, Accumulate: 1, Rates: b.kind.Rates(b.values), Clip: 1,
-		Dropout: ck.Config.DropoutRate, MaxSourceLength: r.Source, MaxTargetLength: r.Target, Seed: 1,
+	b.trainer, err = train.NewTrainer(ctx, b.engine, b.model, b.method, w.rows(m.Vocabulary), train.Options{
+		Steps: 1 << 20, Batch: w.Batch, Accumulate: 1, Rates: b.kind.Rates(b.values), Clip: 1,
+		Dropout: m.config.DropoutRate, MaxSourceLength: w.Source, MaxTargetLength: w.Target, Seed: 1,
 	})
 	return err
 }
 
 // prepare builds the method, warms it up with a step, and counts its memory.
-func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *nn.Model, ck *t5.Checkpoint, r *benchReport) error {
+func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, m *benchModel, w benchWork) error {
 	before, _ := dev.Allocated()
-	if err := b.build(ctx, dev, model, ck, r); err != nil {
+	if err := b.build(ctx, dev, m, w); err != nil {
 		return err
 	}
 	if err := b.step(ctx); err != nil {
@@ -87,17 +86,17 @@ func (b *benchMethod) prepare(ctx context.Context, dev *wgpu.Device, model *nn.M
 }
 
 // adapt puts an adapter as training starts from on the model.
-func (b *benchMethod) adapt(model *nn.Model, ck *t5.Checkpoint, source int) error {
-	c, _, err := b.kind.Configure(b.values, source, model.Description)
+func (b *benchMethod) adapt(m *benchModel, source int) error {
+	c, _, err := b.kind.Configure(b.values, source, m.Description)
 	if err != nil {
 		return err
 	}
 	b.About = c.Describe()
-	a, err := dept.NewAdapter(c, b.values, dept.Origin{Model: model.Description, Checkpoint: ck, Seed: 1})
+	a, err := dept.NewAdapter(c, b.values, dept.Origin{Model: m.Description, Checkpoint: m.weights, Seed: 1})
 	if err != nil {
 		return err
 	}
-	b.method, err = dept.New(model, a, true)
+	b.method, err = dept.New(m.Model, a, true)
 	return err
 }
 
@@ -108,15 +107,15 @@ func (r benchRows) Len() int { return len(r) }
 
 func (r benchRows) Example(i int) (data.Example, error) { return r[i], nil }
 
-// randomRows are those of a batch.
-func randomRows(r *benchReport, vocabulary int) benchRows {
+// rows are those of the batch.
+func (w benchWork) rows(vocabulary int) benchRows {
 	random := rand.New(rand.NewPCG(1, 1))
-	rows := make(benchRows, r.Batch)
+	rows := make(benchRows, w.Batch)
 	for i := range rows {
-		for range r.Source {
+		for range w.Source {
 			rows[i].Source = append(rows[i].Source, int32(random.IntN(vocabulary)))
 		}
-		for range r.Target {
+		for range w.Target {
 			rows[i].Target = append(rows[i].Target, int32(random.IntN(vocabulary)))
 		}
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
-	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -96,7 +95,7 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := recordModel(ctx, dev, cfg, kind, values, &benchReport{Batch: s.batch, Source: s.source, Target: s.target})
+	m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{s.batch, s.source, s.target})
 	if err != nil {
 		return err
 	}
@@ -120,8 +119,7 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	return nil
 }
 
-// device is the kind of device that the flags describe, on paper: with the limits that
-// GPUs of the last ten years have in common.
+// device is the kind of device that the flags describe, on paper.
 func (s *shadersJob) device() (*wgpu.Device, error) {
 	features, err := wgpu.ParseFeatures(s.features)
 	if err != nil {
@@ -136,9 +134,13 @@ func (s *shadersJob) device() (*wgpu.Device, error) {
 	default:
 		return nil, usagef("--device-type is %q: give gpu or cpu", s.deviceType)
 	}
-	return wgpu.OpenPlan(info, wgpu.Limits{
-		BufferSize: 1 << 40, StorageBinding: 1 << 40, WorkgroupStorage: 32 << 10, Invocations: 256, WorkgroupsPerDimension: 1<<16 - 1,
-	}), nil
+	return wgpu.OpenPlan(info, paperLimits), nil
+}
+
+// paperLimits are those that GPUs of the last ten years have in common, except that
+// memory does not end.
+var paperLimits = wgpu.Limits{
+	BufferSize: 1 << 40, StorageBinding: 1 << 40, WorkgroupStorage: 32 << 10, Invocations: 256, WorkgroupsPerDimension: 1<<16 - 1,
 }
 
 // readConfig reads a model's config.json, or that of its folder.
@@ -175,12 +177,12 @@ type recordedModel struct {
 	engine    *tensor.Engine // the programs'
 	bench     *benchMethod
 	loading   *tensor.Engine
-	model     *nn.Model
+	model     *benchModel
 	predictor *train.Predictor
 }
 
-// recordModel records a training step and generation, at the sizes of r.
-func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *dept.Kind, values dept.Values, r *benchReport) (m *recordedModel, err error) {
+// recordModel records a training step and generation, of a batch.
+func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *dept.Kind, values dept.Values, w benchWork) (m *recordedModel, err error) {
 	m = &recordedModel{}
 	defer func() {
 		if err != nil {
@@ -195,12 +197,12 @@ func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *de
 	if m.loading, err = tensor.NewEngine(dev); err != nil {
 		return m, err
 	}
-	if m.model, err = t5.Load(ctx, m.loading, ck, false); err != nil {
+	if m.model, err = loadBenchModel(ctx, m.loading, cfg, ck); err != nil {
 		return m, err
 	}
 	m.bench = newBenchMethod(kind)
 	m.bench.values = values
-	if err := m.bench.build(ctx, dev, m.model, ck, r); err != nil {
+	if err := m.bench.build(ctx, dev, m.model, w); err != nil {
 		return m, err
 	}
 	m.engine = m.bench.engine
@@ -208,7 +210,7 @@ func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *de
 		return m, err
 	}
 	m.predictor = train.NewPredictor(m.engine, m.bench.model, nil, m.bench.method, train.PredictOptions{
-		Batch: r.Batch, MaxSourceLength: r.Source, MaxNewTokens: r.Target, Beams: 1,
+		Batch: w.Batch, MaxSourceLength: w.Source, MaxNewTokens: w.Target, Beams: 1,
 	})
 	m.encode, m.token, err = m.predictor.Programs(ctx)
 	return m, err

@@ -116,15 +116,7 @@ func (a *answering) advance(ctx context.Context) error {
 		return err
 	}
 	p, rows := a.p, a.batches[0]
-	batch := pick(a.examples, rows)
-	g, err := p.generatorFor(ctx, bucketOf(batch, p.rows(len(a.examples)), p.o.MaxSourceLength, 0))
-	if err != nil {
-		return err
-	}
-	if err := g.in.write(batch); err != nil {
-		return err
-	}
-	tokens, err := g.gen.Generate(ctx)
+	tokens, err := p.generate(ctx, pick(a.examples, rows), len(a.examples))
 	if err != nil {
 		return err
 	}
@@ -136,6 +128,24 @@ func (a *answering) advance(ctx context.Context) error {
 		p.OnRows(a.done, len(a.examples))
 	}
 	return nil
+}
+
+// Generate is the tokens of the answer to each source of a batch, without the end
+// token.
+func (p *Predictor) Generate(ctx context.Context, batch []data.Example) ([][]int32, error) {
+	return p.generate(ctx, batch, len(batch))
+}
+
+// generate answers a batch of n examples.
+func (p *Predictor) generate(ctx context.Context, batch []data.Example, n int) ([][]int32, error) {
+	g, err := p.generatorFor(ctx, bucketOf(batch, p.rows(n), p.o.MaxSourceLength, 0))
+	if err != nil {
+		return nil, err
+	}
+	if err := g.in.write(batch); err != nil {
+		return nil, err
+	}
+	return g.gen.Generate(ctx)
 }
 
 // Scores is the log-probability of each label as the whole answer to each
