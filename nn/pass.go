@@ -8,12 +8,13 @@ import (
 
 // Pass records one run through a model into a graph.
 type Pass struct {
-	m     *Model
-	g     *tensor.Graph
-	hooks Hooks
-	rate  float32
-	train bool
-	err   error
+	m         *Model
+	g         *tensor.Graph
+	hooks     Hooks
+	rate      float32
+	train     bool
+	recompute bool
+	err       error
 }
 
 // NewPass starts a pass for evaluation.
@@ -25,6 +26,10 @@ func (m *Model) NewPass(g *tensor.Graph, hooks Hooks) *Pass {
 func (m *Model) NewTrainingPass(g *tensor.Graph, hooks Hooks, dropout float32) *Pass {
 	return &Pass{m: m, g: g, hooks: hooks, rate: dropout, train: true}
 }
+
+// Recompute has each block that is recorded from now on keep for the backward pass
+// what it starts from alone, and computed again there; see tensor.Graph.Recompute.
+func (p *Pass) Recompute() { p.recompute = true }
 
 // Err is the first failure to put a table of the pass on the device.
 func (p *Pass) Err() error { return p.err }
@@ -170,8 +175,16 @@ func (p *Pass) keys(l *sublayer, ahead int) *tensor.Value {
 // stack records the blocks on x, [rows, d], and the norm behind them.
 func (p *Pass) stack(s *stack, x *tensor.Value, around surroundings) *tensor.Value {
 	for i, block := range s.blocks {
-		for _, l := range block {
-			x = p.sublayer(i, l, x, around)
+		record := func() *tensor.Value {
+			for _, l := range block {
+				x = p.sublayer(i, l, x, around)
+			}
+			return x
+		}
+		if p.recompute {
+			x = p.g.Recompute(record)
+		} else {
+			x = record()
 		}
 	}
 	return p.norm(s.norm, x, p.Dropout(s.Name+".norm"))

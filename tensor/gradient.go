@@ -9,6 +9,7 @@ import (
 // Backward appends the gradient of everything trainable. It is called once,
 // after the loss has been recorded.
 func (g *Graph) Backward() {
+	g.backward = true
 	if n := len(g.sections); n > 0 {
 		g.sections = append(g.sections, section{g.sections[n-1].name + ".grad", len(g.nodes)})
 	}

@@ -22,6 +22,9 @@ type Value struct {
 
 	first, last int // nodes that write it first and use it last
 	slab        int
+
+	passing bool   // not kept for the backward pass; see Graph.Recompute
+	second  *Value // what the backward pass has computed of it again
 }
 
 // Rows and Width see a value as a matrix: all dimensions but the last, and the
@@ -55,6 +58,7 @@ type Graph struct {
 	arrays   map[*Array]*Value
 	values   []*Value
 	sections []section
+	backward bool // Backward has begun
 	err      error
 }
 
@@ -162,13 +166,23 @@ func (g *Graph) run(label string, call shaders.Call, operands ...any) {
 		if b.v != nil && b.v.head != nil {
 			b = operand{v: b.v.head, size: (b.v.bytes() + 15) &^ 15}
 		}
+		if b.v != nil && g.backward {
+			b.v = g.again(b.v)
+		}
+		n.binds = append(n.binds, b)
+	}
+	g.append(n)
+}
+
+// append adds a node, whose values live at least until then.
+func (g *Graph) append(n node) {
+	for _, b := range n.binds {
 		if b.v != nil {
 			if b.v.first < 0 {
 				b.v.first = len(g.nodes)
 			}
 			b.v.last = len(g.nodes)
 		}
-		n.binds = append(n.binds, b)
 	}
 	g.nodes = append(g.nodes, n)
 }

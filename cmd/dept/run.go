@@ -45,6 +45,7 @@ func (r *running) addOptions(f *pflag.FlagSet) {
 	f.IntVar(&o.Warmup, "warmup-steps", o.Warmup, "updates in which the rates rise; then they fall to the end")
 	f.Float64Var(&o.Clip, "clip", 1, "the largest norm of an update's gradient; 0 does not clip")
 	f.Float64Var(&o.Dropout, "dropout", o.Dropout, "dropout rate")
+	f.BoolVar(&o.Recompute, "recompute", false, "compute blocks again for their gradients instead of keeping all that they made: less memory, more time, the same numbers")
 	f.IntVar(&q.EvalEvery, "eval-every", 1000, "updates between evaluations on --dev; 0 is at the end only")
 	f.IntVar(&q.SaveEvery, "save-every", 1000, "updates between saves; 0 is at the end only")
 	f.Uint64Var(&o.Seed, "seed", 42, "of the start, the order and dropout")
@@ -178,9 +179,16 @@ func (r *running) batchField(cmd *cobra.Command) {
 
 // memoryFields end the header.
 func (r *running) memoryFields(cmd *cobra.Command) {
-	out := cmd.OutOrStdout()
-	field(out, "memory", "%s weights, %s activations (planned), %s gradients and moments",
-		size(r.setup.Model.Bytes()), size(r.session.Plan.Bytes), size(r.session.StateBytes()))
+	out, s := cmd.OutOrStdout(), r.session
+	planned := "planned"
+	if o := s.Options; r.dryRun && !o.Recompute {
+		o.Recompute = true
+		if plan, err := train.Check(r.setup.Engine, r.setup.Model, s.Method, o); err == nil {
+			planned += "; " + size(plan.Bytes) + " with --recompute"
+		}
+	}
+	field(out, "memory", "%s weights, %s activations (%s), %s gradients and moments",
+		size(r.setup.Model.Bytes()), size(s.Plan.Bytes), planned, size(s.StateBytes()))
 	if !r.dryRun {
 		field(out, "out", "%s", r.out)
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -275,6 +276,10 @@ func TestDryRunWritesNothing(t *testing.T) {
 	for _, want := range []string{"560 of", "6; 16 an epoch", "weights", "activations", "gradients and moments", "A [16, 3]"} {
 		assert.Contains(t, r.stdout, want)
 	}
+	// It says what recomputing would take, which is what that takes.
+	recomputed := regexp.MustCompile(`\(planned; (.+) with --recompute\)`).FindStringSubmatch(r.stdout)
+	require.NotNil(t, recomputed, r.stdout)
+	assert.Contains(t, succeed(t, trainArgs(out, "--dry-run", "--recompute")...).stdout, recomputed[1]+" activations (planned),")
 	assert.NoDirExists(t, out)
 }
 

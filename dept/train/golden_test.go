@@ -353,7 +353,7 @@ func (g golden) weightGradients(t *testing.T, e *tensor.Engine) {
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	require.NoError(t, err)
 	defer total.Release()
-	graph, in, err := recordTraining(e, m, dept.NewFull(m), g.shape(), 0, total)
+	graph, in, err := recordTraining(e, m, dept.NewFull(m), g.shape(), Options{}, total)
 	require.NoError(t, err)
 	defer in.release()
 	program, err := graph.Compile(ctx)

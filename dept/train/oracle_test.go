@@ -617,7 +617,7 @@ func (g golden) holdWeights(t *testing.T, e *tensor.Engine, o *oracle, ck *t5.Ch
 	total, err := e.NewArray("loss", shaders.F32, 1)
 	require.NoError(t, err)
 	t.Cleanup(total.Release)
-	graph, in, err := recordTraining(e, m, dept.NewFull(m), bucketOf(rows, len(rows), 100, 100), 0, total)
+	graph, in, err := recordTraining(e, m, dept.NewFull(m), bucketOf(rows, len(rows), 100, 100), Options{}, total)
 	require.NoError(t, err)
 	t.Cleanup(in.release)
 	program, err := graph.Compile(ctx)

@@ -66,7 +66,7 @@ func TestPackedRows(t *testing.T) {
 				total, err := e.NewArray("loss", shaders.F32, 1)
 				require.NoError(t, err)
 				defer total.Release()
-				graph, in, err := recordTraining(e, m, dept.NewFull(m), s, 0, total)
+				graph, in, err := recordTraining(e, m, dept.NewFull(m), s, Options{}, total)
 				require.NoError(t, err)
 				defer in.release()
 				program, err := graph.Compile(ctx)

@@ -32,6 +32,9 @@ type Options struct {
 	Seed            uint64             `json:"seed"`
 	Schedule        Schedule           `json:"schedule,omitempty"`       // linear, if empty
 	Cooldown        int                `json:"cooldown_steps,omitempty"` // of InverseSqrt
+	// Recompute computes the blocks again in the backward pass instead of keeping all
+	// that they made: less memory, more time, and the same numbers.
+	Recompute bool `json:"recompute,omitempty"`
 }
 
 // Schedule says how the learning rates change over a run.
@@ -136,7 +139,7 @@ func Check(e *tensor.Engine, m *nn.Model, method *dept.Method, o Options) (tenso
 		return tensor.Plan{}, err
 	}
 	defer total.Release()
-	g, in, err := recordTraining(e, m, method, largest, o.Dropout, total)
+	g, in, err := recordTraining(e, m, method, largest, o, total)
 	if err != nil {
 		return tensor.Plan{}, err
 	}
@@ -148,14 +151,18 @@ func Check(e *tensor.Engine, m *nn.Model, method *dept.Method, o Options) (tenso
 	return plan, nil
 }
 
-// recordTraining records forward and backward of a batch.
-func recordTraining(e *tensor.Engine, m *nn.Model, method *dept.Method, s shape, dropout float64, total *tensor.Array) (*tensor.Graph, *inputs, error) {
+// recordTraining records forward and backward of a batch; of the options it takes
+// dropout and recomputing.
+func recordTraining(e *tensor.Engine, m *nn.Model, method *dept.Method, s shape, o Options, total *tensor.Array) (*tensor.Graph, *inputs, error) {
 	in, err := newInputs(e, m.Description, s, method.PromptLength(), method.Hooks.Ahead, len(m.Trainable()) > 0)
 	if err != nil {
 		return nil, nil, err
 	}
 	g := e.NewGraph()
-	p := m.NewTrainingPass(g, method.Hooks, float32(dropout))
+	p := m.NewTrainingPass(g, method.Hooks, float32(o.Dropout))
+	if o.Recompute {
+		p.Recompute()
+	}
 	in.forward(p, total)
 	g.Backward()
 	if p.Err() != nil {
@@ -169,7 +176,7 @@ func (t *Trainer) program(ctx context.Context, s shape) (*trainProgram, error) {
 	if p, ok := t.programs[s]; ok {
 		return p, nil
 	}
-	g, in, err := recordTraining(t.e, t.m, t.method, s, t.o.Dropout, t.adam.Total)
+	g, in, err := recordTraining(t.e, t.m, t.method, s, t.o, t.adam.Total)
 	if err != nil {
 		return nil, err
 	}

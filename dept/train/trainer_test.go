@@ -84,7 +84,7 @@ func TestFrozenBackboneCostsNoWeightGradient(t *testing.T) {
 		require.NoError(t, err)
 		defer total.Release()
 		p := b.prompt(t, b.adapter)
-		g, in, err := recordTraining(b.e, b.m, p, shape{2, 16, 4}, 0.1, total)
+		g, in, err := recordTraining(b.e, b.m, p, shape{2, 16, 4}, Options{Dropout: 0.1}, total)
 		require.NoError(t, err)
 		defer in.release()
 		program, err := g.Compile(context.Background())
@@ -238,6 +238,50 @@ func TestResumeIsExact(t *testing.T) {
 			assert.Equal(t, want, got)
 			assert.Equal(t, wantRecords[2:], records)
 		})
+	}
+}
+
+// For every method, computing blocks again takes less memory and changes no bit of
+// what training makes, dropout included.
+func TestRecomputeIsExact(t *testing.T) {
+	ctx := context.Background()
+	for _, name := range []string{"relu-tied", "gated-untied"} {
+		b := newBench(t, name)
+		for _, c := range everyMethod() {
+			t.Run(name+"/"+c.name, func(t *testing.T) {
+				o := smallRun
+				o.Steps, o.Dropout, o.Rates = 3, 0.1, c.kind.Rates(c.kind.Defaults())
+				run := func(recompute bool) (records []StepRecord, arrays [][]float32, bytes int64) {
+					o.Recompute = recompute
+					m, method := b.begin(t, c)
+					trainer, err := NewTrainer(ctx, b.e, m, method, b.rows, o)
+					require.NoError(t, err)
+					defer trainer.Release()
+					trainer.Norms = true
+					trainer.OnRecord = func(r StepRecord) error {
+						r.Seconds = 0
+						records = append(records, r)
+						return nil
+					}
+					for range o.Steps {
+						require.NoError(t, trainer.Step(ctx))
+					}
+					require.NoError(t, trainer.Flush(ctx))
+					for _, a := range trainer.arrays() {
+						x, err := a.ReadFloats(ctx)
+						require.NoError(t, err)
+						arrays = append(arrays, x)
+					}
+					return records, arrays, trainer.Plan().Bytes
+				}
+				wantRecords, want, kept := run(false)
+				records, got, recomputed := run(true)
+				assert.Positive(t, wantRecords[2].GradNorm)
+				assert.Equal(t, wantRecords, records)
+				assert.Equal(t, want, got)
+				assert.Less(t, recomputed, kept)
+			})
+		}
 	}
 }
 
