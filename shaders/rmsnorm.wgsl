@@ -5,7 +5,8 @@
 //     dx = rstd·(d·w - x·rstd²/n·Σ d·w·x)
 //     dw = Σ over the rows of d·x·rstd
 //
-// keep is dropout on the result; an element's index in [rows, width] names it.
+// keep is dropout on the result; an element's index in [rows, width] names it. Where x
+// came out of a dropout, grad_x_dropped writes what goes on from there as well.
 
 override LANES: u32 = 64u;  // threads that share a row, in forward and grad_x
 
@@ -17,6 +18,9 @@ struct Params {
   site: u32,
   threshold: u32,
   keep_scale: f32,
+  then_site: u32,  // grad_x_dropped: the dropout that x came out of
+  then_threshold: u32,
+  then_keep_scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -114,13 +118,10 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
 @group(0) @binding(4) var<storage, read> dout: array<f32>;
 @group(0) @binding(5) var<storage, read> prev: array<f32>;
 @group(0) @binding(6) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(7) var<storage, read_write> dropped: array<f32>;
 
-@compute @workgroup_size(LANES)
-fn grad_x(group: Group, @builtin(local_invocation_index) lane: u32) {
-  let row = number_of(group);
-  if (row >= params.rows) {
-    return;
-  }
+// rstd²/n·Σ d·w·x of a row, the same in each of its lanes.
+fn slope_of(row: u32, lane: u32) -> f32 {
   let begin = row * params.width;
   let end = begin + params.width;
   var dot = 0.0;
@@ -128,13 +129,48 @@ fn grad_x(group: Group, @builtin(local_invocation_index) lane: u32) {
     dot += keep(i) * dout[i] * w[i - begin] * x[i];
   }
   let rstd = rstd_in[row];
-  let slope = over_lanes(dot, lane) / f32(params.width) * rstd * rstd;
+  return over_lanes(dot, lane) / f32(params.width) * rstd * rstd;
+}
+
+fn dx_at(i: u32, column: u32, rstd: f32, slope: f32) -> f32 {
+  let d = rstd * (keep(i) * dout[i] * w[column] - slope * x[i]);
+  if (params.prev == 0u) {
+    return d;
+  }
+  return d + prev[i];
+}
+
+@compute @workgroup_size(LANES)
+fn grad_x(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let row = number_of(group);
+  if (row >= params.rows) {
+    return;
+  }
+  let slope = slope_of(row, lane);
+  let begin = row * params.width;
+  let end = begin + params.width;
+  let rstd = rstd_in[row];
   for (var i = begin + lane; i < end; i += LANES) {
-    var d = rstd * (keep(i) * dout[i] * w[i - begin] - slope * x[i]);
-    if (params.prev != 0u) {
-      d += prev[i];
-    }
+    dx[i] = dx_at(i, i - begin, rstd, slope);
+  }
+}
+
+@compute @workgroup_size(LANES)
+fn grad_x_dropped(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let row = number_of(group);
+  if (row >= params.rows) {
+    return;
+  }
+  let slope = slope_of(row, lane);
+  let begin = row * params.width;
+  let end = begin + params.width;
+  let rstd = rstd_in[row];
+  for (var i = begin + lane; i < end; i += LANES) {
+    let d = dx_at(i, i - begin, rstd, slope);
     dx[i] = d;
+    // `keep` of the other dropout.
+    let h = mix(mix(i + step.key.x) ^ (step.key.y + params.then_site * 0x9e3779b9u));
+    dropped[i] = d * select(params.then_keep_scale, 0.0, h < params.then_threshold);
   }
 }
 

@@ -116,8 +116,15 @@ func rmsnormCases(target Target) []kernelCase {
 			}
 			row("forward", n.Forward(t), in(x), in(w), out(y, c.width), out(rstd, c.width))
 			r := narrow(rstd)
-			row("grad_x", n.GradX(t, false), in(x), in(w), in(r), in(dout), in([]float32{0}), out(dx, c.width))
-			row("grad_x,prev", n.GradX(t, true), in(x), in(w), in(r), in(dout), in(prev), out(added(prev, dx), c.width))
+			row("grad_x", n.GradX(t, false, Dropout{}), in(x), in(w), in(r), in(dout), in([]float32{0}), out(dx, c.width))
+			row("grad_x,prev", n.GradX(t, true, Dropout{}), in(x), in(w), in(r), in(dout), in(prev), out(added(prev, dx), c.width))
+			then := Dropout{Rate: 0.2, Site: 6}
+			whole := added(prev, dx)
+			passed := make([]float64, size)
+			for i, k := range keeps(then, s, size) {
+				passed[i] = k * whole[i]
+			}
+			row("grad_x_dropped,prev", n.GradX(t, true, then), in(x), in(w), in(r), in(dout), in(prev), out(whole, c.width), out(passed, c.width))
 			row("grad_w", n.GradW(t), in(x), in(r), in(dout), inout(before, added(before, dw), c.rows))
 		}
 	}

@@ -75,6 +75,7 @@ func (g *Graph) deliver(v *Value, can ability, run func(into, prev *Value)) {
 		g.deliverHead(v, can, run)
 		return
 	}
+	v.dropped = nil // of what had been gathered
 	had := g.Gradient(v)
 	fresh := func() *Value { return g.result(v.name+".grad", false, v.Shape...) }
 	mine := had != nil && !v.shared // an array's or only v's: it may change in place

@@ -72,6 +72,17 @@ func operations() []operation {
 		{name: "rmsnorm", shapes: [][]int{{7, 5}, {5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
 			return g.RMSNorm("rmsnorm", x[0], x[1], 1e-3, drop)
 		}},
+		// The norm's gradient passes through the dropout at once, where nothing is added to
+		// it: not what reads the sum before the norm does.
+		{name: "rmsnorm of a residual's sum", shapes: [][]int{{7, 5}, {5, 5}, {7, 5}, {5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			y := g.Linear("sum", x[0], x[1], LinearOptions{End: shaders.EndResidual, Residual: x[2], Dropout: drop})
+			return g.Add("on", g.RMSNorm("rmsnorm", y, x[3], 1e-3, drop), y, 0.5)
+		}},
+		{name: "rmsnorm of a sum read before", shapes: [][]int{{7, 5}, {5}, {7, 5}, {5}, {5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			y := g.End("sum", g.Columns("columns", x[0], x[1], nil), LinearOptions{End: shaders.EndResidual, Residual: x[2], Dropout: drop})
+			before := g.Columns("before", y, x[3], nil)
+			return g.Add("on", g.RMSNorm("rmsnorm", y, x[4], 1e-3, shaders.Dropout{}), before, 0.5)
+		}},
 		{name: "columns", shapes: [][]int{{7, 5}, {5}, {5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
 			return g.Columns("columns", x[0], x[1], x[2])
 		}},

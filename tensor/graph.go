@@ -20,6 +20,9 @@ type Value struct {
 	grad   *Value // what has been gathered so far, during Backward
 	shared bool   // grad serves other values too, so nothing is added to it in place
 
+	dropout shaders.Dropout // what the value is, where that needs a gradient, but for a residual
+	dropped *Value          // what the dropout passes on of grad, where the kernel of grad wrote it too
+
 	first, last int // nodes that write it first and use it last
 	slab        int
 

@@ -46,6 +46,9 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 	switch {
 	case o.End == shaders.EndResidual:
 		fourth = o.Residual
+		if x.needs || w.needs || needed(o.Plus) {
+			y.dropout = o.Dropout
+		}
 	case m.KeepPre:
 		pre = g.result(name+".pre", false, rows, out)
 		fourth = pre
@@ -114,6 +117,9 @@ func (g *Graph) End(name string, z *Value, o LinearOptions) *Value {
 		return z
 	}
 	y := g.result(name, z.needs || needed(o.Residual), endShape(z.Shape, z.Width(), o.End)...)
+	if o.End == shaders.EndResidual && z.needs {
+		y.dropout = o.Dropout
+	}
 	g.run(name, shaders.Ends{Rows: y.Rows(), Width: y.Width(), End: o.End, Dropout: o.Dropout}.Call(g.e.target), z, o.Residual, y)
 	g.rule(y, func(dy *Value) {
 		if o.End == shaders.EndResidual {
@@ -139,6 +145,8 @@ func (g *Graph) endGrad(name string, dy, y, pre *Value, o LinearOptions) *Value 
 		dz := g.result(name+".grad", false, pre.Shape...)
 		g.run(name+".grad", shaders.GatedGrad{Rows: y.Rows(), Width: y.Width(), Dropout: o.Dropout}.Call(t), dy, pre, dz)
 		return dz
+	case o.End == shaders.EndResidual && o.Dropout.Rate > 0 && y.dropped != nil:
+		return y.dropped
 	case o.End == shaders.EndResidual && o.Dropout.Rate > 0:
 		dz := g.result(name+".grad", false, y.Shape...)
 		g.run(name+".dropout.grad", o.Dropout.Apply(t, n), dy, dz)

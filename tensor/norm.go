@@ -17,7 +17,12 @@ func (g *Graph) RMSNorm(name string, x, w *Value, eps float32, dropout shaders.D
 	g.rule(y, func(dy *Value) {
 		g.deliver(w, adds, func(into, _ *Value) { g.run(w.name+".weight_grad", n.GradW(t), x, rstd, dy, into) })
 		g.deliver(x, overwrites|joins, func(into, prev *Value) {
-			g.run(name+".input_grad", n.GradX(t, prev != nil), x, w, rstd, dy, prev, into)
+			operands := []any{x, w, rstd, dy, prev, into}
+			if x.dropout.Rate > 0 {
+				x.dropped = g.result(x.name+".dropout.grad", false, x.Shape...)
+				operands = append(operands, x.dropped)
+			}
+			g.run(name+".input_grad", n.GradX(t, prev != nil, x.dropout), operands...)
 		})
 	})
 	return y

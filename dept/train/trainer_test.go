@@ -99,6 +99,7 @@ func TestFrozenBackboneCostsNoWeightGradient(t *testing.T) {
 			return n
 		}
 		assert.Zero(t, count(program.Calls(), "weight_grad"), name)
+		assert.Zero(t, count(program.Calls(), ".dropout.grad"), "%s: the norms' gradients pass the dropouts of the stream", name)
 		// Backward through the encoder: qkv, o, wi and wo of each block once.
 		products := 0
 		for _, call := range program.Section("encoder.grad").Calls() {
