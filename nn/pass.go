@@ -14,6 +14,7 @@ type Pass struct {
 	rate      float32
 	train     bool
 	recompute bool
+	mixed     bool
 	err       error
 }
 
@@ -30,6 +31,12 @@ func (m *Model) NewTrainingPass(g *tensor.Graph, hooks Hooks, dropout float32) *
 // Recompute has each block that is recorded from now on keep for the backward pass
 // what it starts from alone, and computed again there; see tensor.Graph.Recompute.
 func (p *Pass) Recompute() { p.recompute = true }
+
+// Mixed lets the products of blocks that are recorded from now on, and attention, round
+// what they multiply to half precision, where the device is faster so. What they add up
+// stays float32; so do norms, softmax, the head with its loss, and the product that ends
+// a feed-forward layer, since what goes into it can leave the range of half precision.
+func (p *Pass) Mixed() { p.mixed = true }
 
 // Err is the first failure to put a table of the pass on the device.
 func (p *Pass) Err() error { return p.err }
@@ -145,7 +152,7 @@ func (p *Pass) Decode(t Tokens, encoded *tensor.Value, s Spans) *tensor.Value {
 func (p *Pass) crossKeys(block int, encoded *tensor.Value, batch int) *tensor.Value {
 	for _, l := range p.m.decoder.blocks[block] {
 		if l.kv != nil {
-			kv := p.project(l.kv, encoded, tensor.LinearOptions{})
+			kv := p.project(l.kv, encoded, tensor.LinearOptions{Half: p.mixed})
 			return p.behind(l, p.hooks.Ahead.Cross, batch, kv)
 		}
 	}
@@ -200,9 +207,10 @@ func (p *Pass) sublayer(block int, l *sublayer, x *tensor.Value, around surround
 		if len(l.FeedForward.In) == 2 {
 			end = tensor.EndGated
 		}
-		h = p.project(l.in, h, tensor.LinearOptions{End: end, Dropout: p.Dropout(l.place.Name + ".in")})
+		h = p.project(l.in, h, tensor.LinearOptions{Half: p.mixed, End: end, Dropout: p.Dropout(l.place.Name + ".in")})
 	}
-	y := p.project(l.out, h, tensor.LinearOptions{End: tensor.EndResidual, Residual: x, Dropout: p.Dropout(l.place.Name)})
+	half := p.mixed && l.Attention != nil
+	y := p.project(l.out, h, tensor.LinearOptions{Half: half, End: tensor.EndResidual, Residual: x, Dropout: p.Dropout(l.place.Name)})
 	if p.hooks.Sublayer != nil {
 		y = p.hooks.Sublayer(p, l.place, x, y)
 	}
@@ -214,8 +222,9 @@ func (p *Pass) sublayer(block int, l *sublayer, x *tensor.Value, around surround
 func (p *Pass) attend(block int, l *sublayer, h *tensor.Value, around surroundings) *tensor.Value {
 	a := l.Attention
 	inner := a.Heads * a.HeadDim
-	q := p.project(l.in, h, tensor.LinearOptions{})
+	q := p.project(l.in, h, tensor.LinearOptions{Half: p.mixed})
 	o := tensor.AttentionOptions{
+		Half:  p.mixed,
 		Batch: around.batch, Heads: a.Heads, HeadDim: a.HeadDim, Queries: q.Rows() / around.batch, Dropout: p.Dropout(l.place.Name + ".weights"),
 	}
 	var kv *tensor.Value

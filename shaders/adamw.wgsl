@@ -1,6 +1,6 @@
 // transformers' AdamW:
 //
-//   g = factor·grad                 factor: the clip's, of norm.wgsl
+//   g = factor·grad                 factor: of norm.wgsl, the clip's by the gradients' scale
 //   m = β1·m + (1-β1)·g
 //   v = β2·v + (1-β2)·g²
 //   p = p - rate·m/(√v + eps)

@@ -94,15 +94,17 @@ func adamwCases(target Target) []kernelCase {
 		slots int
 		clip  float32
 		norm  float64
-	}{{1, 1, 0.5}, {1, 1, 30}, {3, 0, 30}, {700, 0.3, 2}, {5, 1, 0}} {
-		s := Step{Slot: 2, Clip: c.clip}
+		scale float32 // of the gradients
+	}{{1, 1, 0.5, 0}, {1, 1, 30, 0}, {3, 0, 30, 0}, {700, 0.3, 2, 0}, {5, 1, 0, 0}, {3, 1, 30, 4096}, {1, 1, 0.01, 4096}, {2, 0, 3, 0.25}} {
+		s := Step{Slot: 2, Clip: c.clip, GradScale: c.scale}
 		partials := normals(1, c.slots, 1)
 		var sum float64
 		for i, x := range partials {
 			partials[i] = float32(math.Abs(float64(x)) * c.norm * c.norm / float64(c.slots))
 			sum += float64(partials[i])
 		}
-		norm, factor := math.Sqrt(sum), 1.0
+		scale := float64(orOne(c.scale))
+		norm, factor := math.Sqrt(sum)/scale, 1.0
 		if c.clip > 0 {
 			factor = min(1, float64(c.clip)/(norm+1e-6))
 		}
@@ -110,9 +112,9 @@ func adamwCases(target Target) []kernelCase {
 		records := wide(before)
 		copy(records[8:], []float64{float64(before[0]), norm, 1, factor})
 		cases = append(cases, kernelCase{
-			name: fmt.Sprintf("clip_norm/slots=%d,clip=%v,norm=%v", c.slots, c.clip, c.norm),
+			name: fmt.Sprintf("clip_norm/slots=%d,clip=%v,norm=%v,scale=%v", c.slots, c.clip, c.norm, scale),
 			call: ClipNorm{Slots: c.slots}.Call(target), step: s,
-			operands: []operand{in(partials), inout(before[:1], []float64{0}, 1), inout(before, records, 1), out([]float64{factor, 1}, 1)},
+			operands: []operand{in(partials), inout(before[:1], []float64{0}, 1), inout(before, records, 1), out([]float64{factor / scale, 1}, 1)},
 		})
 	}
 	for _, n := range []int{1, 64, 777} {

@@ -47,6 +47,7 @@ struct Step {
   slot: u32,        // of the ring of records
   loss_scale: f32,
   clip: f32,        // largest norm of all gradients; 0 does not clip
+  grad_scale: f32,  // all gradients are so many times as large as they are
 }
 
 @group(0) @binding(9) var<uniform> step: Step;

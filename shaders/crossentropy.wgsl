@@ -1,6 +1,6 @@
 // Cross-entropy of logits x [rows, vocab] against labels, and its gradient:
 //
-//   nll = log Σ exp(x) - x[label]      dx = loss_scale·(exp(x)/Σ exp(x) - onehot(label))
+//   nll = log Σ exp(x) - x[label]      dx = loss_scale·grad_scale·(exp(x)/Σ exp(x) - onehot(label))
 //
 // Rows labeled below 0 are left out: loss 0, gradient 0. The logits may come in
 // slices of the vocabulary, one after the other in the same memory: stats takes
@@ -44,6 +44,7 @@ struct Step {
   slot: u32,        // of the ring of records
   loss_scale: f32,
   clip: f32,        // largest norm of all gradients; 0 does not clip
+  grad_scale: f32,  // all gradients are so many times as large as they are
 }
 
 @group(0) @binding(9) var<uniform> step: Step;
@@ -158,7 +159,7 @@ fn grad(group: Group, @builtin(local_invocation_index) lane: u32) {
     var d = 0.0;
     if (label >= 0) {
       let p = exp(slice[i] - s.x) / s.y;
-      d = step.loss_scale * select(p, p - 1.0, column + params.first == u32(label));
+      d = step.loss_scale * step.grad_scale * select(p, p - 1.0, column + params.first == u32(label));
     }
     slice[i] = d;
   }

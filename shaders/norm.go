@@ -34,7 +34,8 @@ type ClipNorm struct {
 //
 // Bindings: 1 partials [Slots], 2 total [1], the loss, emptied, 3 records
 // [ring, 4], whose row of the step's Slot becomes (loss, norm before clipping, 1
-// if the update is applied and 0 if not, factor), 4 factor [2]: factor, applied.
+// if the update is applied and 0 if not, factor), 4 factor [2]: what AdamW multiplies
+// gradients by, factor/GradScale, and applied.
 func (c ClipNorm) Call(t Target) Call {
 	return Call{
 		Spec:   Spec{File: "norm", Entry: "clip_norm", Step: true},

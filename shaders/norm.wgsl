@@ -1,6 +1,6 @@
 // The clip on the global norm of all gradients, and the record of an update:
 //
-//   norm = √Σ grad²,  factor = min(1, clip/(norm + 1e-6)), 1 without a clip
+//   norm = √Σ grad² / grad_scale,  factor = min(1, clip/(norm + 1e-6)), 1 without a clip
 //
 // sum_squares runs for each gradient, clip_norm once. Losses are read late, so what
 // is not finite is caught here: the factor then stops the update.
@@ -36,6 +36,7 @@ struct Step {
   slot: u32,        // of the ring of records
   loss_scale: f32,
   clip: f32,        // largest norm of all gradients; 0 does not clip
+  grad_scale: f32,  // all gradients are so many times as large as they are
 }
 
 @group(0) @binding(9) var<uniform> step: Step;
@@ -101,7 +102,7 @@ fn clip_norm(@builtin(local_invocation_index) lane: u32) {
   }
   sum = over_workgroup(sum, lane);
   if (lane == 0u) {
-    let norm = sqrt(sum);
+    let norm = sqrt(sum) / step.grad_scale;
     let loss = total[0];
     var ok = 0.0;
     var factor = 0.0;
@@ -110,7 +111,7 @@ fn clip_norm(@builtin(local_invocation_index) lane: u32) {
       factor = select(1.0, min(1.0, step.clip / (norm + 1e-6)), step.clip > 0.0);
     }
     records[step.slot] = vec4(loss, norm, ok, factor);
-    clip[0] = factor;
+    clip[0] = factor / step.grad_scale;
     clip[1] = ok;
     total[0] = 0.0;
   }

@@ -255,6 +255,10 @@ type Step struct {
 	Slot      uint32    // where in the ring of records this step writes
 	LossScale float32   // 1 / target tokens of the whole update
 	Clip      float32   // largest global gradient norm; 0 does not clip
+	// GradScale makes gradients so many times as large on their way, which keeps them
+	// in half precision's range, until the optimiser divides by it: a power of two, by
+	// which nothing is rounded; 0 is 1.
+	GradScale float32
 }
 
 // StepBytes is the size of the Step uniform.
@@ -265,6 +269,7 @@ func (s Step) Bytes() []byte {
 	b := make([]byte, 0, StepBytes)
 	for _, word := range [...]uint32{
 		s.Key[0], s.Key[1], s.Position, s.Slot, math.Float32bits(s.LossScale), math.Float32bits(s.Clip),
+		math.Float32bits(orOne(s.GradScale)),
 	} {
 		b = binary.LittleEndian.AppendUint32(b, word)
 	}

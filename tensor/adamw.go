@@ -138,8 +138,8 @@ func (o *AdamW) ReadLater(slot int) (func(context.Context) (Record, error), erro
 }
 
 // NormsLater starts to read the norm of each parameter's gradient, before
-// clipping, in the update submitted last.
-func (o *AdamW) NormsLater() (func(context.Context) ([]float64, error), error) {
+// clipping, in the update submitted last, whose Step has this GradScale.
+func (o *AdamW) NormsLater(gradScale float32) (func(context.Context) ([]float64, error), error) {
 	wait, err := o.squares.ReadLater(0, o.squares.Len())
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (o *AdamW) NormsLater() (func(context.Context) ([]float64, error), error) {
 			for _, sum := range sums[:n] {
 				norms[i] += float64(sum)
 			}
-			norms[i] = math.Sqrt(norms[i])
+			norms[i] = math.Sqrt(norms[i]) / float64(gradScale)
 			sums = sums[n:]
 		}
 		return norms, nil

@@ -35,6 +35,7 @@ type AttentionOptions struct {
 	Causal                bool
 	Decode                bool // queries stand at the step's position of a cache
 	Dropout               shaders.Dropout
+	Half                  bool // queries, keys and values may be rounded to half precision
 }
 
 // Attention is softmax(q·kᵀ + bias)·v for each head, without the 1/√d that T5
@@ -59,7 +60,7 @@ func (g *Graph) Attention(name string, q, kv *Value, o AttentionOptions) *Value 
 		Batch: o.Batch, Heads: o.Heads, Queries: o.Queries, Keys: o.Keys, HeadDim: o.HeadDim,
 		QStride: q.Width(), QOffset: o.QOffset,
 		KVStride: kv.Width(), KOffset: o.KOffset, VOffset: o.VOffset,
-		Bias: o.Bias != nil, Windowed: o.Window != nil, Causal: o.Causal, Decode: o.Decode, Dropout: o.Dropout,
+		Bias: o.Bias != nil, Windowed: o.Window != nil, Causal: o.Causal, Decode: o.Decode, Dropout: o.Dropout, Half: o.Half,
 	}
 	for _, w := range []struct {
 		runs *Ints

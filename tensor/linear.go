@@ -10,6 +10,7 @@ type LinearOptions struct {
 	End      shaders.End     // EndPlain, EndReLU, EndGated or EndResidual, of the sum
 	Residual *Value          // EndResidual: [rows, out]
 	Dropout  shaders.Dropout // on the result, before a residual is added; not with EndPlain
+	Half     bool            // the operands may be rounded to half precision, those of the gradients too
 }
 
 // Linear is Factor·x·Wᵀ + Plus, scaled by column, with an end fused to it. x is
@@ -32,7 +33,7 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 	}
 	if o.Scale != nil {
 		// The gradient of the scale needs the sum, so that the end cannot be fused.
-		z := g.Linear(name, x, w, LinearOptions{Factor: o.Factor, Plus: o.Plus})
+		z := g.Linear(name, x, w, LinearOptions{Factor: o.Factor, Plus: o.Plus, Half: o.Half})
 		z = g.Columns(name+".scale", z, o.Scale, nil)
 		return g.End(name+".end", z, o)
 	}
@@ -40,7 +41,7 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 	y := g.result(name, needs, endShape(x.Shape, out, o.End)...)
 	m := shaders.MatMul{
 		Layout: shaders.NT, M: rows, N: out, K: x.Width(), B: w.storage, Scale: o.Factor, Plus: o.Plus != nil,
-		End: o.End, KeepPre: o.End == shaders.EndGated && (x.needs || w.needs || needed(o.Plus)), Dropout: o.Dropout,
+		End: o.End, KeepPre: o.End == shaders.EndGated && (x.needs || w.needs || needed(o.Plus)), Dropout: o.Dropout, Half: o.Half,
 	}
 	var fourth, pre *Value
 	switch {
@@ -66,10 +67,10 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 			g.give(o.Plus, dz, 1)
 		}
 		g.deliver(w, overwrites|adds|joins, func(into, prev *Value) {
-			g.multiply(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: out, N: x.Width(), K: rows, Scale: o.Factor}, dz, x, into, prev)
+			g.multiply(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: out, N: x.Width(), K: rows, Scale: o.Factor, Half: o.Half}, dz, x, into, prev)
 		})
 		g.deliver(x, overwrites|adds|joins, func(into, prev *Value) {
-			g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: x.Width(), K: out, B: w.storage, Scale: o.Factor}, dz, w, into, prev)
+			g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: x.Width(), K: out, B: w.storage, Scale: o.Factor, Half: o.Half}, dz, w, into, prev)
 		})
 	})
 	return y

@@ -130,6 +130,7 @@ func (p *pretraining) header(cmd *cobra.Command) error {
 		field(out, "valid", "%s; the entropy of its tokens is %.3f nats", plural(p.validation.Paragraphs(), "paragraph"), entropy)
 	}
 	p.batchField(cmd)
+	p.precisionField(cmd)
 	field(out, "steps", "%s; rate %g after %s, then with the inverse square root, falling to 0 over the last %s", count(o.Steps), p.lr, count(o.Warmup), count(o.Cooldown))
 	p.memoryFields(cmd)
 	return nil

@@ -45,6 +45,7 @@ func (r *running) addOptions(f *pflag.FlagSet) {
 	f.IntVar(&o.Warmup, "warmup-steps", o.Warmup, "updates in which the rates rise; then they fall to the end")
 	f.Float64Var(&o.Clip, "clip", 1, "the largest norm of an update's gradient; 0 does not clip")
 	f.Float64Var(&o.Dropout, "dropout", o.Dropout, "dropout rate")
+	f.TextVar(&o.Precision, "precision", o.Precision, "float32, or mixed, which lets products round what they multiply to half precision where the device is faster so")
 	f.BoolVar(&o.Recompute, "recompute", false, "compute blocks again for their gradients instead of keeping all that they made: less memory, more time, the same numbers")
 	f.IntVar(&q.EvalEvery, "eval-every", 1000, "updates between evaluations on --dev; 0 is at the end only")
 	f.IntVar(&q.SaveEvery, "save-every", 1000, "updates between saves; 0 is at the end only")
@@ -175,6 +176,13 @@ func (r *running) batchField(cmd *cobra.Command) {
 	o := r.session.Options
 	field(cmd.OutOrStdout(), "batch", "%s of up to %d source tokens and %d target tokens, %s an update",
 		plural(o.Batch, "row"), o.MaxSourceLength, o.MaxTargetLength, plural(o.Batch*o.Accumulate, "row"))
+}
+
+// precisionField says what is rounded where something is.
+func (r *running) precisionField(cmd *cobra.Command) {
+	if r.session.Options.Precision == train.Mixed {
+		field(cmd.OutOrStdout(), "precision", "mixed: products may round what they multiply to half precision; evaluations are float32")
+	}
 }
 
 // memoryFields end the header.

@@ -124,6 +124,7 @@ func (t *training) header(cmd *cobra.Command) {
 	}
 	perEpoch := (t.rows.Len()-1)/(o.Batch*o.Accumulate) + 1
 	t.batchField(cmd)
+	t.precisionField(cmd)
 	field(out, "steps", "%s; %s an epoch, %.3g epochs", count(o.Steps), count(perEpoch), float64(o.Steps)/float64(perEpoch))
 	t.memoryFields(cmd)
 	if o.Warmup >= o.Steps {

@@ -104,6 +104,9 @@ func (n *Session) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if n.Options.Precision == Mixed && !n.Setup.Engine.Kernels().Features.Has(wgpu.F16) {
+		n.Advice = append(n.Advice, &dept.SettingError{Setting: "precision", Value: Mixed, Reason: "this device has no half-precision arithmetic, so that nothing is rounded"})
+	}
 	return n.fit()
 }
 
@@ -140,6 +143,9 @@ func (r Request) Check() error {
 		case !in:
 			return &dept.SettingError{Setting: b.setting, Value: b.value, Reason: fmt.Sprintf("it must be at least %g and less than %g", b.least, b.below)}
 		}
+	}
+	if p := o.Precision; p != Float32 && p != Mixed {
+		return &dept.SettingError{Setting: "precision", Value: p, Reason: "give float32 or mixed"}
 	}
 	if err := r.Kind.Check(r.Values); err != nil {
 		return err

@@ -35,6 +35,57 @@ type Options struct {
 	// Recompute computes the blocks again in the backward pass instead of keeping all
 	// that they made: less memory, more time, and the same numbers.
 	Recompute bool `json:"recompute,omitempty"`
+	// Precision of training; evaluations and predictions are float32.
+	Precision Precision `json:"precision,omitempty"`
+}
+
+// Precision names what a training step may round.
+type Precision string
+
+// The precisions. With Mixed products may round what they multiply to half precision
+// (see nn.Pass.Mixed); gradients are scaled up meanwhile, so that they stay in its
+// range, and an update in which one leaves it is ErrNotFinite.
+const (
+	Float32 Precision = ""
+	Mixed   Precision = "mixed"
+)
+
+// float32Name is Float32 in words; files leave it out.
+const float32Name = "float32"
+
+// MarshalText is the precision's name.
+func (p Precision) MarshalText() ([]byte, error) {
+	if p == Float32 {
+		return []byte(float32Name), nil
+	}
+	return []byte(p), nil
+}
+
+// UnmarshalText reads a name.
+func (p *Precision) UnmarshalText(name []byte) error {
+	switch string(name) {
+	case float32Name:
+		*p = Float32
+	case string(Mixed):
+		*p = Mixed
+	default:
+		return fmt.Errorf("there is no precision %q: give %s or %s", name, float32Name, Mixed)
+	}
+	return nil
+}
+
+// mixedGrad is the gradient's scale with Mixed, with respect to the loss of one target
+// token: those of hidden states are mostly between 1e-5 and 1 then, and half precision
+// goes from 6e-8 to 65,504.
+const mixedGrad = 1024
+
+// gradScale is the least power of two by which the mean loss of some target tokens is
+// that of mixedGrad for one.
+func (p Precision) gradScale(tokens int) float32 {
+	if p != Mixed {
+		return 1
+	}
+	return float32(math.Exp2(math.Ceil(math.Log2(mixedGrad * float64(tokens)))))
 }
 
 // Schedule says how the learning rates change over a run.
@@ -152,7 +203,7 @@ func Check(e *tensor.Engine, m *nn.Model, method *dept.Method, o Options) (tenso
 }
 
 // recordTraining records forward and backward of a batch; of the options it takes
-// dropout and recomputing.
+// dropout, recomputing and precision.
 func recordTraining(e *tensor.Engine, m *nn.Model, method *dept.Method, s shape, o Options, total *tensor.Array) (*tensor.Graph, *inputs, error) {
 	in, err := newInputs(e, m.Description, s, method.PromptLength(), method.Hooks.Ahead, len(m.Trainable()) > 0)
 	if err != nil {
@@ -162,6 +213,9 @@ func recordTraining(e *tensor.Engine, m *nn.Model, method *dept.Method, s shape,
 	p := m.NewTrainingPass(g, method.Hooks, float32(o.Dropout))
 	if o.Recompute {
 		p.Recompute()
+	}
+	if o.Precision == Mixed {
+		p.Mixed()
 	}
 	in.forward(p, total)
 	g.Backward()
@@ -334,7 +388,7 @@ func (t *Trainer) update(ctx context.Context, run func(...*tensor.Program) error
 	}
 	var norms func(context.Context) ([]float64, error)
 	if t.Norms {
-		if norms, err = t.adam.NormsLater(); err != nil {
+		if norms, err = t.adam.NormsLater(t.o.Precision.gradScale(u.target)); err != nil {
 			return err
 		}
 	}
@@ -355,6 +409,7 @@ func (t *Trainer) submit(ctx context.Context, u update, rates map[string]float64
 		Slot:      uint32(i % tensor.RingSlots),
 		LossScale: float32(1 / float64(u.target)),
 		Clip:      float32(t.o.Clip),
+		GradScale: t.o.Precision.gradScale(u.target),
 	}
 	for k, micro := range u.micro {
 		p, err := t.program(ctx, bucketOf(micro, t.o.Batch, t.o.MaxSourceLength, t.o.MaxTargetLength))
