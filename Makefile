@@ -1,7 +1,7 @@
 # make demo   fine-tunes a small model before your eyes
 # make test   everything the project holds itself to, and its minutes by package
 # make check-long   what takes too long for every make test, in parts
-# make shader-report   what AMD's compiler makes of the kernels for GPUs
+# make shader-report   what AMD's compiler, and naga and Tint, make of the kernels for GPUs
 # make web    the page as a static folder, web/dist, which dept serve has inside
 # All bring what a bare Debian or Ubuntu machine lacks.
 
@@ -18,15 +18,17 @@ test: lint
 	go run ./web/build
 	go run ./internal/minutes go test -p 1 -timeout 60m ./...
 
-# PART=fuzz or PART=old-new is that part alone; FUZZ, OLD and PAIRS are passed on.
+# PART=fuzz, PART=old-new or PART=drivers is that part alone; FUZZ, OLD, PAIRS and
+# DRIVERS are passed on.
 check-long:
-	@.ci/setup
-	@FUZZ="$(FUZZ)" OLD="$(OLD)" PAIRS="$(PAIRS)" scripts/check-long $(PART)
+	@.ci/setup shaders
+	@FUZZ="$(FUZZ)" OLD="$(OLD)" PAIRS="$(PAIRS)" DRIVERS="$(DRIVERS)" scripts/check-long $(PART)
 
 shader-report:
 	@.ci/setup shaders
 	dist/dept shaders --write dist/shaders --model internal/shaderreport/t5-small.json
 	go run ./internal/shaderreport dist/shaders
+	go run ./internal/shaderreport -texts dist/shaders
 
 # Both targets build and vet; nothing is left unformatted.
 lint:

@@ -22,7 +22,7 @@ type speed struct {
 
 // speed is how fast a shader multiplies. A shader's innermost loops take part alike,
 // since each does one of its products: attention's forward pass two, its gradients
-// three and four. Those that hardly multiply are no main loops.
+// three and four. Those of a quarter of the work or less are no main loops.
 func (c *compiled) speed() speed {
 	var s speed
 	most := 0.0
@@ -31,7 +31,7 @@ func (c *compiled) speed() speed {
 	}
 	main := 0.0
 	for _, l := range c.loops {
-		if l.FMA >= most/4 {
+		if l.FMA > most/4 {
 			s.loops += c.listing.per32(l.Cycles, l)
 			main++
 		}

@@ -53,8 +53,41 @@ func newKit(dir string) (*kit, error) {
 func (k *kit) path(name string) string { return filepath.Join(k.dir, name) }
 
 // spirv makes of each shader what wgpu gives a driver, on any Vulkan adapter, and
-// returns the files.
+// returns the files. Products of cooperative matrices, for which wgpu-native 29 opens no
+// device, are naga's, which zeroes workgroup memory besides.
 func (k *kit) spirv(ctx context.Context, shaders []shader) ([]string, error) {
+	var ordinary []shader
+	for _, s := range shaders {
+		if !s.cooperative() {
+			ordinary = append(ordinary, s)
+		}
+	}
+	written, err := k.ordinary(ctx, ordinary)
+	if err != nil {
+		return nil, err
+	}
+	var files []string
+	for _, s := range shaders {
+		if !s.cooperative() {
+			files = append(files, written[0])
+			written = written[1:]
+			continue
+		}
+		wgsl, file := k.path(s.File), k.path("naga/"+s.name()+".spv")
+		if err := errors.Join(os.MkdirAll(k.path("naga"), 0o777), os.WriteFile(wgsl, []byte(s.source), 0o666)); err != nil {
+			return nil, err
+		}
+		naga := exec.CommandContext(ctx, "naga", "--index-bounds-check-policy", "Restrict", "--buffer-bounds-check-policy", "Unchecked",
+			"--compact", "--entry-point", s.Entry, wgsl, file)
+		if out, err := naga.CombinedOutput(); err != nil {
+			return nil, fmt.Errorf("make SPIR-V of %s (it needs cargo install naga-cli --version 30.0.1): %w\n%s", s.File, err, out)
+		}
+		files = append(files, file)
+	}
+	return files, nil
+}
+
+func (k *kit) ordinary(ctx context.Context, shaders []shader) ([]string, error) {
 	return k.written(shaders, func() (func(shader) error, func(), error) {
 		dev, err := wgpu.Open(ctx, "")
 		if err != nil {

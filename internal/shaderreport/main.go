@@ -70,6 +70,11 @@ type shader struct {
 	source string
 }
 
+// cooperative reports whether the shader multiplies cooperative matrices.
+func (s shader) cooperative() bool {
+	return strings.Contains(s.source, "enable wgpu_cooperative_matrix;")
+}
+
 func (s shader) name() string { return strings.TrimSuffix(s.File, ".wgsl") }
 
 // busy is the shaders of a training step that multiply: products and attention.
@@ -153,7 +158,7 @@ func (r *report) run(ctx context.Context, out io.Writer, dir string, names []str
 		shaders = append(shaders, busy(old)...)
 		table = r.compare
 	case r.checks:
-		shaders = busy(shaders)
+		shaders = slices.DeleteFunc(busy(shaders), shader.cooperative)
 		table = r.costs
 	}
 	spirv, err := k.spirv(ctx, shaders)

@@ -121,45 +121,71 @@ func TestNVKLoops(t *testing.T) {
 	assert.Equal(t, loop{First: 1, Last: 2, FMA: 2, Vector: 3, MulAdd: 1, LDS: 1, Branches: 2, Cycles: 14}, l)
 }
 
-// TestAMD, on Linux, where Mesa's driver takes hardware that is not there, holds the kernels that a GPU gets for a training step of T5-small to what
-// AMD's compiler makes of them, as wgpu hands them over: nothing spills, and the main
-// loops are multiply-adds.
+// TestAMD, on Linux, where Mesa's driver takes hardware that is not there, holds the
+// kernels that a GPU gets for a training step of T5-small to what AMD's compiler makes of
+// them, as wgpu hands them over: nothing spills, and the main loops are multiply-adds.
 func TestAMD(t *testing.T) {
 	for _, dir := range []string{"cmd/dept", "dept", "nn", "shaders", "t5", "tensor", "wgpu"} {
 		browsertest.LookAt(t, filepath.Join("../..", dir))
 	}
+	c := newCompiler(t, "")
+	c.each(t, []string{"navi21", "gfx1100"}, holdAMD)
+}
+
+// compiler compiles the shaders of a training step.
+type compiler struct {
+	kit     *kit
+	drivers string // a folder of scripts/shader-drivers; this system's are "".
+	shaders []shader
+	spirv   []string
+}
+
+func newCompiler(t *testing.T, drivers string, flags ...string) *compiler {
 	dir := t.TempDir()
-	write := exec.Command("go", "run", "../../cmd/dept", "shaders", "--write", dir, "--model", "t5-small.json", "--device-type", "gpu")
+	write := exec.Command("go", append([]string{"run", "../../cmd/dept", "shaders", "--write", dir, "--model", "t5-small.json", "--device-type", "gpu"}, flags...)...)
 	out, err := write.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	all, err := readShaders(dir)
 	require.NoError(t, err)
-	shaders := busy(all)
-	require.NotEmpty(t, shaders)
-	k, err := newKit(t.TempDir())
+	c := &compiler{drivers: drivers, shaders: busy(all)}
+	require.NotEmpty(t, c.shaders)
+	c.kit, err = newKit(t.TempDir())
 	require.NoError(t, err)
-	ctx := context.Background()
-	spirv, err := k.spirv(ctx, shaders)
+	c.spirv, err = c.kit.spirv(context.Background(), c.shaders)
 	require.NoError(t, err)
-	for _, family := range []string{"navi21", "gfx1100"} {
-		for i, s := range shaders {
-			t.Run(family+"/"+strings.TrimSuffix(s.File, ".wgsl"), func(t *testing.T) {
-				c, err := k.compile(ctx, "", hardware{family, amd}, spirv[i], s.Entry, false)
+	return c
+}
+
+// each compiles each shader for each hardware.
+func (c *compiler) each(t *testing.T, names []string, hold func(*testing.T, shader, *compiled)) {
+	hardware, err := (&report{}).hardware(names)
+	require.NoError(t, err)
+	for _, h := range hardware {
+		for i, s := range c.shaders {
+			t.Run(h.name+"/"+s.name(), func(t *testing.T) {
+				made, err := c.kit.compile(context.Background(), c.drivers, h, c.spirv[i], s.Entry, false)
 				require.NoError(t, err)
-				assert.Zero(t, c.spilled())
-				require.NotEmpty(t, c.loops)
-				for _, l := range c.loops {
-					t.Logf("%.0f registers, %+v", c.registers(), l)
-					if s.Operation == "matmul" {
-						assert.GreaterOrEqual(t, l.perLDS(), 12.0)
-						assert.GreaterOrEqual(t, l.share(), least(s))
-						assert.LessOrEqual(t, l.control(), 0.1)
-						continue
-					}
-					assert.GreaterOrEqual(t, l.perLDS(), 6.0)
-					assert.GreaterOrEqual(t, l.share(), 0.6)
-				}
+				hold(t, s, made)
 			})
+		}
+	}
+}
+
+func holdAMD(t *testing.T, s shader, c *compiled) {
+	assert.Zero(t, c.spilled())
+	require.NotEmpty(t, c.loops)
+	for _, l := range c.loops {
+		t.Logf("%.0f registers, %+v", c.registers(), l)
+		switch {
+		case s.cooperative():
+			assert.NotZero(t, l.WMMA)
+		case s.Operation == "matmul":
+			assert.GreaterOrEqual(t, l.perLDS(), 12.0)
+			assert.GreaterOrEqual(t, l.share(), least(s))
+			assert.LessOrEqual(t, l.control(), 0.1)
+		default:
+			assert.GreaterOrEqual(t, l.perLDS(), 6.0)
+			assert.GreaterOrEqual(t, l.share(), 0.6)
 		}
 	}
 }

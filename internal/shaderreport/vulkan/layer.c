@@ -2,7 +2,6 @@
 // its entry point, into the folder $SHADERREPORT_SPIRV as 0.spv, 1.spv and so on,
 // and has the driver below compile an empty shader in its place. So what wgpu makes
 // of WGSL, its bounds checks included, can be given to another driver's compiler.
-// It adds cooperative matrices to what the driver below can do, since nothing runs.
 //
 //   cc -shared -fPIC -O1 -o libshaderreport.so layer.c
 #include <stdio.h>
@@ -14,10 +13,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 static PFN_vkGetInstanceProcAddr next_instance;
-static PFN_GetPhysicalDeviceProcAddr next_physical;
 static PFN_vkGetDeviceProcAddr next_device;
-static PFN_vkEnumerateDeviceExtensionProperties next_extensions;
-static PFN_vkGetPhysicalDeviceFeatures2 next_features;
 
 // The modules that were made, to be found by their handle.
 struct module {
@@ -95,83 +91,13 @@ static VKAPI_ATTR VkResult VKAPI_CALL create_pipelines(VkDevice device, VkPipeli
 static VKAPI_ATTR VkResult VKAPI_CALL create_instance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *allocator, VkInstance *instance) {
   LINK(VkLayerInstanceCreateInfo, VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO, info);
   next_instance = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
-  next_physical = link->u.pLayerInfo->pfnNextGetPhysicalDeviceProcAddr;
   link->u.pLayerInfo = link->u.pLayerInfo->pNext;
-  VkResult result = ((PFN_vkCreateInstance)next_instance(NULL, "vkCreateInstance"))(info, allocator, instance);
-  if (result == VK_SUCCESS) {
-    next_extensions = (PFN_vkEnumerateDeviceExtensionProperties)next_instance(*instance, "vkEnumerateDeviceExtensionProperties");
-    next_features = (PFN_vkGetPhysicalDeviceFeatures2)next_instance(*instance, "vkGetPhysicalDeviceFeatures2");
-  }
-  return result;
+  return ((PFN_vkCreateInstance)next_instance(NULL, "vkCreateInstance"))(info, allocator, instance);
 }
 
 static VkInstance any;
 
-// VK_KHR_cooperative_matrix, which older headers lack.
-static const char matrices[] = "VK_KHR_cooperative_matrix";
-
-struct matrix_features {
-  VkStructureType type;  // 1000506000
-  void *next;
-  VkBool32 matrices, robust;
-};
-
-struct matrix_properties {
-  VkStructureType type;
-  void *next;
-  uint32_t m, n, k;
-  int a, b, c, result;  // 0 is float16, 1 is float32
-  VkBool32 saturating;
-  int scope;  // 3 is a subgroup
-};
-
-static VKAPI_ATTR VkResult VKAPI_CALL matrix_shapes(VkPhysicalDevice physical, uint32_t *count, struct matrix_properties *shapes) {
-  if (shapes) {
-    if (*count < 1) return VK_INCOMPLETE;
-    shapes->m = shapes->n = shapes->k = 16;
-    shapes->a = shapes->b = 0;
-    shapes->c = shapes->result = 1;
-    shapes->saturating = VK_FALSE;
-    shapes->scope = 3;
-  }
-  *count = 1;
-  return VK_SUCCESS;
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL device_extensions(VkPhysicalDevice physical, const char *layer, uint32_t *count, VkExtensionProperties *list) {
-  uint32_t room = *count;
-  VkResult result = next_extensions(physical, layer, count, list);
-  if (result != VK_SUCCESS) return result;
-  if (list) {
-    if (*count == room) return VK_INCOMPLETE;
-    strcpy(list[*count].extensionName, matrices);
-    list[*count].specVersion = 2;
-  }
-  ++*count;
-  return VK_SUCCESS;
-}
-
-// What cooperative matrices need, set in a chain of features.
-static void set_features(void *chain, VkBool32 on) {
-  for (VkBaseOutStructure *s = chain; s; s = s->pNext) {
-    if (s->sType == 1000506000) ((struct matrix_features *)s)->matrices = on;
-    if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES) ((VkPhysicalDeviceVulkanMemoryModelFeatures *)s)->vulkanMemoryModel = on;
-  }
-}
-
-static VKAPI_ATTR void VKAPI_CALL get_features(VkPhysicalDevice physical, VkPhysicalDeviceFeatures2 *features) {
-  next_features(physical, features);
-  set_features(features, VK_TRUE);
-}
-
-static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, const VkDeviceCreateInfo *asked, const VkAllocationCallbacks *allocator, VkDevice *device) {
-  VkDeviceCreateInfo without = *asked, *info = &without;
-  const char *extensions[256];
-  info->ppEnabledExtensionNames = extensions;
-  info->enabledExtensionCount = 0;
-  for (uint32_t i = 0; i < asked->enabledExtensionCount && i < 256; i++)
-    if (strcmp(asked->ppEnabledExtensionNames[i], matrices)) extensions[info->enabledExtensionCount++] = asked->ppEnabledExtensionNames[i];
-  set_features((void *)asked->pNext, VK_FALSE);
+static VKAPI_ATTR VkResult VKAPI_CALL create_device(VkPhysicalDevice physical, const VkDeviceCreateInfo *info, const VkAllocationCallbacks *allocator, VkDevice *device) {
   LINK(VkLayerDeviceCreateInfo, VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO, info);
   PFN_vkGetInstanceProcAddr get = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
   next_device = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
@@ -191,25 +117,16 @@ EXPORT VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL vkGetInstanceProcAddr(VkInstance
   if (!strcmp(name, "vkGetInstanceProcAddr")) return (PFN_vkVoidFunction)vkGetInstanceProcAddr;
   if (!strcmp(name, "vkCreateInstance")) return (PFN_vkVoidFunction)create_instance;
   if (!strcmp(name, "vkCreateDevice")) return (PFN_vkVoidFunction)create_device;
-  if (!strcmp(name, "vkEnumerateDeviceExtensionProperties")) return (PFN_vkVoidFunction)device_extensions;
-  if (!strcmp(name, "vkGetPhysicalDeviceFeatures2") || !strcmp(name, "vkGetPhysicalDeviceFeatures2KHR")) return (PFN_vkVoidFunction)get_features;
-  if (!strcmp(name, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR")) return (PFN_vkVoidFunction)matrix_shapes;
   if (!strcmp(name, "vkGetDeviceProcAddr")) return (PFN_vkVoidFunction)device_function;
   if (!strcmp(name, "vkCreateShaderModule")) return (PFN_vkVoidFunction)create_module;
   if (!strcmp(name, "vkCreateComputePipelines")) return (PFN_vkVoidFunction)create_pipelines;
   return next_instance ? next_instance(instance, name) : NULL;
 }
 
-// Functions of a physical device that the loader does not know.
-static VKAPI_ATTR PFN_vkVoidFunction VKAPI_CALL physical_function(VkInstance instance, const char *name) {
-  if (!strcmp(name, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR")) return (PFN_vkVoidFunction)matrix_shapes;
-  return next_physical ? next_physical(instance, name) : NULL;
-}
-
 EXPORT VKAPI_ATTR VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *v) {
   v->loaderLayerInterfaceVersion = 2;
   v->pfnGetInstanceProcAddr = vkGetInstanceProcAddr;
   v->pfnGetDeviceProcAddr = device_function;
-  v->pfnGetPhysicalDeviceProcAddr = physical_function;
+  v->pfnGetPhysicalDeviceProcAddr = NULL;
   return VK_SUCCESS;
 }
