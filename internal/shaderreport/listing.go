@@ -16,7 +16,7 @@ import (
 type loop struct {
 	First, Last int     // blocks of the listing
 	FMA         float64 // multiply-adds of a lane; packed and dual ones are two
-	Vector      float64 // instructions
+	Vector      float64 // instructions; a dual one is two
 	MulAdd      float64 // multiplications and additions apart
 	Exp         float64
 	Moves       float64
@@ -246,7 +246,7 @@ func (l *loop) countAMD(op string, lanes int, double bool) {
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "_e32"), "_e64")
 	rounds := float64(lanes) / 32
 	if begins("v_") {
-		l.Vector++
+		l.Vector += 1 + float64(strings.Count(op, ":: v_dual_"))
 		switch {
 		case begins("v_wmma"):
 			l.issue.vector += 32

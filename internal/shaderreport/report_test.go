@@ -47,7 +47,7 @@ func TestAMDLoops(t *testing.T) {
 	p := amdListing(assembly, perfinfo, 32, false)
 	loops := p.loops()
 	require.Len(t, loops, 1)
-	l := loop{First: 2, Last: 2, FMA: 8, Vector: 8, MulAdd: 1, Moves: 1, LDS: 1, Memory: 1, Scalar: 1, Branches: 1,
+	l := loop{First: 2, Last: 2, FMA: 8, Vector: 9, MulAdd: 1, Moves: 1, LDS: 1, Memory: 1, Scalar: 1, Branches: 1,
 		Cycles: 23, issue: issue{vector: 8, lds: 8, memory: 4, scalar: 2}}
 	assert.Equal(t, l, loops[0])
 	assert.Equal(t, 23.0/8, p.per32(l.Cycles, l))
