@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -23,30 +22,6 @@ const (
 	benchTarget = 4
 	benchSource = 1 << 15 // the most tokens of a source
 )
-
-// benchConfigs are the sizes of the first T5s, as their config.json has them.
-var benchConfigs = []struct{ name, config string }{
-	{"t5-small", `{"model_type": "t5", "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6, "vocab_size": 32128}`},
-	{"t5-base", `{"model_type": "t5", "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_heads": 12, "num_layers": 12, "vocab_size": 32128}`},
-	{"t5-large", `{"model_type": "t5", "d_model": 1024, "d_kv": 64, "d_ff": 4096, "num_heads": 16, "num_layers": 24, "vocab_size": 32128}`},
-	{"t5-3b", `{"model_type": "t5", "d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_heads": 32, "num_layers": 24, "vocab_size": 32128}`},
-}
-
-// readBenchConfig is the config of a name, or that of a file.
-func readBenchConfig(name string) (*t5.Config, error) {
-	var names []string
-	for _, c := range benchConfigs {
-		if c.name == name {
-			return t5.ParseConfig([]byte(c.config))
-		}
-		names = append(names, c.name)
-	}
-	cfg, err := t5.ReadConfig(name)
-	if err != nil {
-		return nil, usagef("--config is neither %s nor a config.json: %v", strings.Join(names, ", "), err)
-	}
-	return cfg, nil
-}
 
 // benchWork is the batch that is worked on.
 type benchWork struct {
@@ -129,7 +104,7 @@ not fit, and with --plan, for which no device is needed, it is counted and not t
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&j.config, "config", "", "t5-small, t5-base, t5-large, t5-3b or a config.json as Hugging Face's T5 checkpoints have it")
+	f.StringVar(&j.config, "config", "", configUsage)
 	f.BoolVar(&j.plan, "plan", false, "of a --config: count and do not time")
 	f.IntVar(&j.batch, "batch-size", 4, "rows at once")
 	f.IntSliceVar(&j.sources, "source-length", nil, "tokens of a source (128; with --config any number of them, 128,256,512)")

@@ -86,7 +86,7 @@ var costQuantities = []struct {
 // costs counts what each length takes, and times those that fit the device; without a
 // device, what a GPU would be asked for.
 func (j *benchJob) costs(ctx context.Context, dev *wgpu.Device, k tensor.Kernels) (*costReport, error) {
-	cfg, err := readBenchConfig(j.config)
+	cfg, err := readConfig(j.config)
 	if err != nil {
 		return nil, err
 	}

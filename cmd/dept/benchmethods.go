@@ -32,7 +32,7 @@ func newBenchPrompts(cfg *t5.Config, source int) (short, long *benchPair) {
 // methods times the methods of the table on one model, the two prompts before the
 // others.
 func (r *benchReport) methods(ctx context.Context, dev *wgpu.Device, steps int) error {
-	cfg, err := readBenchConfig(benchConfigs[0].name)
+	cfg, err := t5.ParseConfig([]byte(modelSizes["t5-small"]))
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ that it binds. No device is needed. This is what to send with a report of a driv
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&s.to, "write", "", "the folder to write to")
-	f.StringVar(&s.config, "model", "", "a config.json as Hugging Face's T5 checkpoints have it, or a folder with one")
+	f.StringVar(&s.config, "model", "", configUsage)
 	f.IntVar(&s.batch, "batch-size", 8, "rows at once")
 	f.IntVar(&s.source, "source-length", 256, "tokens of a source")
 	f.IntVar(&s.target, "target-length", benchTarget, "tokens of a target")
@@ -143,13 +143,29 @@ var paperLimits = wgpu.Limits{
 	BufferSize: 1 << 40, StorageBinding: 1 << 40, WorkgroupStorage: 32 << 10, Invocations: 256, WorkgroupsPerDimension: 1<<16 - 1,
 }
 
-// readConfig reads a model's config.json, or that of its folder.
+// readConfig reads a model's config.json, or that of its folder; where there is
+// neither, a name may stand for a published model's.
 func readConfig(path string) (*t5.Config, error) {
-	if stat, err := os.Stat(path); err == nil && stat.IsDir() {
+	stat, err := os.Stat(path)
+	if err == nil && stat.IsDir() {
 		path = filepath.Join(path, "config.json")
+	}
+	if config, ok := modelSizes[path]; ok && err != nil {
+		return t5.ParseConfig([]byte(config))
 	}
 	return t5.ReadConfig(path)
 }
+
+// modelSizes are the first T5s, as their config.json has them.
+var modelSizes = map[string]string{
+	"t5-small": `{"model_type": "t5", "d_model": 512, "d_kv": 64, "d_ff": 2048, "num_heads": 8, "num_layers": 6, "vocab_size": 32128}`,
+	"t5-base":  `{"model_type": "t5", "d_model": 768, "d_kv": 64, "d_ff": 3072, "num_heads": 12, "num_layers": 12, "vocab_size": 32128}`,
+	"t5-large": `{"model_type": "t5", "d_model": 1024, "d_kv": 64, "d_ff": 4096, "num_heads": 16, "num_layers": 24, "vocab_size": 32128}`,
+	"t5-3b":    `{"model_type": "t5", "d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_heads": 32, "num_layers": 24, "vocab_size": 32128}`,
+}
+
+// configUsage is that of flags which name a model by its sizes.
+const configUsage = "t5-small, t5-base, t5-large, t5-3b, or a config.json as Hugging Face's T5 checkpoints have it, or a folder with one"
 
 // unread is the method of --method with its settings, for a model whose words are not
 // read.

@@ -58,7 +58,7 @@ not read.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&t.config, "model", "", "a config.json as Hugging Face's T5 checkpoints have it, or a folder with one")
+	f.StringVar(&t.config, "model", "", configUsage)
 	f.IntVar(&t.batch, "batch-size", 8, "rows at once")
 	f.IntSliceVar(&t.sources, "source-length", []int{256}, "tokens of a source; several, as 64,256, are measured one after the other")
 	f.IntVar(&t.target, "target-length", benchTarget, "tokens of a target")
