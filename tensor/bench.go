@@ -2,18 +2,15 @@ package tensor
 
 import (
 	"context"
-	"math"
 	"time"
 
 	"github.com/go-dept/dept/shaders"
 )
 
 // TimeMatMul is how long one product [m,k]·[n,k]ᵀ takes, the layout of a forward
-// pass, with the kernel that Linear uses or with the naive one. After a first
-// run, which counts only where it takes longer than the given time, it repeats the
-// product for about that time in one submission, does so twice, and returns the
-// better mean: other programs can only make it slower. Where an eighth of the rows
-// keeps the naive kernel busy for an eighth of that time, they stand for all.
+// pass, with the kernel that Linear uses or with the naive one, repeated for about the
+// given time. Where an eighth of the rows keeps the naive kernel busy for an eighth of
+// that time, they stand for all.
 func (e *Engine) TimeMatMul(ctx context.Context, m, n, k int, naive bool, about time.Duration) (time.Duration, error) {
 	if rows := m / 8; naive && rows > 0 {
 		took, err := e.timeMatMul(ctx, rows, n, k, naive, about)
@@ -55,28 +52,5 @@ func (e *Engine) timeMatMul(ctx context.Context, m, n, k int, naive bool, about 
 		return 0, err
 	}
 	defer p.Release()
-	mean := func(times int) (time.Duration, error) {
-		programs := make([]*Program, times)
-		for i := range programs {
-			programs[i] = p
-		}
-		start := time.Now()
-		if err := e.Run(programs...); err != nil {
-			return 0, err
-		}
-		err := e.dev.Wait(ctx)
-		return time.Since(start) / time.Duration(times), err
-	}
-	took, err := mean(1) // the driver may compile now
-	if err != nil || took > about {
-		return took, err
-	}
-	best := time.Duration(math.MaxInt64)
-	for range 2 {
-		if took, err = mean(min(1000, max(1, int(about/max(took, 1))))); err != nil {
-			return 0, err
-		}
-		best = min(best, took)
-	}
-	return best, nil
+	return e.repeat(ctx, p.dispatches, about)
 }
