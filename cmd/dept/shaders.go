@@ -45,7 +45,7 @@ const (
 type shadersJob struct {
 	to, config            string
 	batch, source, target int
-	deviceType            string
+	deviceType, vendor    string
 	features              []string
 	method                methodFlags
 }
@@ -75,6 +75,7 @@ that it binds. No device is needed. This is what to send with a report of a driv
 	f.IntVar(&s.source, "source-length", 256, "tokens of a source")
 	f.IntVar(&s.target, "target-length", benchTarget, "tokens of a target")
 	f.StringVar(&s.deviceType, "device-type", "gpu", "gpu or cpu, a software adapter")
+	f.StringVar(&s.vendor, "vendor", "", "who makes the device: nvidia, amd, intel, apple, arm or qualcomm")
 	f.StringSliceVar(&s.features, "features", nil, "what the device can do, of f16, subgroups, cooperative-matrix")
 	s.method.add(f)
 	obligatory(cmd, "write", "model")
@@ -125,7 +126,7 @@ func (s *shadersJob) device() (*wgpu.Device, error) {
 	if err != nil {
 		return nil, usagef("--features: %v", err)
 	}
-	info := wgpu.AdapterInfo{Name: "a " + s.deviceType + " on paper", Features: features}
+	info := wgpu.AdapterInfo{Name: "a " + s.deviceType + " on paper", Vendor: s.vendor, Features: features}
 	switch s.deviceType {
 	case "gpu":
 		info.Type = wgpu.DiscreteGPU
