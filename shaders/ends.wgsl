@@ -102,6 +102,26 @@ fn gelu(x: vec2<f32>) -> vec2<f32> {
 fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
   return vec2(keep(at), keep(at + 1u)) * gelu(z.xz) * z.yw;
 }
+
+// Their gradients, of relu from what came out and of gated from the z that went in:
+// see ends.wgsl.
+fn relu_end_grad(dout: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+  return select(vec4(0.0), params.keep_scale * dout, y > vec4(0.0));
+}
+
+fn gated_end_grad(dout: vec2<f32>, z: vec4<f32>, at: u32) -> vec4<f32> {
+  let g = z.xz;
+  let l = z.yw;
+  let d = vec2(keep(at), keep(at + 1u)) * dout;
+  // √(2/π) is 0.7978845608. Past ±80 σ is 0 or 1 to float32, and exp stays finite.
+  let u = 0.7978845608 * g * (1.0 + 0.044715 * g * g);
+  let du = 0.7978845608 * (1.0 + 0.134145 * g * g);
+  let e = exp(clamp(-2.0 * u, vec2(-80.0), vec2(80.0)));
+  let s = 1.0 / (1.0 + e);
+  let dg = d * l * (s + 2.0 * g * du * s * (e * s));
+  let dl = d * g * s;
+  return vec4(dg.x, dl.x, dg.y, dl.y);
+}
 // end shared
 
 @group(0) @binding(1) var<storage, read> z: array<vec4<f32>>;
@@ -143,7 +163,7 @@ fn gated(group: Group, @builtin(local_invocation_index) lane: u32) {
 fn relu_grad(group: Group, @builtin(local_invocation_index) lane: u32) {
   let i = number_of(group) * 64u + lane;
   if (4u * i < params.n) {
-    dz[i] = select(vec4(0.0), params.keep_scale * dout[i], out[i] > vec4(0.0));
+    dz[i] = relu_end_grad(dout[i], out[i]);
   }
 }
 
@@ -154,18 +174,7 @@ fn relu_grad(group: Group, @builtin(local_invocation_index) lane: u32) {
 @compute @workgroup_size(64)
 fn gated_grad(group: Group, @builtin(local_invocation_index) lane: u32) {
   let i = number_of(group) * 64u + lane;
-  if (2u * i >= params.n) {
-    return;
+  if (2u * i < params.n) {
+    dpre[i] = gated_end_grad(gated_dout[i], pre[i], 2u * i);
   }
-  let g = pre[i].xz;
-  let l = pre[i].yw;
-  let d = vec2(keep(2u * i), keep(2u * i + 1u)) * gated_dout[i];
-  // √(2/π) is 0.7978845608. Past ±80 σ is 0 or 1 to float32, and exp stays finite.
-  let u = 0.7978845608 * g * (1.0 + 0.044715 * g * g);
-  let du = 0.7978845608 * (1.0 + 0.134145 * g * g);
-  let e = exp(clamp(-2.0 * u, vec2(-80.0), vec2(80.0)));
-  let s = 1.0 / (1.0 + e);
-  let dg = d * l * (s + 2.0 * g * du * s * (e * s));
-  let dl = d * g * s;
-  dpre[i] = vec4(dg.x, dl.x, dg.y, dl.y);
 }

@@ -28,9 +28,16 @@ const (
 	EndReLU                // out = keep·max(0, C)
 	EndGated               // out[i,j] = keep·gelu(C[i,2j])·C[i,2j+1]
 	EndResidual            // out = residual + keep·C
+
+	// C is the gradient of what EndReLU or EndGated made, and out that of what they were
+	// applied to.
+	EndReLUGrad  // out = C where residual > 0, over 1-rate, else 0; residual is what EndReLU made
+	EndGatedGrad // out [M, 2N]; residual [M, 2N] is what EndGated was applied to
 )
 
-func (e End) String() string { return [...]string{"plain", "relu", "gated", "residual"}[e] }
+func (e End) String() string {
+	return [...]string{"plain", "relu", "gated", "residual", "relu_grad", "gated_grad"}[e]
+}
 
 // MatMul is the matrix product C = Scale·A·B of [M,K] and [K,N], or that plus a
 // matrix [M,N], and what is done with C.
@@ -209,8 +216,8 @@ func (m MatMul) fewLanes(Target) Call {
 
 // Call computes the product.
 //
-// Bindings: 1 A, 2 B, 3 out [M,N], or [M,N/2] with EndGated; 4 residual [M,N]
-// with EndResidual, pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus
+// Bindings: 1 A, 2 B, 3 out [M,N], or [M,N/2] with EndGated, [M,2N] with its
+// gradient; 4 residual [M,N] with EndResidual and the gradients, pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus
 // [M,N] with Plus, its columns interleaved like C's with EndGated, else any
 // buffer; Step with every end but EndPlain, whatever the dropout rate.
 func (m MatMul) Call(t Target) Call {
@@ -224,8 +231,11 @@ func (m MatMul) Call(t Target) Call {
 // the tiles that lie side by side in a workgroup of eight.
 func (m MatMul) call(kernel string, across int, grid [3]uint32, constants ...any) Call {
 	end := m.End.String()
-	if m.End == EndGated && m.KeepPre {
+	switch {
+	case m.End == EndGated && m.KeepPre:
 		end = "gated_pre"
+	case m.End >= EndReLUGrad:
+		end, constants = EndResidual.String(), append(constants, "PASSES", uint32(m.End-EndResidual))
 	}
 	file := "matmul"
 	switch kernel {

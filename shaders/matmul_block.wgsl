@@ -597,9 +597,34 @@ fn gelu(x: vec2<f32>) -> vec2<f32> {
 fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
   return vec2(keep(at), keep(at + 1u)) * gelu(z.xz) * z.yw;
 }
+
+// Their gradients, of relu from what came out and of gated from the z that went in:
+// see ends.wgsl.
+fn relu_end_grad(dout: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+  return select(vec4(0.0), params.keep_scale * dout, y > vec4(0.0));
+}
+
+fn gated_end_grad(dout: vec2<f32>, z: vec4<f32>, at: u32) -> vec4<f32> {
+  let g = z.xz;
+  let l = z.yw;
+  let d = vec2(keep(at), keep(at + 1u)) * dout;
+  // √(2/π) is 0.7978845608. Past ±80 σ is 0 or 1 to float32, and exp stays finite.
+  let u = 0.7978845608 * g * (1.0 + 0.044715 * g * g);
+  let du = 0.7978845608 * (1.0 + 0.134145 * g * g);
+  let e = exp(clamp(-2.0 * u, vec2(-80.0), vec2(80.0)));
+  let s = 1.0 / (1.0 + e);
+  let dg = d * l * (s + 2.0 * g * du * s * (e * s));
+  let dl = d * g * s;
+  return vec4(dg.x, dl.x, dg.y, dl.y);
+}
 // end shared
 
 // shared: product_ends
+// residual: C is the gradient of what an end made, and passes that on. Binding 4 holds
+// for 1, relu, what that made, [m, n]; for 2, gated, what it was applied to, [m, 2n],
+// which out is like then.
+override PASSES: u32 = 0u;
+
 // Where the blocks of C that a thread stores lie: `wide` of them side by side, from
 // row `top` and column `left`; `down` rows and `aside` columns from one to the next.
 var<private> wide: u32;
@@ -658,10 +683,23 @@ fn relu_row(i: u32, r: u32, row: vec4<f32>) {
   put(at, inside(i, r), relu_end(row_at(at, row), at));
 }
 
+// Four numbers at binding 4.
+fn fourth(at: u32) -> vec4<f32> {
+  return vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
+}
+
 fn residual_row(i: u32, r: u32, row: vec4<f32>) {
   let at = index_of(i, r);
-  let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
-  put(at, inside(i, r), residual_end(row_at(at, row), old, at));
+  let count = inside(i, r);
+  let v = row_at(at, row);
+  if (PASSES == 0u) {
+    put(at, count, residual_end(v, fourth(at), at));
+  } else if (PASSES == 1u) {
+    put(at, count, relu_end_grad(v, fourth(at)));
+  } else {
+    put(2u * at, min(2u * count, 4u), gated_end_grad(v.xy, fourth(2u * at), at));
+    put(2u * at + 4u, max(2u * count, 4u) - 4u, gated_end_grad(v.zw, fourth(2u * at + 4u), at + 2u));
+  }
 }
 
 fn gated_row(i: u32, r: u32, row: vec4<f32>) {

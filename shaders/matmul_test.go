@@ -113,6 +113,26 @@ func (m MatMul) rowOf(call Call, scale float64) kernelCase {
 		}
 		k.operands = append(k.operands, out(end, m.K))
 		fourth = in(residual)
+	case EndReLUGrad:
+		k.name += ",relu_grad"
+		y := normals(3, len(c), scale)
+		for i := range c {
+			if y[i] > 0 {
+				end[i] = c[i] / (1 - float64(m.Dropout.Rate))
+			}
+		}
+		k.operands = append(k.operands, out(end, m.K))
+		fourth = in(y)
+	case EndGatedGrad:
+		k.name += ",gated_grad"
+		pre := normals(3, 2*len(c), scale)
+		end = make([]float64, len(pre))
+		for i := range c {
+			y, dy := geluOracle(float64(pre[2*i]))
+			end[2*i], end[2*i+1] = keep[i]*c[i]*float64(pre[2*i+1])*dy, keep[i]*c[i]*y
+		}
+		k.operands = append(k.operands, out(end, m.K))
+		fourth = in(pre)
 	case EndGated:
 		end = end[:len(c)/2]
 		for i := range end {
@@ -142,6 +162,10 @@ func matmulCases(target Target) []kernelCase {
 		{End: EndGated, B: BF16},
 		{End: EndGated, KeepPre: true},
 	}
+	passing := []MatMul{
+		{End: EndReLUGrad, Layout: NN, Dropout: Dropout{Rate: 0.3}},
+		{End: EndGatedGrad, Layout: NN, B: F16, Dropout: Dropout{Rate: 0.3, Site: 9}},
+	}
 	sized := func(m MatMul, rows, cols, k int) MatMul {
 		m.M, m.N, m.K = rows, cols, k
 		return m
@@ -165,6 +189,14 @@ func matmulCases(target Target) []kernelCase {
 			cases = append(cases, sized(m, 35, 38, 20).row(t, 0.5))
 			if t.Type == wgpu.CPU {
 				cases = append(cases, sized(m, 3, 22, 20).row(t, 0.5))
+			}
+		}
+		for _, m := range passing {
+			if t.Type == wgpu.CPU {
+				cases = append(cases, sized(m, 36, 148, 64).row(t, 0.2), sized(m, 3, 23, 20).row(t, 0.5))
+			} else {
+				m.Plus = true
+				cases = append(cases, sized(m, 35, 39, 20).row(t, 0.5))
 			}
 		}
 		cases = append(cases,

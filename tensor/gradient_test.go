@@ -65,6 +65,21 @@ func operations() []operation {
 		{name: "linear, residual", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}, {7, 6}}, record: linear(LinearOptions{End: shaders.EndResidual, Plus: some, Dropout: drop})},
 		{name: "linear, scale and gated", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}, {6}}, record: linear(LinearOptions{End: shaders.EndGated, Plus: some, Scale: some, Dropout: drop})},
 		{name: "linear, scale and residual", shapes: [][]int{{7, 5}, {6, 5}, {6}, {7, 6}}, record: linear(LinearOptions{End: shaders.EndResidual, Scale: some, Dropout: drop})},
+		// The second product's gradient passes the end of the first at once, unless
+		// something else reads what that made.
+		{name: "linear after relu", shapes: [][]int{{7, 5}, {6, 5}, {3, 6}}, step: 1. / 4096, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			return g.Linear("out", g.Linear("in", x[0], x[1], LinearOptions{End: shaders.EndReLU, Dropout: drop}), x[2], LinearOptions{Factor: 0.7})
+		}},
+		{name: "linear after gated", shapes: [][]int{{7, 5}, {6, 5}, {4, 3}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			return g.Linear("out", g.Linear("in", x[0], x[1], LinearOptions{End: shaders.EndGated, Dropout: drop}), x[2], LinearOptions{})
+		}},
+		{name: "linear after scaled gated", shapes: [][]int{{7, 5}, {6, 5}, {6}, {4, 3}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			return g.Linear("out", g.Linear("in", x[0], x[1], LinearOptions{End: shaders.EndGated, Scale: x[2], Dropout: drop}), x[3], LinearOptions{})
+		}},
+		{name: "linear and another after gated", shapes: [][]int{{7, 5}, {6, 5}, {3, 3}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			h := g.Linear("in", x[0], x[1], LinearOptions{End: shaders.EndGated, Dropout: drop})
+			return g.Add("both", g.Linear("out", h, x[2], LinearOptions{}), h, 0.5)
+		}},
 		{name: "product", shapes: [][]int{{7, 5}, {5, 6}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Product("product", x[0], x[1], 0.5) }},
 		{name: "product of a head", shapes: [][]int{{9, 5}, {5, 6}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
 			return g.Product("product", g.Head(x[0], 4), x[1], 0.5)

@@ -23,6 +23,10 @@ type Value struct {
 	dropout shaders.Dropout // what the value is, where that needs a gradient, but for a residual
 	dropped *Value          // what the dropout passes on of grad, where the kernel of grad wrote it too
 
+	activation *activation // what a product ended with to make the value, where that needs a gradient
+	past       bool        // grad is the gradient of what went into the activation
+	reads      int         // operations that read it
+
 	first, last int // nodes that write it first and use it last
 	slab        int
 
@@ -180,12 +184,15 @@ func (g *Graph) run(label string, call shaders.Call, operands ...any) {
 // append adds a node, whose values live at least until then.
 func (g *Graph) append(n node) {
 	for _, b := range n.binds {
-		if b.v != nil {
-			if b.v.first < 0 {
-				b.v.first = len(g.nodes)
-			}
-			b.v.last = len(g.nodes)
+		if b.v == nil {
+			continue
 		}
+		if b.v.first < 0 {
+			b.v.first = len(g.nodes)
+		} else if b.v.first < len(g.nodes) && !g.backward {
+			b.v.reads++
+		}
+		b.v.last = len(g.nodes)
 	}
 	g.nodes = append(g.nodes, n)
 }

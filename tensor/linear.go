@@ -54,6 +54,7 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 		pre = g.result(name+".pre", false, rows, out)
 		fourth = pre
 	}
+	y.activation = o.activation(y, pre)
 	g.run(name, m.Call(g.e.target), x, w, y, fourth, o.Plus)
 	g.rule(y, func(dy *Value) {
 		if o.End == shaders.EndResidual {
@@ -69,11 +70,42 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 		g.deliver(w, overwrites|adds|joins, func(into, prev *Value) {
 			g.multiply(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: out, N: x.Width(), K: rows, Scale: o.Factor, Half: o.Half}, dz, x, into, prev)
 		})
-		g.deliver(x, overwrites|adds|joins, func(into, prev *Value) {
-			g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: x.Width(), K: out, B: w.storage, Scale: o.Factor, Half: o.Half}, dz, w, into, prev)
-		})
+		g.inputGrad(name, shaders.MatMul{Layout: shaders.NN, M: rows, N: x.Width(), K: out, B: w.storage, Scale: o.Factor, Half: o.Half}, dz, w, x)
 	})
 	return y
+}
+
+// activation is the end of a product that its gradient passes.
+type activation struct {
+	grad    shaders.End // EndReLUGrad or EndGatedGrad
+	dropout shaders.Dropout
+	of      *Value // what it reads: of ReLU the result, of EndGated what that was applied to
+}
+
+// activation is that of the result y, nil where it has none.
+func (o LinearOptions) activation(y, pre *Value) *activation {
+	switch {
+	case !y.needs:
+	case o.End == shaders.EndReLU:
+		return &activation{shaders.EndReLUGrad, o.Dropout, y}
+	case o.End == shaders.EndGated:
+		return &activation{shaders.EndGatedGrad, o.Dropout, pre}
+	}
+	return nil
+}
+
+// inputGrad delivers the product dz·W as the gradient of x. Where x came out of an
+// activation and nothing else has read it, the gradient passes that in the same kernel.
+func (g *Graph) inputGrad(name string, m shaders.MatMul, dz, w, x *Value) {
+	if a := x.activation; a != nil && x.reads == 1 {
+		x.grad, x.past = g.result(x.name+".grad", false, a.of.Shape...), true
+		m.End, m.Dropout = a.grad, a.dropout
+		g.run(name+".input_grad", m.Call(g.e.target), dz, w, x.grad, a.of, nil)
+		return
+	}
+	g.deliver(x, overwrites|adds|joins, func(into, prev *Value) {
+		g.multiply(name+".input_grad", m, dz, w, into, prev)
+	})
 }
 
 // Product is factor·a·b of two matrices, [m, k] and [k, n].
@@ -121,6 +153,7 @@ func (g *Graph) End(name string, z *Value, o LinearOptions) *Value {
 	if o.End == shaders.EndResidual && z.needs {
 		y.dropout = o.Dropout
 	}
+	y.activation = o.activation(y, z)
 	g.run(name, shaders.Ends{Rows: y.Rows(), Width: y.Width(), End: o.End, Dropout: o.Dropout}.Call(g.e.target), z, o.Residual, y)
 	g.rule(y, func(dy *Value) {
 		if o.End == shaders.EndResidual {
@@ -138,6 +171,8 @@ func (g *Graph) End(name string, z *Value, o LinearOptions) *Value {
 func (g *Graph) endGrad(name string, dy, y, pre *Value, o LinearOptions) *Value {
 	n, t := product(y.Shape), g.e.target
 	switch {
+	case y.past:
+		return dy
 	case o.End == shaders.EndReLU:
 		dz := g.result(name+".grad", false, y.Shape...)
 		g.run(name+".grad", shaders.ReLUGrad{N: n, Dropout: o.Dropout}.Call(t), dy, y, dz)

@@ -22,3 +22,23 @@ fn gelu(x: vec2<f32>) -> vec2<f32> {
 fn gated_end(z: vec4<f32>, at: u32) -> vec2<f32> {
   return vec2(keep(at), keep(at + 1u)) * gelu(z.xz) * z.yw;
 }
+
+// Their gradients, of relu from what came out and of gated from the z that went in:
+// see ends.wgsl.
+fn relu_end_grad(dout: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+  return select(vec4(0.0), params.keep_scale * dout, y > vec4(0.0));
+}
+
+fn gated_end_grad(dout: vec2<f32>, z: vec4<f32>, at: u32) -> vec4<f32> {
+  let g = z.xz;
+  let l = z.yw;
+  let d = vec2(keep(at), keep(at + 1u)) * dout;
+  // √(2/π) is 0.7978845608. Past ±80 σ is 0 or 1 to float32, and exp stays finite.
+  let u = 0.7978845608 * g * (1.0 + 0.044715 * g * g);
+  let du = 0.7978845608 * (1.0 + 0.134145 * g * g);
+  let e = exp(clamp(-2.0 * u, vec2(-80.0), vec2(80.0)));
+  let s = 1.0 / (1.0 + e);
+  let dg = d * l * (s + 2.0 * g * du * s * (e * s));
+  let dl = d * g * s;
+  return vec4(dg.x, dl.x, dg.y, dl.y);
+}

@@ -1,3 +1,8 @@
+// residual: C is the gradient of what an end made, and passes that on. Binding 4 holds
+// for 1, relu, what that made, [m, n]; for 2, gated, what it was applied to, [m, 2n],
+// which out is like then.
+override PASSES: u32 = 0u;
+
 // Where the blocks of C that a thread stores lie: `wide` of them side by side, from
 // row `top` and column `left`; `down` rows and `aside` columns from one to the next.
 var<private> wide: u32;
@@ -56,10 +61,23 @@ fn relu_row(i: u32, r: u32, row: vec4<f32>) {
   put(at, inside(i, r), relu_end(row_at(at, row), at));
 }
 
+// Four numbers at binding 4.
+fn fourth(at: u32) -> vec4<f32> {
+  return vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
+}
+
 fn residual_row(i: u32, r: u32, row: vec4<f32>) {
   let at = index_of(i, r);
-  let old = vec4<f32>(residual[at], residual[at + 1u], residual[at + 2u], residual[at + 3u]);
-  put(at, inside(i, r), residual_end(row_at(at, row), old, at));
+  let count = inside(i, r);
+  let v = row_at(at, row);
+  if (PASSES == 0u) {
+    put(at, count, residual_end(v, fourth(at), at));
+  } else if (PASSES == 1u) {
+    put(at, count, relu_end_grad(v, fourth(at)));
+  } else {
+    put(2u * at, min(2u * count, 4u), gated_end_grad(v.xy, fourth(2u * at), at));
+    put(2u * at + 4u, max(2u * count, 4u) - 4u, gated_end_grad(v.zw, fourth(2u * at + 4u), at + 2u));
+  }
 }
 
 fn gated_row(i: u32, r: u32, row: vec4<f32>) {
