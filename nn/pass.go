@@ -28,8 +28,8 @@ func (m *Model) NewTrainingPass(g *tensor.Graph, hooks Hooks, dropout float32) *
 	return &Pass{m: m, g: g, hooks: hooks, rate: dropout, train: true}
 }
 
-// Recompute has each block that is recorded from now on keep for the backward pass
-// what it starts from alone, and computed again there; see tensor.Graph.Recompute.
+// Recompute makes blocks that are recorded from now on keep for the backward pass only
+// what they start from; the rest is computed again there. See tensor.Graph.Recompute.
 func (p *Pass) Recompute() { p.recompute = true }
 
 // Mixed lets the products of blocks that are recorded from now on, and attention, round

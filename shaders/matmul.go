@@ -217,9 +217,10 @@ func (m MatMul) fewLanes(Target) Call {
 // Call computes the product.
 //
 // Bindings: 1 A, 2 B, 3 out [M,N], or [M,N/2] with EndGated, [M,2N] with its
-// gradient; 4 residual [M,N] with EndResidual and the gradients, pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus
-// [M,N] with Plus, its columns interleaved like C's with EndGated, else any
-// buffer; Step with every end but EndPlain, whatever the dropout rate.
+// gradient; 4 residual [M,N] with EndResidual, what End says of it with the gradients,
+// pre [M,N] with EndGated and KeepPre, else any buffer; 5 plus [M,N] with Plus, its
+// columns interleaved like C's with EndGated, else any buffer; Step with every end but
+// EndPlain, whatever the dropout rate.
 func (m MatMul) Call(t Target) Call {
 	c := matmulTable.call(m, t)
 	c.Shape = fmt.Sprintf("%d×%d×%d %s", m.M, m.N, m.K, m.Layout)

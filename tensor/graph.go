@@ -20,12 +20,12 @@ type Value struct {
 	grad   *Value // what has been gathered so far, during Backward
 	shared bool   // grad serves other values too, so nothing is added to it in place
 
-	dropout shaders.Dropout // what the value is, where that needs a gradient, but for a residual
-	dropped *Value          // what the dropout passes on of grad, where the kernel of grad wrote it too
+	dropout shaders.Dropout // behind which a sum was added to a residual, where that sum needs a gradient
+	dropped *Value          // what the dropout lets through of grad, where the kernel of grad wrote it too
 
-	activation *activation // what a product ended with to make the value, where that needs a gradient
-	past       bool        // grad is the gradient of what went into the activation
-	reads      int         // operations that read it
+	activation *activation // that made the value, where that needs a gradient
+	past       bool        // grad has passed the activation
+	reads      int         // operations that read the value
 
 	first, last int // nodes that write it first and use it last
 	slab        int

@@ -75,7 +75,7 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 	return y
 }
 
-// activation is the end of a product that its gradient passes.
+// activation is an end that a gradient can pass in the product that makes it.
 type activation struct {
 	grad    shaders.End // EndReLUGrad or EndGatedGrad
 	dropout shaders.Dropout

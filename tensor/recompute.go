@@ -5,8 +5,8 @@ import "slices"
 // Recompute records a part of the forward pass of whose results only the one that
 // record returns stays in memory for the backward pass. What a gradient reads of the
 // others is computed again there, by the same kernels from the same numbers and so
-// to the bit, and nothing else is (Chen et al., "Training Deep Nets with Sublinear
-// Memory Cost"). Each of the results is written by one operation.
+// to the bit; nothing else is (Chen et al., "Training Deep Nets with Sublinear Memory
+// Cost"). Each of the results must be written by one operation.
 func (g *Graph) Recompute(record func() *Value) *Value {
 	first := len(g.values)
 	y := record()
