@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -28,6 +29,8 @@ type benchWork struct {
 	Batch  int `json:"batch_size"`
 	Source int `json:"source_length"`
 	Target int `json:"target_length"`
+	// Precision is that of training; answers are float32.
+	Precision train.Precision `json:"precision"`
 }
 
 // benchModel is a model under the benchmark, and where its weights come from.
@@ -82,6 +85,7 @@ type benchJob struct {
 	device, profile, config string
 	batch, steps            int
 	sources                 []int
+	precision               train.Precision
 	plan, asJSON            bool
 }
 
@@ -109,6 +113,7 @@ not fit, and with --plan, for which no device is needed, it is counted and not t
 	f.IntVar(&j.batch, "batch-size", 4, "rows at once")
 	f.IntSliceVar(&j.sources, "source-length", nil, "tokens of a source (128; with --config any number of them, 128,256,512)")
 	f.IntVar(&j.steps, "steps", 5, "steps of each method, of which the median counts")
+	f.TextVar(&j.precision, "precision", j.precision, "of training steps: float32 or mixed (see dept train)")
 	f.StringVar(&j.device, "device", "", "part of the adapter's name (see dept devices)")
 	addProfile(f, &j.profile)
 	f.BoolVar(&j.asJSON, "json", false, "print JSON")
@@ -162,7 +167,7 @@ func (j *benchJob) measure(cmd *cobra.Command) (interface{ print(io.Writer) }, e
 
 // methods times the methods and matrix products.
 func (j *benchJob) methods(ctx context.Context, dev *wgpu.Device, k tensor.Kernels) (*benchReport, error) {
-	r := &benchReport{Device: dev.Info(), benchWork: benchWork{j.batch, j.sources[0], benchTarget}, kernels: k}
+	r := &benchReport{Device: dev.Info(), benchWork: benchWork{j.batch, j.sources[0], benchTarget, j.precision}, kernels: k}
 	if err := r.methods(ctx, dev, j.steps); err != nil {
 		return nil, err
 	}
@@ -172,12 +177,20 @@ func (j *benchJob) methods(ctx context.Context, dev *wgpu.Device, k tensor.Kerne
 func (r *benchReport) print(out io.Writer) {
 	field(out, "device", "%s", r.Device)
 	field(out, "model", "T5-small's sizes, weights %s", size(r.WeightsBytes))
-	field(out, "step", "%d rows, %d source and %d target tokens", r.Batch, r.Source, r.Target)
+	field(out, "step", "%d rows, %d source and %d target tokens, %s", r.Batch, r.Source, r.Target, precisionName(r.Precision))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	r.printPair(w)
 	r.printMethods(w)
 	r.printProducts(w)
 	w.Flush()
+}
+
+func precisionName(p train.Precision) string {
+	name, err := p.MarshalText()
+	if err != nil {
+		panic(err) // it was read from its name
+	}
+	return string(name)
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -27,6 +27,7 @@ type costReport struct {
 	Model        string           `json:"model"`
 	Batch        int              `json:"batch_size"`
 	Target       int              `json:"target_length"` // tokens of a target, and of an answer
+	Precision    train.Precision  `json:"precision"`     // of training; answers are float32
 	WeightsBytes int64            `json:"weights_bytes"`
 	Lengths      []*costLength    `json:"lengths"`
 
@@ -90,7 +91,7 @@ func (j *benchJob) costs(ctx context.Context, dev *wgpu.Device, k tensor.Kernels
 	if err != nil {
 		return nil, err
 	}
-	r := &costReport{Model: j.config, Batch: j.batch, Target: benchTarget, config: cfg, kernels: k}
+	r := &costReport{Model: j.config, Batch: j.batch, Target: benchTarget, Precision: j.precision, config: cfg, kernels: k}
 	limits := paperLimits
 	if dev == nil {
 		r.Device = wgpu.AdapterInfo{Name: "a GPU on paper", Type: wgpu.DiscreteGPU}
@@ -121,6 +122,10 @@ func (j *benchJob) costs(ctx context.Context, dev *wgpu.Device, k tensor.Kernels
 	return r, nil
 }
 
+func (r *costReport) work(source int) benchWork {
+	return benchWork{r.Batch, source, r.Target, r.Precision}
+}
+
 func newCostPrompts(cfg *t5.Config, source int) (short, long *costPrompt) {
 	a, b := newBenchPrompts(cfg, source)
 	return &costPrompt{PromptLength: a.PromptLength, Rank: a.Rank, method: a.benchMethod},
@@ -132,7 +137,7 @@ func (l *costLength) prompts() []*costPrompt { return []*costPrompt{l.DePT, l.PT
 // count records a prompt's step and its answers, each on a device on paper of its own,
 // which says how much memory they take.
 func (r *costReport) count(ctx context.Context, limits wgpu.Limits, source int, p *costPrompt) error {
-	work := benchWork{r.Batch, source, r.Target}
+	work := r.work(source)
 	onPaper := func(to *costWork, record func(dev *wgpu.Device, m *benchModel) error) error {
 		dev := wgpu.OpenPlan(r.Device, limits)
 		m, err := r.load(ctx, dev)
@@ -234,7 +239,7 @@ func (r *costReport) time(ctx context.Context, dev *wgpu.Device, steps int) erro
 	for i, l := range r.Lengths {
 		reason := l.lacks(r)
 		if reason == "" {
-			err := l.time(ctx, dev, m, benchWork{r.Batch, l.Source, r.Target}, steps)
+			err := l.time(ctx, dev, m, r.work(l.Source), steps)
 			if lacksMemory(err) {
 				reason = err.Error()
 			} else if err != nil {
@@ -342,7 +347,7 @@ func lacksMemory(err error) bool {
 func (r *costReport) print(out io.Writer) {
 	field(out, "device", "%s", r.Device)
 	field(out, "model", "%s, random weights in half precision, %s", r.Model, size(r.WeightsBytes))
-	field(out, "work", "%s, %d target tokens, greedy answers of %d tokens", plural(r.Batch, "row"), r.Target, r.Target)
+	field(out, "work", "%s; steps in %s on %d target tokens, greedy answers of %d tokens", plural(r.Batch, "row"), precisionName(r.Precision), r.Target, r.Target)
 	for _, l := range r.Lengths {
 		if l.Planned != "" {
 			field(out, "planned", "s=%d, counted and not timed: %s", l.Source, l.Planned)

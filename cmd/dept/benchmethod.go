@@ -62,6 +62,7 @@ func (b *benchMethod) build(ctx context.Context, dev *wgpu.Device, m *benchModel
 	b.trainer, err = train.NewTrainer(ctx, b.engine, b.model, b.method, w.rows(m.Vocabulary), train.Options{
 		Steps: 1 << 20, Batch: w.Batch, Accumulate: 1, Rates: b.kind.Rates(b.values), Clip: 1,
 		Dropout: m.config.DropoutRate, MaxSourceLength: w.Source, MaxTargetLength: w.Target, Seed: 1,
+		Precision: w.Precision,
 	})
 	return err
 }

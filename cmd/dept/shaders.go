@@ -96,7 +96,7 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{s.batch, s.source, s.target})
+	m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{Batch: s.batch, Source: s.source, Target: s.target})
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (t *tuneJob) run(cmd *cobra.Command) error {
 	}
 	field(show, "device", "%s", dev.Info())
 	for _, source := range t.sources {
-		m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{t.batch, source, t.target})
+		m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{Batch: t.batch, Source: source, Target: t.target})
 		if err != nil {
 			return err
 		}
