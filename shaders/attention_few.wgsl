@@ -180,7 +180,7 @@ fn four_at(operand: u32, i: u32) -> vec4<f32> {
 }
 
 const LANES: u32 = 256u;
-const GROUPS: u32 = min(64u, LANES / FOURS);
+const GROUPS: u32 = min(32u, LANES / FOURS);
 const SIXTEENS: u32 = (FOURS + 3u) / 4u;
 
 // The query, and zeros up to a multiple of sixteen numbers.
@@ -259,11 +259,11 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     weights[lane / 4u][lane % 4u] = weight * keep((head * params.queries + row) * params.keys + key);
     workgroupBarrier();
     sum *= shrink;
-    // As long as all groups have whole fours, and once more; once where that is all.
+    // As long as all groups have whole fours, and once more.
     let fours = min(64u, (cover.y - first + 3u) / 4u);
     var n = mine;
     var values = starts(V, b, h, first + 4u * n).x / 4u + place;
-    for (var end = GROUPS; GROUPS < 64u && end < fours; end += GROUPS) {
+    for (var end = GROUPS; end < fours; end += GROUPS) {
       sum = onto(sum, weights[n], block(values + vec4(0u, 1u, 2u, 3u) * stride));
       n += GROUPS;
       values += 4u * GROUPS * stride;
