@@ -54,7 +54,8 @@ struct Step {
 // end shared
 
 // shared: dropout4
-// The dropout factors of four elements: what `keep` of dropout.wgsl is for one.
+// Which of four elements dropout zeroes, and its factors: what `keep` of dropout.wgsl is
+// for one.
 fn mix4(v: vec4<u32>) -> vec4<u32> {
   var h = v;
   h = (h ^ (h >> vec4(16u))) * 0x7feb352du;
@@ -62,9 +63,12 @@ fn mix4(v: vec4<u32>) -> vec4<u32> {
   return h ^ (h >> vec4(16u));
 }
 
+fn drops4(element: vec4<u32>) -> vec4<bool> {
+  return mix4(mix4(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u)) < vec4(params.threshold);
+}
+
 fn keep4(element: vec4<u32>) -> vec4<f32> {
-  let h = mix4(mix4(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u));
-  return select(vec4(params.keep_scale), vec4(0.0), h < vec4(params.threshold));
+  return select(vec4(params.keep_scale), vec4(0.0), drops4(element));
 }
 // end shared
 
@@ -289,15 +293,18 @@ fn onto(m: mat4x4<f32>, rows: vec4<f32>, cols: vec4<f32>) -> mat4x4<f32> {
     fma(vec4(rows.z), cols, m[2]), fma(vec4(rows.w), cols, m[3]));
 }
 
-// m + four products of the staged rows with the columns, from number k on.
-fn step_products(m: mat4x4<f32>, k: u32, x: u32, y: u32) -> mat4x4<f32> {
+// m + four products of the staged rows with the columns, from number k on. The lines
+// of the rows begin at line rows, 0 or 16, and those of the columns at the other.
+fn step_products(m: mat4x4<f32>, k: u32, rows: u32, x: u32, y: u32) -> mat4x4<f32> {
   let r = y ^ (k / 2u);
   let c = x ^ (k / 2u);
+  let i = rows + k;
+  let j = (rows ^ 16u) + k;
   return onto(onto(onto(onto(m,
-    vec4<f32>(stage[k][r]), vec4<f32>(stage[16u + k][c])),
-    vec4<f32>(stage[k + 1u][r]), vec4<f32>(stage[17u + k][c])),
-    vec4<f32>(stage[k + 2u][r]), vec4<f32>(stage[18u + k][c])),
-    vec4<f32>(stage[k + 3u][r]), vec4<f32>(stage[19u + k][c]));
+    vec4<f32>(stage[i][r]), vec4<f32>(stage[j][c])),
+    vec4<f32>(stage[i + 1u][r]), vec4<f32>(stage[j + 1u][c])),
+    vec4<f32>(stage[i + 2u][r]), vec4<f32>(stage[j + 2u][c])),
+    vec4<f32>(stage[i + 3u][r]), vec4<f32>(stage[j + 3u][c]));
 }
 
 // The share of a thread in staging sixteen numbers each of the tile's rows and
@@ -311,13 +318,13 @@ struct Share {
   none: bool,
 }
 
-fn share_of(row: u32, col: u32, lane: u32) -> Share {
+fn share_of(row: u32, col: u32, rows: u32, lane: u32) -> Share {
   let k = lane % STEP * 4u;
   let r = lane / STEP;
   if (r < 16u) {
-    return Share(row + 4u * r, k, k, r ^ (k / 2u), true, false);
+    return Share(row + 4u * r, k, rows + k, r ^ (k / 2u), true, false);
   }
-  return Share(col + 4u * (r - 16u), k, 16u + k, (r - 16u) ^ (k / 2u), false, r >= 16u + X);
+  return Share(col + 4u * (r - 16u), k, (rows ^ 16u) + k, (r - 16u) ^ (k / 2u), false, r >= 16u + X);
 }
 
 fn stage_block(s: Share, block: mat4x4<f32>) {
@@ -329,16 +336,16 @@ fn stage_block(s: Share, block: mat4x4<f32>) {
 }
 
 // m + the products of the staged rows and columns.
-fn multiply(m: mat4x4<f32>, x: u32, y: u32) -> mat4x4<f32> {
-  var sum = step_products(m, 0u, x, y);
+fn multiply(m: mat4x4<f32>, rows: u32, x: u32, y: u32) -> mat4x4<f32> {
+  var sum = step_products(m, 0u, rows, x, y);
   if (STEP > 1u) {
-    sum = step_products(sum, 4u, x, y);
+    sum = step_products(sum, 4u, rows, x, y);
   }
   if (STEP > 2u) {
-    sum = step_products(sum, 8u, x, y);
+    sum = step_products(sum, 8u, rows, x, y);
   }
   if (STEP > 3u) {
-    sum = step_products(sum, 12u, x, y);
+    sum = step_products(sum, 12u, rows, x, y);
   }
   return sum;
 }
@@ -356,20 +363,27 @@ fn staged_one(e: u32, row: u32, col: u32) -> One {
   return One(select(col + line - ROWS, row + line, line < ROWS), e % (4u * STEP), line < ROWS);
 }
 
-fn stage_one(e: u32, v: f32) {
+fn stage_one(e: u32, rows: u32, v: f32) {
   let line = e / (4u * STEP);
   let k = e % (4u * STEP);
   let r = select(line - ROWS, line, line < ROWS);
-  stage[select(16u, 0u, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = Staged(v);
+  stage[select(rows ^ 16u, rows, line < ROWS) + k][(r / 4u) ^ (2u * (k / 4u))][r % 4u] = Staged(v);
 }
 
 const ONES: u32 = (ROWS + COLS) * 4u * STEP;
 
 // The products of an operand's rows with another's as columns over the tile: q·k or
-// dout·v.
+// dout·v. The rows of one lie where the columns of the other did, so that compilers do
+// not keep the places of all from one to the other.
 fn products(of_rows: u32, of_cols: u32, b: u32, h: u32, row: u32, col: u32, lane: u32) -> mat4x4<f32> {
-  let s = share_of(row, col, lane);
-  let at = select(starts(of_cols, b, h, s.line), starts(of_rows, b, h, s.line), s.is_row);
+  let rows = select(0u, 16u, of_rows == DOUT || of_rows == V);
+  let s = share_of(row, col, rows, lane);
+  var at: vec4<u32>;
+  if (s.is_row) {
+    at = starts(of_rows, b, h, s.line);
+  } else {
+    at = starts(of_cols, b, h, s.line);
+  }
   var m = mat4x4<f32>();
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
@@ -377,9 +391,9 @@ fn products(of_rows: u32, of_cols: u32, b: u32, h: u32, row: u32, col: u32, lane
       for (var e = lane; e < ONES; e += THREADS) {
         let one = staged_one(e, row, col);
         if (one.is_row) {
-          stage_one(e, one_of(of_rows, starts(of_rows, b, h, one.line).x, i + one.k));
+          stage_one(e, rows, one_of(of_rows, starts(of_rows, b, h, one.line).x, i + one.k));
         } else {
-          stage_one(e, one_of(of_cols, starts(of_cols, b, h, one.line).x, i + one.k));
+          stage_one(e, rows, one_of(of_cols, starts(of_cols, b, h, one.line).x, i + one.k));
         }
       }
     } else if (!s.none) {
@@ -392,7 +406,7 @@ fn products(of_rows: u32, of_cols: u32, b: u32, h: u32, row: u32, col: u32, lane
       stage_block(s, block);
     }
     workgroupBarrier();
-    m = multiply(m, lane % X, lane / X);
+    m = multiply(m, rows, lane % X, lane / X);
   }
   return m;
 }
@@ -434,21 +448,22 @@ fn add_four(s: Sums, c: u32, x: u32, y: u32) -> Sums {
   return add_column(add_column(add_column(add_column(s, c, x, at), c + 1u, x, at), c + 2u, x, at), c + 3u, x, at);
 }
 
-// s + the tile times the staged panel of 32 columns.
-fn add_staged(s: Sums, first: u32, lane: u32) -> Sums {
+// s + the tile times the staged panel of 32 columns, of which the tile has count.
+fn add_staged(s: Sums, first: u32, count: u32, lane: u32) -> Sums {
   let x = lane % X;
   let y = lane / X;
   var sum = s;
-  for (var c = first; c < first + 32u; c += 8u) {
+  for (var c = first; c < min(first + 32u, count); c += 8u) {
     sum = add_four(add_four(sum, c, x, y), c + 4u, x, y);
   }
   return sum;
 }
 
-// s + the tile times 64 numbers, from number i, of the rows of an operand from col on.
-fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32) -> Sums {
+// s + the first columns of the tile, count of them, times 64 numbers, from number i, of
+// the rows of an operand from col on.
+fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, count: u32, i: u32, lane: u32) -> Sums {
   var sum = s;
-  for (var first = 0u; first < COLS; first += 32u) {
+  for (var first = 0u; first < min(COLS, count); first += 32u) {
     workgroupBarrier();
     if (ALIGNED) {
       for (var e = lane; e < 32u * PANEL; e += THREADS) {
@@ -463,7 +478,7 @@ fn add_panel(s: Sums, operand: u32, b: u32, h: u32, col: u32, i: u32, lane: u32)
       }
     }
     workgroupBarrier();
-    sum = add_staged(sum, first, lane);
+    sum = add_staged(sum, first, count, lane);
   }
   return sum;
 }
@@ -481,13 +496,32 @@ fn rows_of(v: vec4<f32>) -> mat4x4<f32> {
   return mat4x4(vec4(v.x), vec4(v.y), vec4(v.z), vec4(v.w));
 }
 
-// The dropout factors of a block of weights whose rows are queries.
-fn keep_block(head: u32, query: u32, key: u32) -> mat4x4<f32> {
+// Which of a block of weights, whose rows are queries, dropout keeps: bit 4r + c is that
+// of column c of row r.
+fn kept_block(head: u32, query: u32, key: u32) -> u32 {
   if (params.threshold == 0u) {
-    return rows_of(vec4(1.0));
+    return 0u;
   }
   let at = (head * params.queries + query) * params.keys + key + vec4(0u, 1u, 2u, 3u);
-  return mat4x4(keep4(at), keep4(at + params.keys), keep4(at + 2u * params.keys), keep4(at + 3u * params.keys));
+  return kept4(at) | (kept4(at + params.keys) << 4u) | (kept4(at + 2u * params.keys) << 8u) | (kept4(at + 3u * params.keys) << 12u);
+}
+
+fn kept4(element: vec4<u32>) -> u32 {
+  let bits = select(vec4(1u, 2u, 4u, 8u), vec4(0u), drops4(element));
+  return bits.x | bits.y | bits.z | bits.w;
+}
+
+// m times the dropout factors.
+fn dropped(m: mat4x4<f32>, kept: u32) -> mat4x4<f32> {
+  if (params.threshold == 0u) {
+    return m;
+  }
+  return mat4x4(
+    dropped4(m[0], kept), dropped4(m[1], kept >> 4u), dropped4(m[2], kept >> 8u), dropped4(m[3], kept >> 12u));
+}
+
+fn dropped4(v: vec4<f32>, kept: u32) -> vec4<f32> {
+  return select(vec4(0.0), params.keep_scale * v, (vec4(kept) & vec4(1u, 2u, 4u, 8u)) != vec4(0u));
 }
 
 // Four rows that are written, of which those outside are not.
@@ -530,16 +564,16 @@ var<private> sum1: Sums;
 var<private> sum2: Sums;
 var<private> sum3: Sums;
 
-fn add_tile(operand: u32, b: u32, h: u32, col: u32, lane: u32) {
-  sum0 = add_panel(sum0, operand, b, h, col, 0u, lane);
+fn add_tile(operand: u32, b: u32, h: u32, col: u32, count: u32, lane: u32) {
+  sum0 = add_panel(sum0, operand, b, h, col, count, 0u, lane);
   if (PANELS > 1u) {
-    sum1 = add_panel(sum1, operand, b, h, col, 64u, lane);
+    sum1 = add_panel(sum1, operand, b, h, col, count, 64u, lane);
   }
   if (PANELS > 2u) {
-    sum2 = add_panel(sum2, operand, b, h, col, 128u, lane);
+    sum2 = add_panel(sum2, operand, b, h, col, count, 128u, lane);
   }
   if (PANELS > 3u) {
-    sum3 = add_panel(sum3, operand, b, h, col, 192u, lane);
+    sum3 = add_panel(sum3, operand, b, h, col, count, 192u, lane);
   }
 }
 
@@ -616,8 +650,8 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     scale_all(shrink);
     m = exp4(m - rows_of(peak));
     total = shrink * total + vec4(1.0) * m;
-    put(times(m, keep_block(head, row, col)), x, y);
-    add_tile(V, b, h, key, lane);
+    put(dropped(m, kept_block(head, row, col)), x, y);
+    add_tile(V, b, h, key, cover.y - key, lane);
   }
   workgroupBarrier();
   tile[x][y] = total;

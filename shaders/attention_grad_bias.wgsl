@@ -54,7 +54,8 @@ struct Step {
 // end shared
 
 // shared: dropout4
-// The dropout factors of four elements: what `keep` of dropout.wgsl is for one.
+// Which of four elements dropout zeroes, and its factors: what `keep` of dropout.wgsl is
+// for one.
 fn mix4(v: vec4<u32>) -> vec4<u32> {
   var h = v;
   h = (h ^ (h >> vec4(16u))) * 0x7feb352du;
@@ -62,9 +63,12 @@ fn mix4(v: vec4<u32>) -> vec4<u32> {
   return h ^ (h >> vec4(16u));
 }
 
+fn drops4(element: vec4<u32>) -> vec4<bool> {
+  return mix4(mix4(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u)) < vec4(params.threshold);
+}
+
 fn keep4(element: vec4<u32>) -> vec4<f32> {
-  let h = mix4(mix4(element + step.key.x) ^ vec4(step.key.y + params.site * 0x9e3779b9u));
-  return select(vec4(params.keep_scale), vec4(0.0), h < vec4(params.threshold));
+  return select(vec4(params.keep_scale), vec4(0.0), drops4(element));
 }
 // end shared
 
@@ -161,7 +165,7 @@ fn keys_of(b: u32, row: u32) -> vec2<u32> {
 // shared: attention_backward
 // What the forward pass left, and the gradient of its output.
 @group(0) @binding(5) var<storage, read> dout: array<vec4<f32>>;
-@group(0) @binding(6) var<storage, read> stats: array<vec2<f32>>;
+@group(0) @binding(6) var<storage, read> stats: array<f32>;  // pairs
 
 alias Staged = f32;
 
@@ -173,15 +177,21 @@ fn four_at(operand: u32, i: u32) -> vec4<f32> {
   }
 }
 
-// The lines of stats of four queries.
-fn stats_of(head: u32, query: u32) -> mat4x2<f32> {
-  let at = head * params.queries + min(vec4(query) + vec4(0u, 1u, 2u, 3u), vec4(params.queries - 1u));
-  return mat4x2(stats[at.x], stats[at.y], stats[at.z], stats[at.w]);
+// The log-sum-exp of four queries, and their Δ: read apart, lest compilers hold both
+// from the first to the second.
+fn log_sums(head: u32, query: u32) -> vec4<f32> {
+  let at = stats_at(head, query);
+  return vec4(stats[at.x], stats[at.y], stats[at.z], stats[at.w]);
 }
 
-// Their log-sum-exp, and their Δ.
-fn log_sums(s: mat4x2<f32>) -> vec4<f32> { return vec4(s[0].x, s[1].x, s[2].x, s[3].x); }
-fn deltas(s: mat4x2<f32>) -> vec4<f32> { return vec4(s[0].y, s[1].y, s[2].y, s[3].y); }
+fn deltas(head: u32, query: u32) -> vec4<f32> {
+  let at = stats_at(head, query) + 1u;
+  return vec4(stats[at.x], stats[at.y], stats[at.z], stats[at.w]);
+}
+
+fn stats_at(head: u32, query: u32) -> vec4<u32> {
+  return 2u * (head * params.queries + min(vec4(query) + vec4(0u, 1u, 2u, 3u), vec4(params.queries - 1u)));
+}
 // end shared
 
 @group(0) @binding(7) var<storage, read_write> result: array<f32>;
@@ -285,11 +295,12 @@ fn band_block(r: u32, k: u32, block: mat4x4<f32>) {
   }
 }
 
-fn band_multiply(s: Band, lane: u32) -> Band {
+// s + count products of what is staged.
+fn band_multiply(s: Band, count: u32, lane: u32) -> Band {
   let x = lane % 8u;
   let y = lane / 8u;
   var sum = s;
-  for (var i = 0u; i < 4u * STEP; i += 4u) {
+  for (var i = 0u; i < count; i += 4u) {
     sum = band_step(band_step(band_step(band_step(sum, i, x, y), i + 1u, x, y), i + 2u, x, y), i + 3u, x, y);
   }
   return sum;
@@ -333,7 +344,7 @@ fn band_products(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near: 
       stage_band_ones(of_queries, of_keys, b, h, row, near, i, lane);
     }
     workgroupBarrier();
-    s = band_multiply(s, lane);
+    s = band_multiply(s, min(4u * STEP, HEAD_DIM - i), lane);
   }
   return s;
 }
@@ -353,7 +364,7 @@ fn slopes(h: u32, head: u32, i: u32, j: i32, w: vec2<u32>, s: vec4<f32>, slope: 
   if (params.threshold != 0u) {
     kept *= keep4(line * params.keys + key);
   }
-  return exp(m - stats[line].x) * (kept - stats[line].y);
+  return exp(m - stats[2u * line]) * (kept - stats[2u * line + 1u]);
 }
 
 // A workgroup sums 64 neighboring distances over the batch: for 64 queries at a

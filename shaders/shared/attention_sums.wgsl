@@ -4,16 +4,16 @@ var<private> sum1: Sums;
 var<private> sum2: Sums;
 var<private> sum3: Sums;
 
-fn add_tile(operand: u32, b: u32, h: u32, col: u32, lane: u32) {
-  sum0 = add_panel(sum0, operand, b, h, col, 0u, lane);
+fn add_tile(operand: u32, b: u32, h: u32, col: u32, count: u32, lane: u32) {
+  sum0 = add_panel(sum0, operand, b, h, col, count, 0u, lane);
   if (PANELS > 1u) {
-    sum1 = add_panel(sum1, operand, b, h, col, 64u, lane);
+    sum1 = add_panel(sum1, operand, b, h, col, count, 64u, lane);
   }
   if (PANELS > 2u) {
-    sum2 = add_panel(sum2, operand, b, h, col, 128u, lane);
+    sum2 = add_panel(sum2, operand, b, h, col, count, 128u, lane);
   }
   if (PANELS > 3u) {
-    sum3 = add_panel(sum3, operand, b, h, col, 192u, lane);
+    sum3 = add_panel(sum3, operand, b, h, col, count, 192u, lane);
   }
 }
 
