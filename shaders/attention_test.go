@@ -372,7 +372,7 @@ func (rows *attentionRows) special() {
 
 // half adds forward passes that round their operands.
 func (rows *attentionRows) half() {
-	for _, headDim := range []int{64, 10, 160} {
+	for _, headDim := range []int{64, 10} {
 		a := packed(2, 2, 70, headDim)
 		a.Half, a.Bias, a.BiasSpan, a.Windowed, a.Dropout = true, true, 70, true, Dropout{Rate: 0.1, Site: 5}
 		rows.add(a, 0.25, 0, "encoder,dropout")
@@ -405,8 +405,8 @@ func attentionCases(target Target) []kernelCase {
 			if r.a.HeadDim == 48 && target.Type != wgpu.CPU {
 				continue // three parts of a row: of the wide kernels alone
 			}
-			if r.a.HeadDim < 64 && target.WorkgroupStorage == narrow.WorkgroupStorage {
-				continue // one and two vectors of sums are enough of these
+			if (r.a.HeadDim < 64 || r.a.HeadDim > 130) && target.WorkgroupStorage == narrow.WorkgroupStorage {
+				continue // heads of 64 and 130 are enough of these
 			}
 			t := target
 			if i%2 == 1 {
