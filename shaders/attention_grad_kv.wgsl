@@ -447,8 +447,8 @@ fn take(x: u32, y: u32) -> mat4x4<f32> {
   return transpose(mat4x4(tile[4u * x][y ^ x], tile[4u * x + 1u][y ^ x], tile[4u * x + 2u][y ^ x], tile[4u * x + 3u][y ^ x]));
 }
 
-// A thread's sums: up to eight groups of four numbers of the head, 32 apart, of its
-// four rows. grad_kv has two of them.
+// A thread's sums of up to 64 numbers of the head: four of them for its four rows, and
+// where X is 8 the four from 32 on.
 struct Sums {
   a: mat4x4<f32>,
   b: mat4x4<f32>,
