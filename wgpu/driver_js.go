@@ -72,7 +72,7 @@ func requestAdapter(ctx context.Context) (js.Value, AdapterInfo, error) {
 }
 
 // webFeatures are the features as the specification names them. It has no
-// cooperative matrices.
+// cooperative matrices; Chromium has, behind a flag.
 var webFeatures = []struct {
 	feature Features
 	name    string
@@ -80,6 +80,7 @@ var webFeatures = []struct {
 	{F16, "shader-f16"},
 	{Subgroups, "subgroups"},
 	{Timestamps, "timestamp-query"},
+	{CooperativeMatrices, "chromium-experimental-subgroup-matrix"},
 }
 
 // jsFeatures reads the features of an adapter or a device.
@@ -392,7 +393,7 @@ func (d *jsDevice) newPipeline(ctx context.Context, label, wgsl, entry string) (
 		wgsl = "enable subgroups;\n" + wgsl // without which wgpu-native has them
 	}
 	d.dev.Call("pushErrorScope", "validation")
-	module := d.dev.Call("createShaderModule", map[string]any{"label": label, "code": wgsl})
+	module := d.dev.Call("createShaderModule", map[string]any{"label": label, "code": browserText(wgsl)})
 	invalid := d.popScope()
 	info, err := await(ctx, module.Call("getCompilationInfo"))
 	if err != nil {

@@ -15,16 +15,17 @@ type Features uint8
 const (
 	// F16 is WGSL's type f16, after `enable f16;`.
 	F16 Features = 1 << iota
-	// Subgroups are WGSL's subgroup operations. Browsers require `enable
-	// subgroups;` for them; wgpu-native offers them without, and does not know that
-	// line.
+	// Subgroups are WGSL's subgroup operations. Browsers require `enable subgroups;`
+	// for them; wgpu-native does not know that line, so shaders leave it out, and
+	// browsers get it added.
 	Subgroups
 	// Timestamps are queries of the time at the bounds of a pass.
 	Timestamps
 	// CooperativeMatrices are wgpu-native's products of small matrices that a
 	// subgroup holds, after `enable wgpu_cooperative_matrix;`: on Vulkan and Metal,
-	// experimental, and never in a browser. A driver may offer them and still
-	// refuse a device that asks for them; the device opens without them then.
+	// experimental. A driver may offer them and still refuse a device that asks for
+	// them; the device opens without them then. In browsers they are Chromium's
+	// subgroup matrices, and shaders are respelled.
 	CooperativeMatrices
 )
 

@@ -13,7 +13,8 @@ func OpenPlan(info AdapterInfo, limits Limits) *Device {
 	return &Device{drv: plan{}, info: info, limits: limits, features: info.Features}
 }
 
-var errPlan = errors.New("the device is a plan, which computes nothing")
+// ErrPlan is what reading from a device of OpenPlan returns.
+var ErrPlan = errors.New("the device is a plan, which computes nothing")
 
 // plan is the driver of a device on paper.
 type plan struct{}
@@ -33,7 +34,7 @@ func (plan) writeFrom(context.Context, bufferDriver, int64, io.ReaderAt, int64, 
 	return true, nil
 }
 
-func (plan) readLater(bufferDriver, int64, int64) (readbackDriver, error) { return nil, errPlan }
+func (plan) readLater(bufferDriver, int64, int64) (readbackDriver, error) { return nil, ErrPlan }
 
 func (plan) submit([][]Dispatch) error { return nil }
 

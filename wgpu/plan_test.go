@@ -24,7 +24,7 @@ func TestPlan(t *testing.T) {
 	require.ErrorAs(t, err, &limit)
 	require.NoError(t, dev.Write(large, 0, make([]byte, 8)))
 	require.Error(t, dev.Write(large, 2, make([]byte, 8)))
-	require.ErrorIs(t, dev.Read(ctx, large, 0, make([]byte, 8)), errPlan)
+	require.ErrorIs(t, dev.Read(ctx, large, 0, make([]byte, 8)), ErrPlan)
 	p, err := dev.NewPipeline(ctx, "p", "", "main")
 	require.NoError(t, err)
 	g, err := dev.NewBindGroup(p, []Binding{{Buffer: large}})
