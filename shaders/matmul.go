@@ -74,6 +74,8 @@ var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: tile.call},
 	variant[MatMul]{name: "thin-four", needs: thinNeeds, fits: MatMul.few, call: thin(1, 4)},
 	variant[MatMul]{name: "thin", needs: thinNeeds, fits: MatMul.narrow, suits: MatMul.thin, call: thin(2, 2)},
+	variant[MatMul]{name: "cooperative-tall", needs: needs{features: wgpu.F16 | wgpu.CooperativeMatrices, invocations: 8 * 64, workgroupStorage: 47 << 10}, fits: MatMul.half, suits: MatMul.large, call: cooperative(4)},
+	variant[MatMul]{name: "cooperative", needs: needs{features: wgpu.F16 | wgpu.CooperativeMatrices, invocations: 4 * 64, workgroupStorage: 26 << 10}, fits: MatMul.half, call: cooperative(2)},
 	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, suits: MatMul.large, call: block{side: 16}.call},
 	variant[MatMul]{name: "block-split", needs: needs{invocations: 256, workgroupStorage: 32 << 10}, suits: MatMul.deep, call: block{side: 8, split: 4}.call},
 	variant[MatMul]{name: "block-small", needs: needs{invocations: 64, workgroupStorage: 8 << 10}, call: block{side: 8}.call},
@@ -146,6 +148,15 @@ func thin(down, beside int) func(MatMul, Target) Call {
 		}
 		grid := [3]uint32{over(m.M, 4*down), over(m.N, 4*beside), 1}
 		return m.call("thin", 0, grid, m.loads("LANES", lanes, "DOWN", down, "BESIDE", beside)...)
+	}
+}
+
+// cooperative is the kernel on cooperative matrices whose workgroups are up×2 subgroups,
+// of 32×32 of C each.
+func cooperative(up int) func(MatMul, Target) Call {
+	return func(m MatMul, t Target) Call {
+		grid := [3]uint32{over(m.N, 64), over(m.M, 32*up), 1}
+		return m.call("cooperative", 0, grid, m.loads("LANES", t.MatrixLanes, "UP", up)...)
 	}
 }
 
@@ -238,12 +249,9 @@ func (m MatMul) call(kernel string, across int, grid [3]uint32, constants ...any
 	case m.End >= EndReLUGrad:
 		end, constants = EndResidual.String(), append(constants, "PASSES", uint32(m.End-EndResidual))
 	}
-	file := "matmul"
-	switch kernel {
-	case "block", "thin":
-		file = "matmul_block"
-	case "quad":
-		file = "matmul_quad"
+	file := "matmul_" + kernel
+	if kernel == "tile" || kernel == "few" {
+		file = "matmul"
 	}
 	return Call{
 		Spec: Spec{

@@ -9,7 +9,8 @@
 //
 // C and plus are [m, n]. A and B lie as LAYOUT says. Results are blocks of 4×4
 // numbers held as a mat4x4, whose columns are the rows of C. Two kernels for
-// software adapters share that; matmul_block.wgsl has those for GPUs.
+// software adapters share that; those for GPUs lie in matmul_block.wgsl,
+// matmul_thin.wgsl and matmul_cooperative.wgsl.
 //
 //   tile   where a load costs as much as dozens of multiply-adds and a barrier far
 //          more: a thread keeps 16×16 of C in registers and needs no other thread.

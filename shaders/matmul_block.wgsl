@@ -1,23 +1,15 @@
-// The matrix product for GPUs: what matmul.wgsl computes, with float32 arithmetic. A
-// thread adds up DOWN·BESIDE blocks of 4×4 numbers of C in registers, by chains of
-// fma, from four numbers of A and of B at a time. Two kernels share that:
+// The matrix product for products that fill a GPU: what matmul.wgsl computes, with
+// float32 arithmetic. SIDE×SIDE threads compute a tile of C, from 16 numbers of k at a
+// time in workgroup memory. A thread adds up 2×BESIDE blocks of 4×4 numbers in
+// registers, by chains of fma. What bounds a GPU there are the loads from workgroup
+// memory; with 2×2 blocks each serves 16 multiply-adds.
 //
-//   block  for products that fill a GPU: SIDE×SIDE threads compute a tile of C, from
-//          16 numbers of k at a time in workgroup memory. What bounds a GPU there are
-//          the loads from that memory; with 2×2 blocks each serves 16 multiply-adds.
-//          Where C has few tiles, SPLIT such squares of threads each take other
-//          numbers of k, and their sums are added up in the end.
-//   thin   for C with few rows or columns, or of few numbers in all: a workgroup
-//          computes the blocks of one thread, whose LANES threads each take other
-//          numbers of k, straight from memory.
-//
-// All sums are made in an order that depends on the sizes alone.
+// Where C has few tiles, SPLIT such squares of threads each take other numbers of k,
+// and their sums are added up in the end, in an order that depends on the sizes alone.
 
 override SIDE: u32 = 16u;
 override SPLIT: u32 = 1u;       // more than one with SIDE 8 and 2×2 blocks
-override LANES: u32 = 32u;      // at least 16
-override DOWN: u32 = 2u;        // blocks of a thread: 2×2 or, in block, 2×1, or, in thin, 1×4
-override BESIDE: u32 = 2u;
+override BESIDE: u32 = 2u;      // blocks of a thread side by side; it has two below each other
 
 // Four numbers in workgroup memory: vec4<f32> or vec4<f16>.
 alias Part = vec4<f32>;
@@ -157,7 +149,7 @@ fn b_one(i: u32) -> f32 {
   return stored(vec2<u32>(b[word]).x, i);
 }
 
-fn a_line(line: u32, next: vec4<u32>) -> vec4<f32> {
+fn a_four(line: u32, next: vec4<u32>) -> vec4<f32> {
   if (ALIGNED) {
     return vec4<f32>(a[line + next.x]);
   }
@@ -165,7 +157,7 @@ fn a_line(line: u32, next: vec4<u32>) -> vec4<f32> {
   return vec4(a_one(i.x), a_one(i.y), a_one(i.z), a_one(i.w));
 }
 
-fn b_line(line: u32, next: vec4<u32>) -> vec4<f32> {
+fn b_four(line: u32, next: vec4<u32>) -> vec4<f32> {
   if (!ALIGNED) {
     let i = line + next;
     return vec4(b_one(i.x), b_one(i.y), b_one(i.z), b_one(i.w));
@@ -180,12 +172,11 @@ fn b_line(line: u32, next: vec4<u32>) -> vec4<f32> {
   }
   return bitcast<vec4<f32>>(vec4(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u));
 }
-// end shared
 
 // Blocks of A and B, a column for each number of k.
 
 fn a_block(p: Place) -> mat4x4<f32> {
-  let m = mat4x4(a_line(p.lines.x, p.next), a_line(p.lines.y, p.next), a_line(p.lines.z, p.next), a_line(p.lines.w, p.next));
+  let m = mat4x4(a_four(p.lines.x, p.next), a_four(p.lines.y, p.next), a_four(p.lines.z, p.next), a_four(p.lines.w, p.next));
   if (A_ALONG) {
     return transpose(m);
   }
@@ -193,13 +184,15 @@ fn a_block(p: Place) -> mat4x4<f32> {
 }
 
 fn b_block(p: Place) -> mat4x4<f32> {
-  let m = mat4x4(b_line(p.lines.x, p.next), b_line(p.lines.y, p.next), b_line(p.lines.z, p.next), b_line(p.lines.w, p.next));
+  let m = mat4x4(b_four(p.lines.x, p.next), b_four(p.lines.y, p.next), b_four(p.lines.z, p.next), b_four(p.lines.w, p.next));
   if (B_ALONG) {
     return transpose(m);
   }
   return m;
 }
+// end shared
 
+// shared: product_sums
 // The sums, by name so that they stay in registers: sQR is row R of block Q. Blocks
 // are counted along rows.
 var<private> s00: vec4<f32>;
@@ -248,30 +241,14 @@ fn add3(x: vec4<f32>, y: vec4<f32>) {
   s32 = fma(vec4(x.z), y, s32);
   s33 = fma(vec4(x.w), y, s33);
 }
-
-fn add(q: u32, x: vec4<f32>, y: vec4<f32>) {
-  switch (q) {
-    case 0u: { add0(x, y); }
-    case 1u: { add1(x, y); }
-    case 2u: { add2(x, y); }
-    default: { add3(x, y); }
-  }
-}
-
-// Adds those of four k to block q, a constant.
-fn add_block(q: u32, x: mat4x4<f32>, y: mat4x4<f32>) {
-  add(q, x[0], y[0]);
-  add(q, x[1], y[1]);
-  add(q, x[2], y[2]);
-  add(q, x[3], y[3]);
-}
+// end shared
 
 // For each of 16 numbers of k: vectors of four neighbors of a workgroup's rows of A in
-// DOWN strips, then those of its columns of B in BESIDE. The place of a vector in its
+// two strips, then those of its columns of B in BESIDE. The place of a vector in its
 // strip is xor'ed with half of k, so that threads that store at once meet different
 // banks. Indexes are constants wherever they can be: the others are checked against
 // the bounds.
-var<workgroup> parts: array<array<array<array<Part, SIDE>, DOWN + BESIDE>, 16>, SPLIT>;
+var<workgroup> parts: array<array<array<array<Part, SIDE>, 2u + BESIDE>, 16>, SPLIT>;
 
 // A 4×4 block of A or B that a thread brings there at each step.
 struct Share {
@@ -314,7 +291,7 @@ fn add_one(square: u32, k: u32, y: u32, x: u32) {
     add1(a1, b0);
     return;
   }
-  let b1 = vec4<f32>(parts[square][k][DOWN + BESIDE - 1u][x]);
+  let b1 = vec4<f32>(parts[square][k][1u + BESIDE][x]);
   add1(a0, b1);
   add2(a1, b0);
   add3(a1, b1);
@@ -332,20 +309,20 @@ fn add_four(square: u32, k: u32, y: u32, x: u32) {
 
 // Reports whether the thread has sums of C.
 fn block(t: Thread) -> bool {
-  let row = 4u * DOWN * SIDE * t.group.y;
+  let row = 8u * SIDE * t.group.y;
   let col = 4u * BESIDE * SIDE * t.group.x;
   let square = t.lane / (SIDE * SIDE);
   let y = t.lane / SIDE % SIDE;
   let x = t.lane % SIDE;
   // Each thread brings a block of A and one of B, or those of A come first.
-  let both = SIDE == 4u * DOWN;
-  let of_a = 4u * DOWN * SIDE * SPLIT;
+  let both = SIDE == 8u;
+  let of_a = 8u * SIDE * SPLIT;
   let of_b = 4u * BESIDE * SIDE * SPLIT;
   let threads = SIDE * SIDE * SPLIT;
-  let second = share_of(t.lane, B_ALONG, col, params.n, DOWN);
+  let second = share_of(t.lane, B_ALONG, col, params.n, 2u);
   var first = share_of(t.lane, A_ALONG, row, params.m, 0u);
   if (!both && t.lane >= of_a) {
-    first = share_of(t.lane - of_a, B_ALONG, col, params.n, DOWN);
+    first = share_of(t.lane - of_a, B_ALONG, col, params.n, 2u);
   }
   var k = 0u;
   for (; k < params.k; k += 16u * SPLIT) {
@@ -375,7 +352,7 @@ fn block(t: Thread) -> bool {
   let rest = params.k - min(k, params.k);
   if (rest % 4u != 0u) {
     for (var i = rest; i % 4u != 0u; i++) {
-      if (t.lane < DOWN * SIDE) {
+      if (t.lane < 2u * SIDE) {
         parts[i / 16u][i % 16u][t.lane / SIDE][t.lane % SIDE] = Part();
       }
     }
@@ -453,103 +430,6 @@ fn block0() -> mat4x4<f32> { return mat4x4(s00, s01, s02, s03); }
 fn block1() -> mat4x4<f32> { return mat4x4(s10, s11, s12, s13); }
 fn block2() -> mat4x4<f32> { return mat4x4(s20, s21, s22, s23); }
 fn block3() -> mat4x4<f32> { return mat4x4(s30, s31, s32, s33); }
-
-// The sums of each lane, where those of lane i at place p of the 16 lie in slot i + p,
-// so that threads that load at once meet different banks.
-var<workgroup> partial: array<array<vec4<f32>, LANES>, 16>;
-
-fn leave(lane: u32) {
-  partial[0][lane] = s00;
-  partial[1][(lane + 1u) % LANES] = s01;
-  partial[2][(lane + 2u) % LANES] = s02;
-  partial[3][(lane + 3u) % LANES] = s03;
-  partial[4][(lane + 4u) % LANES] = s10;
-  partial[5][(lane + 5u) % LANES] = s11;
-  partial[6][(lane + 6u) % LANES] = s12;
-  partial[7][(lane + 7u) % LANES] = s13;
-  partial[8][(lane + 8u) % LANES] = s20;
-  partial[9][(lane + 9u) % LANES] = s21;
-  partial[10][(lane + 10u) % LANES] = s22;
-  partial[11][(lane + 11u) % LANES] = s23;
-  partial[12][(lane + 12u) % LANES] = s30;
-  partial[13][(lane + 13u) % LANES] = s31;
-  partial[14][(lane + 14u) % LANES] = s32;
-  partial[15][(lane + 15u) % LANES] = s33;
-}
-
-fn a_column(row: u32, k: u32) -> vec4<f32> {
-  let rows = inside_lines(row, params.m);
-  let i = select(k * params.m + rows, rows * params.k + k, vec4(A_ALONG));
-  return vec4(a_one(i.x), a_one(i.y), a_one(i.z), a_one(i.w));
-}
-
-fn b_column(col: u32, k: u32) -> vec4<f32> {
-  let cols = inside_lines(col, params.n);
-  let i = select(k * params.n + cols, cols * params.k + k, vec4(B_ALONG));
-  return vec4(b_one(i.x), b_one(i.y), b_one(i.z), b_one(i.w));
-}
-
-// Row `row` of block `block`.
-struct Sum {
-  block: u32,
-  row: u32,
-  sum: vec4<f32>,
-  mine: bool,  // this thread stores it
-}
-
-fn thin(t: Thread) -> Sum {
-  let row = 4u * DOWN * t.group.x;
-  let col = 4u * BESIDE * t.group.y;
-  let a0 = place(A_ALONG, row, params.m, 4u * t.lane);
-  let a1 = place(A_ALONG, row + 4u, params.m, 4u * t.lane);
-  let b0 = place(B_ALONG, col, params.n, 4u * t.lane);
-  let b1 = place(B_ALONG, col + 4u, params.n, 4u * t.lane);
-  let b2 = place(B_ALONG, col + 8u, params.n, 4u * t.lane);
-  let b3 = place(B_ALONG, col + 12u, params.n, 4u * t.lane);
-  let whole = params.k / 4u * 4u;
-  for (var k = 0u; k + 4u * t.lane < whole; k += 4u * LANES) {
-    // One block of B after the other, so that few registers hold them.
-    let x0 = a_block(ahead(A_ALONG, a0, params.m, k));
-    let y0 = b_block(ahead(B_ALONG, b0, params.n, k));
-    add_block(0u, x0, y0);
-    if (DOWN == 1u) {
-      add_block(1u, x0, b_block(ahead(B_ALONG, b1, params.n, k)));
-      add_block(2u, x0, b_block(ahead(B_ALONG, b2, params.n, k)));
-      add_block(3u, x0, b_block(ahead(B_ALONG, b3, params.n, k)));
-    } else {
-      let x1 = a_block(ahead(A_ALONG, a1, params.m, k));
-      add_block(2u, x1, y0);
-      let y1 = b_block(ahead(B_ALONG, b1, params.n, k));
-      add_block(1u, x0, y1);
-      add_block(3u, x1, y1);
-    }
-  }
-  // Of the up to three numbers of k that are left, one each.
-  let k = whole + t.lane;
-  if (k < params.k) {
-    let x = a_column(row, k);
-    add0(x, b_column(col, k));
-    add1(x, b_column(col + 4u, k));
-    if (DOWN == 1u) {
-      add2(x, b_column(col + 8u, k));
-      add3(x, b_column(col + 12u, k));
-    } else {
-      add2(a_column(row + 4u, k), b_column(col, k));
-      add3(a_column(row + 4u, k), b_column(col + 4u, k));
-    }
-  }
-  leave(t.lane);
-  workgroupBarrier();
-  let at = t.lane % 16u;
-  var sum = vec4<f32>();
-  for (var i = 0u; i < LANES; i++) {
-    sum += partial[at][(i + at) % LANES];
-  }
-  wide = BESIDE;
-  top = row;
-  left = col;
-  return Sum(at / 4u, at % 4u, sum, t.lane < 16u);
-}
 
 // shared: dropout
 // A 32-bit permutation with good avalanche: two rounds of xor-shift-multiply.
@@ -817,49 +697,5 @@ fn block_gated_pre(t: Thread) {
   if (BESIDE > 1u) {
     gated_pre(2u, block2());
     gated_pre(3u, block3());
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn thin_plain(t: Thread) {
-  _ = &residual;
-  let s = thin(t);
-  if (s.mine) {
-    plain_row(s.block, s.row, s.sum);
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn thin_relu(t: Thread) {
-  _ = &residual;
-  let s = thin(t);
-  if (s.mine) {
-    relu_row(s.block, s.row, s.sum);
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn thin_residual(t: Thread) {
-  let s = thin(t);
-  if (s.mine) {
-    residual_row(s.block, s.row, s.sum);
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn thin_gated(t: Thread) {
-  _ = &residual;
-  let s = thin(t);
-  if (s.mine) {
-    gated_row(s.block, s.row, s.sum);
-  }
-}
-
-@compute @workgroup_size(LANES)
-fn thin_gated_pre(t: Thread) {
-  let s = thin(t);
-  if (s.mine) {
-    gated_row(s.block, s.row, s.sum);
-    pre_row(s.block, s.row, s.sum);
   }
 }

@@ -4,12 +4,13 @@ import "regexp"
 
 // browserNames are what browsers call what wgpu-native has under names of its own:
 // cooperative matrices are Chromium's subgroup matrices, whose left operand is A, and
-// coopLoadT is a load by rows.
+// coopLoadT is a load by rows. Chromium cannot know that the number of a thread over the
+// size of a subgroup is the same for all threads of one.
 var browserNames = []struct {
 	native  *regexp.Regexp
 	browser string
 }{
-	{regexp.MustCompile(`enable wgpu_cooperative_matrix;`), "enable chromium_experimental_subgroup_matrix;"},
+	{regexp.MustCompile(`enable wgpu_cooperative_matrix;`), "enable chromium_experimental_subgroup_matrix;\ndiagnostic(off, chromium.subgroup_matrix_uniformity);"},
 	{regexp.MustCompile(`coop_mat(\d+)x(\d+)<(\w+), A>`), "subgroup_matrix_left<$3, $1, $2>"},
 	{regexp.MustCompile(`coop_mat(\d+)x(\d+)<(\w+), B>`), "subgroup_matrix_right<$3, $1, $2>"},
 	{regexp.MustCompile(`coop_mat(\d+)x(\d+)<(\w+), C>`), "subgroup_matrix_result<$3, $1, $2>"},

@@ -8,7 +8,7 @@ import (
 
 func TestBrowserText(t *testing.T) {
 	for native, browser := range map[string]string{
-		"enable f16;\nenable wgpu_cooperative_matrix;\n":                    "enable f16;\nenable chromium_experimental_subgroup_matrix;\n",
+		"enable f16;\nenable wgpu_cooperative_matrix;\n":                    "enable f16;\nenable chromium_experimental_subgroup_matrix;\ndiagnostic(off, chromium.subgroup_matrix_uniformity);\n",
 		"let a = coopLoadT<coop_mat16x16<f16, A>>(&part[at], line);":        "let a = subgroupMatrixLoad<subgroup_matrix_left<f16, 16, 16>, row_major>(&part, at, line);",
 		"let b = coopLoad<coop_mat8x8<f32, B>>(&part[at], line);":           "let b = subgroupMatrixLoad<subgroup_matrix_right<f32, 8, 8>, col_major>(&part, at, line);",
 		"alias Sums = coop_mat16x16<f32, C>;":                               "alias Sums = subgroup_matrix_result<f32, 16, 16>;",

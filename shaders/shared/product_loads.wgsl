@@ -67,7 +67,7 @@ fn b_one(i: u32) -> f32 {
   return stored(vec2<u32>(b[word]).x, i);
 }
 
-fn a_line(line: u32, next: vec4<u32>) -> vec4<f32> {
+fn a_four(line: u32, next: vec4<u32>) -> vec4<f32> {
   if (ALIGNED) {
     return vec4<f32>(a[line + next.x]);
   }
@@ -75,7 +75,7 @@ fn a_line(line: u32, next: vec4<u32>) -> vec4<f32> {
   return vec4(a_one(i.x), a_one(i.y), a_one(i.z), a_one(i.w));
 }
 
-fn b_line(line: u32, next: vec4<u32>) -> vec4<f32> {
+fn b_four(line: u32, next: vec4<u32>) -> vec4<f32> {
   if (!ALIGNED) {
     let i = line + next;
     return vec4(b_one(i.x), b_one(i.y), b_one(i.z), b_one(i.w));
@@ -89,4 +89,22 @@ fn b_line(line: u32, next: vec4<u32>) -> vec4<f32> {
     return vec4(unpack2x16float(w.x), unpack2x16float(w.y));
   }
   return bitcast<vec4<f32>>(vec4(w.x << 16u, w.x & 0xffff0000u, w.y << 16u, w.y & 0xffff0000u));
+}
+
+// Blocks of A and B, a column for each number of k.
+
+fn a_block(p: Place) -> mat4x4<f32> {
+  let m = mat4x4(a_four(p.lines.x, p.next), a_four(p.lines.y, p.next), a_four(p.lines.z, p.next), a_four(p.lines.w, p.next));
+  if (A_ALONG) {
+    return transpose(m);
+  }
+  return m;
+}
+
+fn b_block(p: Place) -> mat4x4<f32> {
+  let m = mat4x4(b_four(p.lines.x, p.next), b_four(p.lines.y, p.next), b_four(p.lines.z, p.next), b_four(p.lines.w, p.next));
+  if (B_ALONG) {
+    return transpose(m);
+  }
+  return m;
 }
