@@ -59,18 +59,19 @@ func (k *kit) trusted(shaders []shader, checks native.ShaderRuntimeChecks) ([]st
 
 // costs prints what each of the checks that wgpu and the driver add costs the shaders
 // that multiply.
-func (r *report) costs(ctx context.Context, out io.Writer, k *kit, h hardware, shaders []shader, spirv []string) error {
+func (r *report) costs(ctx context.Context, out io.Writer, k *kit, h hardware, shaders []shader, _ []string) error {
 	const all = native.ShaderRuntimeChecksBoundsChecks | native.ShaderRuntimeChecksForceLoopBounding
 	type way struct {
 		name  string
 		spirv []string
 		weak  bool
 	}
-	ways := []way{{"all", spirv, false}, {"no robust access", spirv, true}}
+	var ways []way
 	for _, t := range []struct {
 		name   string
 		checks native.ShaderRuntimeChecks
 	}{
+		{"all", all},
 		{"no loop limits", all &^ native.ShaderRuntimeChecksForceLoopBounding},
 		{"no index checks", all &^ native.ShaderRuntimeChecksBoundsChecks},
 		{"neither", native.ShaderRuntimeChecksNone},
@@ -81,7 +82,7 @@ func (r *report) costs(ctx context.Context, out io.Writer, k *kit, h hardware, s
 		}
 		ways = append(ways, way{t.name, files, false})
 	}
-	ways = append(ways, way{"none of the three", ways[len(ways)-1].spirv, true})
+	ways = append(ways, way{"no robust access", ways[0].spirv, true}, way{"none of the three", ways[3].spirv, true})
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for i, s := range shaders {
 		for j, way := range ways {
