@@ -32,6 +32,8 @@ import (
 	native "github.com/oliverbestmann/webgpu/wgpu"
 )
 
+const allChecks = native.ShaderRuntimeChecksBoundsChecks | native.ShaderRuntimeChecksForceLoopBounding
+
 // trusted makes of each shader what wgpu gives a driver with some of its checks alone.
 func (k *kit) trusted(shaders []shader, checks native.ShaderRuntimeChecks) ([]string, error) {
 	return k.written(shaders, func() (func(shader) error, func(), error) {
@@ -60,7 +62,6 @@ func (k *kit) trusted(shaders []shader, checks native.ShaderRuntimeChecks) ([]st
 // costs prints what each of the checks that wgpu and the driver add costs the shaders
 // that multiply.
 func (r *report) costs(ctx context.Context, out io.Writer, k *kit, h hardware, shaders []shader, _ []string) error {
-	const all = native.ShaderRuntimeChecksBoundsChecks | native.ShaderRuntimeChecksForceLoopBounding
 	type way struct {
 		name  string
 		spirv []string
@@ -71,9 +72,9 @@ func (r *report) costs(ctx context.Context, out io.Writer, k *kit, h hardware, s
 		name   string
 		checks native.ShaderRuntimeChecks
 	}{
-		{"all", all},
-		{"no loop limits", all &^ native.ShaderRuntimeChecksForceLoopBounding},
-		{"no index checks", all &^ native.ShaderRuntimeChecksBoundsChecks},
+		{"all", allChecks},
+		{"no loop limits", allChecks &^ native.ShaderRuntimeChecksForceLoopBounding},
+		{"no index checks", allChecks &^ native.ShaderRuntimeChecksBoundsChecks},
 		{"neither", native.ShaderRuntimeChecksNone},
 	} {
 		files, err := k.trusted(shaders, t.checks)
