@@ -269,5 +269,5 @@ func driverFile(root, icd string) (string, error) {
 			return found[0], nil
 		}
 	}
-	return "", fmt.Errorf("Mesa's Vulkan driver %s is not installed (on Debian mesa-vulkan-drivers): %w", icd, fs.ErrNotExist)
+	return "", fmt.Errorf("the Vulkan driver %s of Mesa is not installed (on Debian mesa-vulkan-drivers): %w", icd, fs.ErrNotExist)
 }
