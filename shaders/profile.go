@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"sync"
 
 	"github.com/go-dept/dept/wgpu"
@@ -47,7 +46,7 @@ var Version = sync.OnceValue(func() string {
 			panic(err)
 		}
 		fmt.Fprintf(hash, "%s %d\n", e.Name(), len(text))
-		io.WriteString(hash, string(text))
+		hash.Write(text)
 	}
 	return hex.EncodeToString(hash.Sum(nil)[:8])
 })
