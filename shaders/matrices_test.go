@@ -115,3 +115,29 @@ func TestCooperativeEmulated(t *testing.T) {
 		})
 	}
 }
+
+// TestWithMatrices: a device on paper has cooperative matrices if it says so, this one
+// only if it multiplies right, and a product of halves takes them then.
+func TestWithMatrices(t *testing.T) {
+	ctx := context.Background()
+	gpu := wgpu.AdapterInfo{Type: wgpu.DiscreteGPU, Features: wgpu.F16 | wgpu.CooperativeMatrices}
+	paper := wgpu.OpenPlan(gpu, wgpu.Limits{BufferSize: 1 << 30, StorageBinding: 1 << 30, WorkgroupStorage: 48 << 10, Invocations: 1024, WorkgroupsPerDimension: 65535})
+	m := MatMul{M: 2048, N: 2048, K: 512, Half: true}
+	assert.Equal(t, "matmul/block", m.Call(TargetOf(paper)).Variant)
+	target, err := TargetOf(paper).WithMatrices(ctx, paper)
+	require.NoError(t, err)
+	assert.Equal(t, 32, target.MatrixLanes)
+	assert.Equal(t, "matmul/cooperative-tall", m.Call(target).Variant)
+	m.M = 256
+	assert.Equal(t, "matmul/cooperative", m.Call(target).Variant)
+	m.Half = false
+	assert.Equal(t, "matmul/block-split", m.Call(target).Variant)
+
+	dev := newRunner(t).dev
+	target, err = TargetOf(dev).WithMatrices(ctx, dev)
+	require.NoError(t, err)
+	assert.Equal(t, target.Features.Has(wgpu.CooperativeMatrices), target.MatrixLanes > 0)
+	if !dev.Features().Has(wgpu.CooperativeMatrices) {
+		assert.Equal(t, TargetOf(dev), target)
+	}
+}

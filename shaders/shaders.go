@@ -113,11 +113,11 @@ type Target struct {
 	Type             wgpu.AdapterType  `json:"type"`
 	Vendor           string            `json:"vendor,omitempty"`
 	Features         wgpu.Features     `json:"features"`
-	Invocations      int               `json:"invocations"`            // most threads in a workgroup
-	WorkgroupStorage int               `json:"workgroup_storage"`      // bytes
-	MatrixLanes      int               `json:"matrix_lanes,omitempty"` // threads that hold a cooperative matrix, where Features has those
-	Variants         map[string]string `json:"variants,omitempty"`     // the one to run by Call.Class, of those that were measured; see Profile
-	Groups           int               `json:"-"`                      // most workgroups in one dimension of a grid
+	Invocations      int               `json:"invocations"`        // most threads in a workgroup
+	WorkgroupStorage int               `json:"workgroup_storage"`  // bytes
+	MatrixLanes      int               `json:"-"`                  // threads that hold a cooperative matrix, where Features has those
+	Variants         map[string]string `json:"variants,omitempty"` // the one to run by Call.Class, of those that were measured; see Profile
+	Groups           int               `json:"-"`                  // most workgroups in one dimension of a grid
 }
 
 // TargetOf describes a device, without cooperative matrices: WithMatrices adds those.

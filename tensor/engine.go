@@ -12,6 +12,8 @@
 package tensor
 
 import (
+	"context"
+
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -30,9 +32,11 @@ type Engine struct {
 
 // NewEngine makes an engine on a device.
 func NewEngine(dev *wgpu.Device) (*Engine, error) {
-	target := shaders.TargetOf(dev)
+	target, err := shaders.TargetOf(dev).WithMatrices(context.Background(), dev)
+	if err != nil {
+		return nil, err
+	}
 	e := &Engine{dev: dev, pool: shaders.NewPool(dev), device: target, target: target}
-	var err error
 	if e.step, err = dev.NewBuffer("step", shaders.StepBytes); err != nil {
 		return nil, err
 	}
@@ -52,7 +56,7 @@ func (e *Engine) Choose(k Kernels) error {
 	if err := k.Known(); err != nil {
 		return err
 	}
-	k.Groups = e.device.Groups
+	k.Groups, k.MatrixLanes = e.device.Groups, e.device.MatrixLanes
 	e.target = k
 	return nil
 }

@@ -59,12 +59,15 @@ func readProfile(path string) (*shaders.Profile, error) {
 // left alone, with a warning.
 func kernels(cmd *cobra.Command, profile string) func(*wgpu.Device) (tensor.Kernels, error) {
 	return func(d *wgpu.Device) (tensor.Kernels, error) {
-		k, path := shaders.TargetOf(d), profile
+		path := profile
+		k, err := shaders.TargetOf(d).WithMatrices(cmd.Context(), d)
+		if err != nil {
+			return k, err
+		}
 		switch profile {
 		case noProfile:
 			return k, nil
 		case "":
-			var err error
 			if path, err = profilePath(d.Info()); err != nil {
 				return k, nil // nobody's: there is no folder for settings
 			}
