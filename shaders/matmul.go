@@ -72,10 +72,11 @@ var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "quad", needs: quadNeeds, suits: func(m MatMul) bool { return m.kindOfTile() == tall }, call: tall.call},
 	variant[MatMul]{name: "quad-flat", needs: quadNeeds, suits: func(m MatMul) bool { return m.kindOfTile() == flat }, call: flat.call},
 	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: tile.call},
+	// Half the sums a thread, and more loads for each: Intel's compiler spills those of
+	// the others.
+	variant[MatMul]{name: "thin-light", needs: needs{vendor: "intel", invocations: 64, workgroupStorage: 16 << 10}, fits: MatMul.narrow, suits: MatMul.thin, call: thin(1, 2)},
 	variant[MatMul]{name: "thin-four", needs: thinNeeds, fits: MatMul.few, call: thin(1, 4)},
 	variant[MatMul]{name: "thin", needs: thinNeeds, fits: MatMul.narrow, suits: MatMul.thin, call: thin(2, 2)},
-	// Half the sums a thread, and a third more loads for each: Intel's compiler spills
-	// those of the others.
 	variant[MatMul]{name: "block-light", needs: needs{vendor: "intel", invocations: 256, workgroupStorage: 12 << 10}, call: block{side: 16, beside: 1}.call},
 	variant[MatMul]{name: "cooperative-tall", needs: needs{features: wgpu.F16 | wgpu.CooperativeMatrices, invocations: 8 * 64, workgroupStorage: 47 << 10}, fits: MatMul.half, suits: MatMul.large, call: cooperative(4)},
 	variant[MatMul]{name: "cooperative", needs: needs{features: wgpu.F16 | wgpu.CooperativeMatrices, invocations: 4 * 64, workgroupStorage: 26 << 10}, fits: MatMul.half, call: cooperative(2)},

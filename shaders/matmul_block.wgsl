@@ -2,7 +2,8 @@
 // float32 arithmetic. SIDE×SIDE threads compute a tile of C, from 16 numbers of k at a
 // time in workgroup memory. A thread adds up 2×BESIDE blocks of 4×4 numbers in
 // registers, by chains of fma. What bounds a GPU there are the loads from workgroup
-// memory; with 2×2 blocks each serves 16 multiply-adds.
+// memory; with 2×2 blocks each serves 16 multiply-adds. (To hand the numbers of A on in
+// a subgroup saves two of five loads, and costs more instructions than it saves.)
 //
 // Where C has few tiles, SPLIT such squares of threads each take other numbers of k,
 // and their sums are added up in the end, in an order that depends on the sizes alone.

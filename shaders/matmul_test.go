@@ -223,7 +223,7 @@ func matmulCases(target Target) []kernelCase {
 	// Every variant for GPUs in every layout, in whole fours and not. Some take seconds
 	// to compile, so the parts that all share are seen in two of them only.
 	gpu := bothTargets(target)[1]
-	for v, name := range []string{"block", "thin", "block-split", "block-small", "block-light"} {
+	for v, name := range []string{"block", "thin", "block-split", "block-small", "block-light", "thin-light"} {
 		for i, m := range operands {
 			whole, odd := sized(m, 132, 148, 180), sized(m, 131, 149, 147)
 			switch {

@@ -5,7 +5,7 @@
 // fma; then their sums are added up, in an order that depends on the sizes alone.
 
 override LANES: u32 = 32u;  // at least 16
-override DOWN: u32 = 2u;    // blocks: 2×2, or 1×4
+override DOWN: u32 = 2u;    // blocks: 2×2, 1×4 or 1×2
 override BESIDE: u32 = 2u;
 
 // shared: product
@@ -314,9 +314,12 @@ fn thin(t: Thread) -> Sum {
     add_block(0u, x0, y0);
     if (DOWN == 1u) {
       add_block(1u, x0, b_block(ahead(B_ALONG, b1, params.n, k)));
+    }
+    if (DOWN == 1u && BESIDE == 4u) {
       add_block(2u, x0, b_block(ahead(B_ALONG, b2, params.n, k)));
       add_block(3u, x0, b_block(ahead(B_ALONG, b3, params.n, k)));
-    } else {
+    }
+    if (DOWN == 2u) {
       let x1 = a_block(ahead(A_ALONG, a1, params.m, k));
       add_block(2u, x1, y0);
       let y1 = b_block(ahead(B_ALONG, b1, params.n, k));
@@ -348,7 +351,7 @@ fn thin(t: Thread) -> Sum {
   wide = BESIDE;
   top = row;
   left = col;
-  return Sum(at / 4u, at % 4u, sum, t.lane < 16u);
+  return Sum(at / 4u, at % 4u, sum, t.lane < 4u * DOWN * BESIDE);
 }
 
 // shared: dropout
