@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -96,7 +97,11 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{Batch: s.batch, Source: s.source, Target: s.target})
+	weights, err := t5.ZeroCheckpoint(cfg)
+	if err != nil {
+		return err
+	}
+	m, err := recordModel(ctx, dev, cfg, weights, kind, values, benchWork{Batch: s.batch, Source: s.source, Target: s.target})
 	if err != nil {
 		return err
 	}
@@ -185,8 +190,7 @@ func (m *methodFlags) unread() (*dept.Kind, dept.Values, error) {
 	return kind, values, nil
 }
 
-// recordedModel is what a model of some sizes, whose weights are zeros, runs under a
-// method.
+// recordedModel is what a model of some sizes runs under a method.
 type recordedModel struct {
 	step          []*tensor.Program // of training
 	encode, token *tensor.Program   // of generation
@@ -199,7 +203,7 @@ type recordedModel struct {
 }
 
 // recordModel records a training step and generation, of a batch.
-func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *dept.Kind, values dept.Values, w benchWork) (m *recordedModel, err error) {
+func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, weights nn.Checkpoint, kind *dept.Kind, values dept.Values, w benchWork) (m *recordedModel, err error) {
 	m = &recordedModel{}
 	defer func() {
 		if err != nil {
@@ -207,14 +211,10 @@ func recordModel(ctx context.Context, dev *wgpu.Device, cfg *t5.Config, kind *de
 			m = nil
 		}
 	}()
-	ck, err := t5.ZeroCheckpoint(cfg)
-	if err != nil {
-		return m, err
-	}
 	if m.loading, err = tensor.NewEngine(dev); err != nil {
 		return m, err
 	}
-	if m.model, err = loadBenchModel(ctx, m.loading, cfg, ck); err != nil {
+	if m.model, err = loadBenchModel(ctx, m.loading, cfg, weights); err != nil {
 		return m, err
 	}
 	m.bench = newBenchMethod(kind)

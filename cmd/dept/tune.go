@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,8 +14,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -26,6 +30,8 @@ type tuneJob struct {
 	config, device, to string
 	batch, target      int
 	sources            []int
+	weights            []string // how they are stored
+	precisions         []string
 	asJSON             bool
 	method             methodFlags
 	profile            shaders.Profile
@@ -53,6 +59,16 @@ not read.`,
 			if t.batch < 1 || t.target < 1 || len(t.sources) == 0 {
 				return usagef("--batch-size and --target-length must be at least 1")
 			}
+			for _, name := range t.weights {
+				if name != "float32" && name != "float16" {
+					return usagef("--weights is %q: give float32, float16 or both", name)
+				}
+			}
+			for _, name := range t.precisions {
+				if err := new(train.Precision).UnmarshalText([]byte(name)); err != nil {
+					return usagef("--precision: %v", err)
+				}
+			}
 			return t.run(cmd)
 		}),
 	}
@@ -62,6 +78,8 @@ not read.`,
 	f.IntVar(&t.batch, "batch-size", 8, "rows at once")
 	f.IntSliceVar(&t.sources, "source-length", []int{256}, "tokens of a source; several, as 64,256, are measured one after the other")
 	f.IntVar(&t.target, "target-length", benchTarget, "tokens of a target")
+	f.StringSliceVar(&t.weights, "weights", []string{"float32"}, "how the model's weights are stored: float32, float16 or both")
+	f.StringSliceVar(&t.precisions, "precision", []string{"float32"}, "of training: float32, mixed or both")
 	f.StringVar(&t.to, "write", "", "the profile's file (default the device's own, which later runs take)")
 	f.StringVar(&t.device, "device", "", "part of the adapter's name (see dept devices)")
 	f.BoolVar(&t.asJSON, "json", false, "print the profile")
@@ -97,21 +115,26 @@ func (t *tuneJob) run(cmd *cobra.Command) error {
 	}
 	field(show, "device", "%s", dev.Info())
 	for _, source := range t.sources {
-		m, err := recordModel(ctx, dev, cfg, kind, values, benchWork{Batch: t.batch, Source: source, Target: t.target})
-		if err != nil {
-			return err
-		}
-		err = m.bench.step(ctx) // so that buffers hold a batch
-		if err == nil {
-			// The last token reads as many keys as there are.
-			err = m.engine.SetStep(tensor.Step{LossScale: 1, Position: uint32(t.target - 1)})
-		}
-		if err == nil {
-			err = m.engine.Tune(ctx, t.tuned, tuneEach, func(x tensor.Tuned) { t.print(show, x) }, m.all()...)
-		}
-		m.release()
-		if err != nil {
-			return err
+		for _, stored := range t.weights {
+			for _, name := range t.precisions {
+				w := benchWork{Batch: t.batch, Source: source, Target: t.target}
+				if err := w.Precision.UnmarshalText([]byte(name)); err != nil {
+					return err
+				}
+				weights, err := unreadWeights(cfg, stored)
+				if err != nil {
+					return err
+				}
+				m, err := recordModel(ctx, dev, cfg, weights, kind, values, w)
+				if err != nil {
+					return err
+				}
+				err = t.measure(ctx, show, m)
+				m.release()
+				if err != nil {
+					return err
+				}
+			}
 		}
 	}
 	t.conclude(dev.Info())
@@ -123,6 +146,26 @@ func (t *tuneJob) run(cmd *cobra.Command) error {
 	}
 	field(out, "profile", "%s: %d of %s run faster in another way than by default", path, t.foundFaster, plural(len(t.tuned), "kind")+" of work")
 	return nil
+}
+
+// unreadWeights stand for weights that are stored in a way.
+func unreadWeights(cfg *t5.Config, stored string) (nn.Checkpoint, error) {
+	if stored == "float16" {
+		return newBenchWeights(cfg.Describe()), nil
+	}
+	return t5.ZeroCheckpoint(cfg)
+}
+
+// measure times what a model runs that was not timed yet.
+func (t *tuneJob) measure(ctx context.Context, show io.Writer, m *recordedModel) error {
+	if err := m.bench.step(ctx); err != nil { // so that buffers hold a batch
+		return err
+	}
+	// The last token reads as many keys as there are.
+	if err := m.engine.SetStep(tensor.Step{LossScale: 1, Position: uint32(t.target - 1)}); err != nil {
+		return err
+	}
+	return m.engine.Tune(ctx, t.tuned, tuneEach, func(x tensor.Tuned) { t.print(show, x) }, m.all()...)
 }
 
 // print says what was measured of a class.

@@ -2,8 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,16 @@ func measured(t *testing.T, more ...string) *shaders.Profile {
 	p := &shaders.Profile{}
 	require.NoError(t, json.Unmarshal([]byte(r.stdout), p))
 	return p
+}
+
+// Half-precision weights, and steps that may round, are work of other classes.
+func TestTuneHalves(t *testing.T) {
+	p := measured(t, "--weights", "float16", "--precision", "mixed", "--write", filepath.Join(t.TempDir(), "profile.json"))
+	classes := strings.Join(slices.Sorted(maps.Keys(p.Variants)), "\n")
+	assert.Contains(t, classes, "float16")
+	assert.Contains(t, classes, "half")
+	assert.Contains(t, fail(t, exitUsage, "tune", "--model", at("model"), "--weights", "float8"), "float16")
+	assert.Contains(t, fail(t, exitUsage, "tune", "--model", at("model"), "--precision", "half"), "mixed")
 }
 
 // kernelsOf is what run.json says that a run's kernels are chosen by.
