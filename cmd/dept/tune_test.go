@@ -1,11 +1,10 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +15,7 @@ import (
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/wgpu"
 )
 
 // measured is the profile that dept tune makes of the tests' model.
@@ -28,10 +28,24 @@ func measured(t *testing.T, more ...string) *shaders.Profile {
 
 // Half-precision weights, and steps that may round, are work of other classes.
 func TestTuneHalves(t *testing.T) {
-	p := measured(t, "--weights", "float16", "--precision", "mixed", "--write", filepath.Join(t.TempDir(), "profile.json"))
-	classes := strings.Join(slices.Sorted(maps.Keys(p.Variants)), "\n")
-	assert.Contains(t, classes, "float16")
-	assert.Contains(t, classes, "half")
+	cfg, err := readConfig(at("config.json"))
+	require.NoError(t, err)
+	weights, err := unreadWeights(cfg, "float16")
+	require.NoError(t, err)
+	values := dept.PromptTuning.Defaults()
+	values["prompt-init"] = string(dept.InitRandom)
+	w := benchWork{Batch: 4, Source: 16, Target: 4, Precision: train.Mixed}
+	dev := wgpu.OpenPlan(wgpu.AdapterInfo{Type: wgpu.DiscreteGPU, Features: wgpu.F16}, paperLimits)
+	m, err := recordModel(context.Background(), dev, cfg, weights, &dept.PromptTuning, values, w)
+	require.NoError(t, err)
+	defer m.release()
+	classes := ""
+	for _, p := range m.all() {
+		for _, k := range p.Kernels() {
+			classes += k.Call.Class + "\n"
+		}
+	}
+	assert.Contains(t, classes, "float16 half")
 	assert.Contains(t, fail(t, exitUsage, "tune", "--model", at("model"), "--weights", "float8"), "float16")
 	assert.Contains(t, fail(t, exitUsage, "tune", "--model", at("model"), "--precision", "half"), "mixed")
 }
