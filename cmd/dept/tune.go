@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/atomicfile"
 	"github.com/go-dept/dept/nn"
@@ -31,7 +32,8 @@ type tuneJob struct {
 	batch, target      int
 	sources            []int
 	weights            []string // how they are stored
-	precisions         []string
+	precisionNames     []string
+	precisions         []train.Precision
 	asJSON             bool
 	method             methodFlags
 	profile            shaders.Profile
@@ -64,10 +66,12 @@ not read.`,
 					return usagef("--weights is %q: give float32, float16 or both", name)
 				}
 			}
-			for _, name := range t.precisions {
-				if err := new(train.Precision).UnmarshalText([]byte(name)); err != nil {
+			for _, name := range t.precisionNames {
+				var p train.Precision
+				if err := p.UnmarshalText([]byte(name)); err != nil {
 					return usagef("--precision: %v", err)
 				}
+				t.precisions = append(t.precisions, p)
 			}
 			return t.run(cmd)
 		}),
@@ -79,7 +83,7 @@ not read.`,
 	f.IntSliceVar(&t.sources, "source-length", []int{256}, "tokens of a source; several, as 64,256, are measured one after the other")
 	f.IntVar(&t.target, "target-length", benchTarget, "tokens of a target")
 	f.StringSliceVar(&t.weights, "weights", []string{"float32"}, "how the model's weights are stored: float32, float16 or both")
-	f.StringSliceVar(&t.precisions, "precision", []string{"float32"}, "of training: float32, mixed or both")
+	f.StringSliceVar(&t.precisionNames, "precision", []string{"float32"}, "of training: float32, mixed or both")
 	f.StringVar(&t.to, "write", "", "the profile's file (default the device's own, which later runs take)")
 	f.StringVar(&t.device, "device", "", "part of the adapter's name (see dept devices)")
 	f.BoolVar(&t.asJSON, "json", false, "print the profile")
@@ -116,30 +120,18 @@ func (t *tuneJob) run(cmd *cobra.Command) error {
 	field(show, "device", "%s", dev.Info())
 	for _, source := range t.sources {
 		for _, stored := range t.weights {
-			for _, name := range t.precisions {
-				w := benchWork{Batch: t.batch, Source: source, Target: t.target}
-				if err := w.Precision.UnmarshalText([]byte(name)); err != nil {
-					return err
+			for _, precision := range t.precisions {
+				w := benchWork{t.batch, source, t.target, precision}
+				err := t.measure(ctx, show, dev, cfg, stored, kind, values, w)
+				if err == nil {
+					t.conclude(dev.Info())
+					err = t.write(path) // what there is, should the rest be cut off
 				}
-				weights, err := unreadWeights(cfg, stored)
-				if err != nil {
-					return err
-				}
-				m, err := recordModel(ctx, dev, cfg, weights, kind, values, w)
-				if err != nil {
-					return err
-				}
-				err = t.measure(ctx, show, m)
-				m.release()
 				if err != nil {
 					return err
 				}
 			}
 		}
-	}
-	t.conclude(dev.Info())
-	if err := t.write(path); err != nil {
-		return err
 	}
 	if t.asJSON {
 		return printJSON(out, t.profile)
@@ -157,7 +149,16 @@ func unreadWeights(cfg *t5.Config, stored string) (nn.Checkpoint, error) {
 }
 
 // measure times what a model runs that was not timed yet.
-func (t *tuneJob) measure(ctx context.Context, show io.Writer, m *recordedModel) error {
+func (t *tuneJob) measure(ctx context.Context, show io.Writer, dev *wgpu.Device, cfg *t5.Config, stored string, kind *dept.Kind, values dept.Values, w benchWork) error {
+	weights, err := unreadWeights(cfg, stored)
+	if err != nil {
+		return err
+	}
+	m, err := recordModel(ctx, dev, cfg, weights, kind, values, w)
+	if err != nil {
+		return err
+	}
+	defer m.release()
 	if err := m.bench.step(ctx); err != nil { // so that buffers hold a batch
 		return err
 	}
