@@ -119,12 +119,20 @@ func (k *kit) written(shaders []shader, open func() (pipeline func(shader) error
 	if err != nil {
 		return nil, err
 	}
+	next := 0 // the layer counts all that this process makes
+	for _, file := range before {
+		n, err := strconv.Atoi(strings.TrimSuffix(filepath.Base(file), ".spv"))
+		if err != nil {
+			return nil, err
+		}
+		next = max(next, n+1)
+	}
 	var files []string
 	for i, s := range shaders {
 		if err := pipeline(s); err != nil {
 			return nil, err
 		}
-		file := k.path(strconv.Itoa(len(before)+i) + ".spv")
+		file := k.path(strconv.Itoa(next+i) + ".spv")
 		if _, err := os.Stat(file); err != nil {
 			return nil, fmt.Errorf("no SPIR-V of %s was written: the first adapter is not driven by way of Vulkan, or its loader takes no layers: %w", s.File, err)
 		}
