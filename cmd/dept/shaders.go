@@ -48,6 +48,7 @@ type shadersJob struct {
 	batch, source, target int
 	deviceType, vendor    string
 	features              []string
+	precision             train.Precision
 	method                methodFlags
 }
 
@@ -77,6 +78,7 @@ that it binds. No device is needed. This is what to send with a report of a driv
 	f.IntVar(&s.target, "target-length", benchTarget, "tokens of a target")
 	f.StringVar(&s.deviceType, "device-type", "gpu", "gpu or cpu, a software adapter")
 	f.StringVar(&s.vendor, "vendor", "", "who makes the device: nvidia, amd, intel, apple, arm or qualcomm")
+	f.TextVar(&s.precision, "precision", s.precision, "of training: float32 or mixed")
 	f.StringSliceVar(&s.features, "features", nil, "what the device can do, of f16, subgroups, cooperative-matrix")
 	s.method.add(f)
 	obligatory(cmd, "write", "model")
@@ -101,7 +103,7 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	m, err := recordModel(ctx, dev, cfg, weights, kind, values, benchWork{Batch: s.batch, Source: s.source, Target: s.target})
+	m, err := recordModel(ctx, dev, cfg, weights, kind, values, benchWork{Batch: s.batch, Source: s.source, Target: s.target, Precision: s.precision})
 	if err != nil {
 		return err
 	}

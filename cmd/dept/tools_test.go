@@ -110,6 +110,8 @@ func TestShaders(t *testing.T) {
 	assert.NotEqual(t, written["gpu step"][0].Variant, written["cpu step"][0].Variant)
 
 	to := t.TempDir()
+	succeed(t, "shaders", "--write", to, "--model", at("model"), "--precision", "mixed", "--features", "f16,cooperative-matrix", "--batch-size", "64")
+	assert.Contains(t, string(readFile(t, to, manifestFile)), "matmul/cooperative")
 	assert.Contains(t, fail(t, exitUsage, "shaders", "--write", to, "--model", at("model"), "--device-type", "npu"), "gpu or cpu")
 	assert.Contains(t, fail(t, exitUsage, "shaders", "--write", to, "--model", at("model"), "--features", "f64"), "no feature of a device is named")
 	assert.Contains(t, fail(t, exitError, "shaders", "--write", to, "--model", to), "config.json")
