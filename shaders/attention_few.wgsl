@@ -259,8 +259,9 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     weights[lane / 4u][lane % 4u] = weight * keep((head * params.queries + row) * params.keys + key);
     workgroupBarrier();
     sum *= shrink;
-    // As long as all groups have whole fours, and once more.
-    let fours = min(64u, (cover.y - first + 3u) / 4u);
+    // As long as all groups have whole fours, and once more. Put so, since compilers that
+    // see how few turns there are write them out, each behind a branch.
+    let fours = (min(cover.y - first, LANES) + 3u) / 4u;
     var n = mine;
     var values = starts(V, b, h, first + 4u * n).x / 4u + place;
     for (var end = GROUPS; end < fours; end += GROUPS) {
