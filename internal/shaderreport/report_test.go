@@ -147,13 +147,16 @@ func newCompiler(t *testing.T, drivers string, flags ...string) *compiler {
 	require.NoError(t, err, "%s", out)
 	all, err := readShaders(dir)
 	require.NoError(t, err)
-	c := &compiler{drivers: drivers, shaders: busy(all)}
-	require.NotEmpty(t, c.shaders)
-	c.kit, err = newKit(t.TempDir())
+	return compilerOf(t, drivers, busy(all))
+}
+
+func compilerOf(t *testing.T, drivers string, shaders []shader) *compiler {
+	require.NotEmpty(t, shaders)
+	k, err := newKit(t.TempDir())
 	require.NoError(t, err)
-	c.spirv, err = c.kit.spirv(context.Background(), c.shaders)
+	spirv, err := k.spirv(context.Background(), shaders)
 	require.NoError(t, err)
-	return c
+	return &compiler{k, drivers, shaders, spirv}
 }
 
 // each compiles each shader for each hardware.

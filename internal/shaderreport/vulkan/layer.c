@@ -22,7 +22,7 @@ struct module {
   size_t size;
 };
 static struct module modules[4096];
-static int module_count, pipeline_count;
+static int module_count;
 
 // void main() {}
 static const uint32_t empty[] = {
@@ -56,8 +56,11 @@ static void write_module(const VkPipelineShaderStageCreateInfo *stage) {
   char path[4096];
   for (int i = module_count - 1; dir && i >= 0; i--) {
     if (modules[i].handle != stage->module) continue;
-    snprintf(path, sizeof path, "%s/%d.spv", dir, pipeline_count++);
-    FILE *f = fopen(path, "wb");
+    FILE *f = NULL;
+    for (int n = 0; !f && n < 4096; n++) {  // the first number that is free there
+      snprintf(path, sizeof path, "%s/%d.spv", dir, n);
+      f = fopen(path, "wbx");
+    }
     if (!f || fwrite(modules[i].code, 1, modules[i].size, f) != modules[i].size || fclose(f)) {
       perror(path);
       exit(1);
