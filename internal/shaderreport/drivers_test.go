@@ -19,15 +19,7 @@ import (
 func TestDrivers(t *testing.T) {
 	drivers := os.Getenv("DRIVERS")
 	require.NotEmpty(t, drivers, "make check-long PART=drivers")
-	newCompiler(t, drivers, "--vendor", "amd").each(t, []string{"navi21", "navi31", "gfx1200"}, func(t *testing.T, s shader, c *compiled) {
-		if strings.HasPrefix(s.File, "attention_few") {
-			// Decoding waits for memory. Its loops are unrolled, and what is listed is
-			// the loop around them, with the softmax.
-			assert.Zero(t, c.spilled())
-			return
-		}
-		holdAMD(t, s, c)
-	})
+	newCompiler(t, drivers, "--vendor", "amd").each(t, []string{"navi21", "navi31", "gfx1200"}, holdAMD)
 	newCompiler(t, drivers, "--vendor", "nvidia").each(t, []string{"ga102"}, func(t *testing.T, _ shader, c *compiled) {
 		assert.Zero(t, c.spilled())
 	})
