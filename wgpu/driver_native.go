@@ -45,7 +45,8 @@ func Library() string {
 
 // vendors by the numbers that the PCI and Khronos groups gave them.
 var vendors = map[uint32]string{
-	0x1002: "amd", 0x106b: "apple", 0x10de: "nvidia", 0x13b5: "arm", 0x5143: "qualcomm", 0x8086: "intel",
+	0x1002: "amd", 0x106b: "apple", 0x10de: "nvidia", 0x13b5: "arm", 0x1ae0: "google", 0x5143: "qualcomm", 0x8086: "intel",
+	0x10005: "mesa",
 }
 
 func nativeAdapters() ([]*native.Adapter, []AdapterInfo) {

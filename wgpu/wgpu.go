@@ -37,7 +37,8 @@ type AdapterInfo struct {
 	Backend string      `json:"backend"`
 	Driver  string      `json:"driver,omitempty"`
 	// Vendor is who makes the hardware, as browsers spell it: nvidia, amd, intel,
-	// apple, arm, qualcomm; empty where that is not known.
+	// apple, arm, qualcomm; of software adapters google (SwiftShader) or mesa; empty where
+	// that is not known.
 	Vendor string `json:"vendor,omitempty"`
 	// Features are those that a device of the adapter can have.
 	Features Features `json:"features"`
