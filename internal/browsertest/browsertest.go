@@ -62,7 +62,7 @@ func Chromium(t testing.TB) context.Context {
 // to a second there. The page's grow with the methods in its menu, which have kernels
 // of their own.
 const (
-	MostPipelines     = 250 // of this package's tests
+	MostPipelines     = 320 // of this package's tests
 	MostPagePipelines = 64  // of the page's
 )
 
