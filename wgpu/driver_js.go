@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"syscall/js"
 	"time"
@@ -44,9 +43,6 @@ var neededLimits = []string{
 	"maxComputeWorkgroupSizeZ",
 	"maxComputeWorkgroupsPerDimension",
 }
-
-// subgroupCall finds WGSL's subgroup operations.
-var subgroupCall = regexp.MustCompile(`\b(subgroup|quad)[A-Z]\w*\(`)
 
 var uint8Array = js.Global().Get("Uint8Array")
 
@@ -389,9 +385,6 @@ func (d *jsDevice) newPipeline(ctx context.Context, label, wgsl, entry string) (
 		return nil, d.lost
 	}
 	defer catch(&err)
-	if subgroupCall.MatchString(wgsl) {
-		wgsl = "enable subgroups;\n" + wgsl // without which wgpu-native has them
-	}
 	d.dev.Call("pushErrorScope", "validation")
 	module := d.dev.Call("createShaderModule", map[string]any{"label": label, "code": browserText(wgsl)})
 	invalid := d.popScope()

@@ -21,7 +21,7 @@ var browserNames = []struct {
 }
 
 // subgroupUse finds a subgroup operation, or a value that only those need.
-var subgroupUse = regexp.MustCompile(`\b(subgroup(Add|All|Any|Ballot|Broadcast|BroadcastFirst|Elect|Max|Min|Mul|Shuffle\w*)\(|subgroup_(size|invocation_id)\b)`)
+var subgroupUse = regexp.MustCompile(`\b(subgroup(Add|All|Any|Ballot|Broadcast|BroadcastFirst|Elect|Max|Min|Mul|Shuffle\w*)\(|quad(Broadcast|Swap\w+)\(|subgroup_(size|invocation_id)\b)`)
 
 // browserText is a shader's text for browsers, from that for wgpu-native: with the names
 // that they have for cooperative matrices, and with the line that they want before

@@ -14,6 +14,7 @@ func TestBrowserText(t *testing.T) {
 		"alias Sums = coop_mat16x16<f32, C>;":                               "alias Sums = subgroup_matrix_result<f32, 16, 16>;",
 		"*c = coopMultiplyAdd(a, b, *c);\ncoopStoreT(c, &part[at], width);": "*c = subgroupMatrixMultiplyAccumulate(a, b, *c);\nsubgroupMatrixStore<row_major>(&part, at, c, width);",
 		"let sum = subgroupAdd(x);":                                         "enable subgroups;\nlet sum = subgroupAdd(x);",
+		"let x = quadBroadcast(y, 1u);":                                     "enable subgroups;\nlet x = quadBroadcast(y, 1u);",
 		"@builtin(subgroup_size) size: u32,":                                "enable subgroups;\n@builtin(subgroup_size) size: u32,",
 		"// one of a subgroup (of 32)\nlet x = 1.0;":                        "// one of a subgroup (of 32)\nlet x = 1.0;",
 	} {
