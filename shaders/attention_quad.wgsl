@@ -1,7 +1,8 @@
 // T5 attention for software adapters with subgroup operations: attention_wide.wgsl,
 // whose invocations here have neighboring rows of one head. Each four of them, a quad,
 // read a row of the other side together, a part each, and hand the parts around: a
-// load costs such an adapter far more than that.
+// load costs such an adapter far more than that. Where it pays, loops take
+// two or four rows a turn, since what is carried from turn to turn is masked at each.
 
 override PARTS: u32 = 4;  // head size / 16
 
@@ -366,6 +367,35 @@ fn queries_of_all(b: u32, start: u32) -> vec2<u32> {
   return vec2(span.x, min(span.y, params.queries));
 }
 
+// A workgroup's place, and the lines of an invocation.
+struct Lines {
+  b: u32,
+  h: u32,
+  head: u32,
+  mine: u32,        // see own
+  row: vec4<u32>,
+  sees: Windows,    // keys that the queries see, or queries that see the keys
+}
+
+fn k_at(l: Lines, key: u32) -> Row {
+  return gather(kv_part(k_index(l.b, l.h, min(key, params.keys - 1u)) + l.mine));
+}
+
+fn v_at(l: Lines, key: u32) -> Row {
+  return gather(kv_part(v_index(l.b, l.h, min(key, params.keys - 1u)) + l.mine));
+}
+
+// The dropout factors of four queries' weights of a key.
+fn kept(l: Lines, key: u32) -> vec4<f32> {
+  return keep4((l.head * params.queries + l.row) * params.keys + key);
+}
+
+// The scores of four queries with a key, whose biases are near; of keys that they do not
+// see, the lowest number.
+fn scores(l: Lines, query: Rows, key: u32, near: vec4<f32>) -> vec4<f32> {
+  return select(vec4(LOWEST), dots(query, k_at(l, key)) + near, inside(l.sees, key));
+}
+
 @compute @workgroup_size(8)
 fn forward(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(subgroup_invocation_id) member: u32) {
   let block = block_of(group, params.queries);
@@ -376,12 +406,10 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(su
   let b = head / params.heads;
   let h = head % params.heads;
   let first = block.start + 4u * lane;
-  let mine = own(member);
   let row = four(first, params.queries);
   let place = position(row);
-  let sees = keys_of(b, row);
+  let l = Lines(b, h, head, own(member), row, keys_of(b, row));
   let span = keys_of_all(b, block.start);
-  let line = (head * params.queries + row) * params.keys;
 
   var query = Rows();
   for (var r = first; r < first + 4u; r++) {
@@ -393,18 +421,28 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(su
   var sum = Rows();
   var total = vec4(0.0);
   var peak = vec4(0.5 * LOWEST);  // above the score of a key not seen, whose weight is so exp(0.5·LOWEST) = 0
-  for (var key = span.x; key < span.y; key++) {
+  for (var key = span.x; key < span.y; key += 4u) {
     near = vec4(bias_at(h, place.x, key), near.xyz);
-    let score = select(vec4(LOWEST), dots(query, gather(kv_part(k_index(b, h, key) + mine))) + near, inside(sees, key));
-    // The sums so far are relative to the largest score so far. Either it
-    // stays and this weight is below 1, or it rises to this score.
-    let fall = exp(-abs(score - peak));
-    let rises = score > peak;
-    let keep_sum = select(vec4(1.0), fall, rises);
-    let weight = select(fall, vec4(1.0), rises);
-    peak = max(peak, score);
-    total = total * keep_sum + weight;
-    sum = blend_rows(keep_sum, sum, weight * keep4(line + key), gather(kv_part(v_index(b, h, key) + mine)));
+    let score0 = scores(l, query, key, near);
+    near = vec4(bias_at(h, place.x, key + 1u), near.xyz);
+    let score1 = scores(l, query, key + 1u, near);
+    near = vec4(bias_at(h, place.x, key + 2u), near.xyz);
+    let score2 = scores(l, query, key + 2u, near);
+    near = vec4(bias_at(h, place.x, key + 3u), near.xyz);
+    let score3 = scores(l, query, key + 3u, near);
+    // The sums so far are relative to the largest score so far.
+    let highest = max(max(max(score0, score1), max(score2, score3)), peak);
+    let keep_sum = exp(peak - highest);
+    peak = highest;
+    let weight0 = exp(score0 - highest);
+    let weight1 = exp(score1 - highest);
+    let weight2 = exp(score2 - highest);
+    let weight3 = exp(score3 - highest);
+    total = total * keep_sum + ((weight0 + weight1) + (weight2 + weight3));
+    sum = blend_rows(keep_sum, sum, weight0 * kept(l, key), v_at(l, key));
+    sum = add_rows(sum, weight1 * kept(l, key + 1u), v_at(l, key + 1u));
+    sum = add_rows(sum, weight2 * kept(l, key + 2u), v_at(l, key + 2u));
+    sum = add_rows(sum, weight3 * kept(l, key + 3u), v_at(l, key + 3u));
   }
   // Of a row that sees nothing, all is zero.
   let empty = total == vec4(0.0);
@@ -440,12 +478,10 @@ fn grad_q(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(sub
   let b = head / params.heads;
   let h = head % params.heads;
   let first = block.start + 4u * lane;
-  let mine = own(member);
   let row = four(first, params.queries);
   let place = position(row);
-  let sees = keys_of(b, row);
+  let l = Lines(b, h, head, own(member), row, keys_of(b, row));
   let span = keys_of_all(b, block.start);
-  let line = (head * params.queries + row) * params.keys;
   let stat = stats_of(head * params.queries + row);
 
   var query = Rows();
@@ -458,15 +494,33 @@ fn grad_q(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(sub
   var sum = Rows();
   for (var key = span.x; key < span.y; key++) {
     near = vec4(bias_at(h, place.x, key), near.xyz);
-    let vector = gather(kv_part(k_index(b, h, key) + mine));
-    let weight = select(vec4(0.0), exp(dots(query, vector) + near - stat.log_sum), inside(sees, key));
-    let slope = keep4(line + key) * dots(above, gather(kv_part(v_index(b, h, key) + mine)));
+    let vector = k_at(l, key);
+    let weight = select(vec4(0.0), exp(dots(query, vector) + near - stat.log_sum), inside(l.sees, key));
+    let slope = kept(l, key) * dots(above, v_at(l, key));
     sum = add_rows(sum, weight * (slope - stat.delta), vector);
   }
   for (var r = first; r < min(first + 4u, params.queries); r++) {
     write_grad_row(q_index(b, h, r), sum.x);
     sum = push(sum, sum.x);
   }
+}
+
+// The gradients of four keys and their values.
+struct KeyGrads {
+  keys: Rows,
+  values: Rows,
+}
+
+// What a query, whose biases are near, adds to them.
+fn grad_kv_at(l: Lines, sum: KeyGrads, keys: Rows, values: Rows, i: u32, near: vec4<f32>) -> KeyGrads {
+  let at = min(i, params.queries - 1u);
+  let stat = stats[l.head * params.queries + at];
+  let query = gather(q_part(q_index(l.b, l.h, at) + l.mine));
+  let above = gather(dout_part(out_index(l.b, l.h, at) + l.mine));
+  let weight = select(vec4(0.0), exp(dots(keys, query) + near - stat.x), inside(l.sees, i));
+  let factor = keep4((l.head * params.queries + at) * params.keys + l.row);
+  let slope = weight * (factor * dots(values, above) - stat.y);
+  return KeyGrads(add_rows(sum.keys, slope, query), add_rows(sum.values, weight * factor, above));
 }
 
 @compute @workgroup_size(8)
@@ -479,7 +533,6 @@ fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(su
   let b = head / params.heads;
   let h = head % params.heads;
   let first = block.start + 4u * lane;
-  let mine = own(member);
   let row = four(first, params.keys);
 
   var keys = Rows();
@@ -488,23 +541,18 @@ fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(su
     keys = push(keys, kv_row(k_index(b, h, min(r, row.w))));
     values = push(values, kv_row(v_index(b, h, min(r, row.w))));
   }
-  let seen = queries_of(b, row);
+  let l = Lines(b, h, head, own(member), row, queries_of(b, row));
   let span = queries_of_all(b, block.start);
   var near = vec4(bias_at(h, span.x, row.y), bias_at(h, span.x, row.z), bias_at(h, span.x, row.w), 0.0);
-  var key_sum = Rows();
-  var value_sum = Rows();
-  for (var i = span.x; i < span.y; i++) {
+  var sum = KeyGrads();
+  for (var i = span.x; i < span.y; i += 2u) {
     near = vec4(bias_at(h, i, first), near.xyz);
-    let stat = stats[head * params.queries + i];
-    let query = gather(q_part(q_index(b, h, i) + mine));
-    let above = gather(dout_part(out_index(b, h, i) + mine));
-    let score = dots(keys, query) + near - stat.x;
-    let weight = select(vec4(0.0), exp(score), inside(seen, i));
-    let kept = keep4((head * params.queries + i) * params.keys + row);
-    let slope = weight * (kept * dots(values, above) - stat.y);
-    value_sum = add_rows(value_sum, weight * kept, above);
-    key_sum = add_rows(key_sum, slope, query);
+    sum = grad_kv_at(l, sum, keys, values, i, near);
+    near = vec4(bias_at(h, i + 1u, first), near.xyz);
+    sum = grad_kv_at(l, sum, keys, values, i + 1u, near);
   }
+  var key_sum = sum.keys;
+  var value_sum = sum.values;
   for (var r = first; r < min(first + 4u, params.keys); r++) {
     write_grad_row(k_index(b, h, r), key_sum.x);
     write_grad_row(v_index(b, h, r), value_sum.x);
@@ -512,7 +560,3 @@ fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32, @builtin(su
     value_sum = push(value_sum, value_sum.x);
   }
 }
-
-// One invocation sums four neighboring distances over the batch: for four
-// queries at a time it forms the products with the seven keys that lie at one of
-// them.
