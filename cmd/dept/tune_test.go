@@ -18,11 +18,21 @@ import (
 	"github.com/go-dept/dept/wgpu"
 )
 
-// measured is the profile that dept tune makes of the tests' model.
-func measured(t *testing.T, more ...string) *shaders.Profile {
-	r := succeed(t, append([]string{"tune", "--model", at("model"), "--batch-size", "4", "--source-length", "16", "--prompt-length", "5", "--rank", "3", "--json"}, more...)...)
+// tuneOutput is what dept tune prints of the tests' model.
+var tuneOutput string
+
+// measured is the profile that dept tune makes of the tests' model, which is the device's
+// own for the rest of the test. It takes a minute, so one serves all tests.
+func measured(t *testing.T) *shaders.Profile {
+	t.Setenv("XDG_CONFIG_HOME", at("tuned"))
+	if tuneOutput == "" {
+		tuneOutput = succeed(t, "tune", "--model", at("model"), "--batch-size", "4", "--source-length", "16", "--prompt-length", "5", "--rank", "3", "--json").stdout
+	}
 	p := &shaders.Profile{}
-	require.NoError(t, json.Unmarshal([]byte(r.stdout), p))
+	require.NoError(t, json.Unmarshal([]byte(tuneOutput), p))
+	own, err := profilePath(p.Device)
+	require.NoError(t, err)
+	t.Cleanup(func() { writeJSON(t, own, p) })
 	return p
 }
 
@@ -67,7 +77,6 @@ func writeJSON(t *testing.T, path string, v any) {
 // What dept tune measured is the device's profile, which training takes and records,
 // as long as it is of this device and these kernels.
 func TestTune(t *testing.T) {
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
 	p := measured(t)
 	require.NotEmpty(t, p.Variants)
 	for class, variant := range p.Variants {
@@ -103,8 +112,9 @@ func TestTune(t *testing.T) {
 		assert.Contains(t, fail(t, exitError, trainArgs(out, "--overwrite", "--profile", file)...), c.says)
 	}
 	// The device's own is left alone where it no longer holds.
-	p.Kernels = "older"
-	writeJSON(t, own, p)
+	older := *p
+	older.Kernels = "older"
+	writeJSON(t, own, older)
 	assert.Contains(t, succeed(t, trainArgs(out, "--overwrite")...).stderr, "going on without it")
 	assert.Empty(t, kernelsOf(t, out).Variants)
 
@@ -116,8 +126,7 @@ func TestTune(t *testing.T) {
 // A run goes on with the kernels that it began with, to the bit, whatever has been
 // measured since, and refuses where one of them is missing.
 func TestResumeUnderAnotherProfile(t *testing.T) {
-	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
-	p := measured(t) // the device's own
+	p := measured(t)
 	slow := *p
 	slow.Variants = map[string]string{}
 	for class, times := range p.Milliseconds {
