@@ -70,9 +70,9 @@ func (m MatMul) few() bool { return m.M <= fewRows && m.Layout != TN }
 var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "few-vector", needs: needs{on: wgpu.CPU}, fits: MatMul.few, call: MatMul.fewLanes},
 	variant[MatMul]{name: "quad", needs: quadNeeds, suits: func(m MatMul) bool { return m.kindOfTile() == tall }, call: tall.call},
-	// In SwiftShader 1.3 times as fast as tile for 16 rows; in lavapipe, whose loads are
-	// cheaper, no faster.
-	variant[MatMul]{name: "quad-flat", needs: needs{on: wgpu.CPU, vendor: "google", features: wgpu.Subgroups}, suits: func(m MatMul) bool { return m.kindOfTile() == flat }, call: flat.call},
+	// In SwiftShader 1.3 times as fast as tile for 16 rows, which counts with a whole
+	// vocabulary; in lavapipe, whose loads are cheaper, no faster.
+	variant[MatMul]{name: "quad-flat", needs: needs{on: wgpu.CPU, vendor: "google", features: wgpu.Subgroups}, suits: func(m MatMul) bool { return m.N >= 4096 && m.kindOfTile() == flat }, call: flat.call},
 	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: tile.call},
 	// Half the sums a thread, and more loads for each: Intel's compiler spills those of
 	// the others.

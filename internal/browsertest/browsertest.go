@@ -63,7 +63,7 @@ func Chromium(t testing.TB) context.Context {
 // of their own.
 const (
 	MostPipelines     = 320 // of this package's tests
-	MostPagePipelines = 64  // of the page's
+	MostPagePipelines = 80  // of the page's
 )
 
 // Tests says which tests of a package to run, and where.
