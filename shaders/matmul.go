@@ -69,10 +69,10 @@ func (m MatMul) few() bool { return m.M <= fewRows && m.Layout != TN }
 
 var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "few-vector", needs: needs{on: wgpu.CPU}, fits: MatMul.few, call: MatMul.fewLanes},
-	variant[MatMul]{name: "quad", needs: quadNeeds, suits: func(m MatMul) bool { return m.kindOfTile() == tall }, call: tall.call},
+	variant[MatMul]{name: "quad", needs: quadNeeds, suits: func(m MatMul) bool { return m.tiling() == tall }, call: tall.call},
 	// In SwiftShader 1.3 times as fast as tile for 16 rows, which counts with a whole
 	// vocabulary; in lavapipe, whose loads are cheaper, no faster.
-	variant[MatMul]{name: "quad-flat", needs: needs{on: wgpu.CPU, vendor: "google", features: wgpu.Subgroups}, suits: func(m MatMul) bool { return m.N >= 4096 && m.kindOfTile() == flat }, call: flat.call},
+	variant[MatMul]{name: "quad-flat", needs: needs{on: wgpu.CPU, vendor: "google", features: wgpu.Subgroups}, suits: func(m MatMul) bool { return m.N >= 4096 && m.tiling() == flat }, call: flat.call},
 	variant[MatMul]{name: "tile", needs: needs{on: wgpu.CPU}, call: tile.call},
 	// Half the sums a thread, and more loads for each: Intel's compiler spills those of
 	// the others.
@@ -173,9 +173,9 @@ func (m MatMul) loads(constants ...any) []any {
 	return append(constants, "LoadA", "f32", "LoadB", "u32")
 }
 
-// tiles are kernels for software adapters whose workgroups have eight threads, each with
+// tiling is a kernel for software adapters whose workgroups have eight threads, each with
 // a tile of rows×cols of C.
-type tiles struct {
+type tiling struct {
 	kernel     string
 	rows, cols int
 	least      int // as many tiles, or more, lie side by side in a workgroup
@@ -184,9 +184,9 @@ type tiles struct {
 }
 
 var (
-	tile = &tiles{"tile", 16, 16, 1, 1}
-	tall = &tiles{"quad", 32, 16, 4, 1.1}
-	flat = &tiles{"quad", 16, 32, 4, 1.4}
+	tile = &tiling{"tile", 16, 16, 1, 1}
+	tall = &tiling{"quad", 32, 16, 4, 1.1}
+	flat = &tiling{"quad", 16, 32, 4, 1.4}
 )
 
 // quadNeeds is what tall and flat tiles need.
@@ -194,7 +194,7 @@ var quadNeeds = needs{on: wgpu.CPU, features: wgpu.Subgroups}
 
 // grid is the workgroups with so many tiles side by side that the fewest lie outside of
 // C.
-func (s *tiles) grid(m MatMul) (across int, grid [3]uint32) {
+func (s *tiling) grid(m MatMul) (across int, grid [3]uint32) {
 	for a := 8; a >= s.least; a /= 2 {
 		g := [3]uint32{over(m.N, s.cols*a), over(m.M, s.rows*8/a), 1}
 		if across == 0 || g[0]*g[1] < grid[0]*grid[1] {
@@ -204,7 +204,7 @@ func (s *tiles) grid(m MatMul) (across int, grid [3]uint32) {
 	return across, grid
 }
 
-func (s *tiles) call(m MatMul, _ Target) Call {
+func (s *tiling) call(m MatMul, _ Target) Call {
 	across, grid := s.grid(m)
 	if s == flat {
 		return m.call(s.kernel, across, grid, "FLAT", true)
@@ -212,12 +212,12 @@ func (s *tiles) call(m MatMul, _ Target) Call {
 	return m.call(s.kernel, across, grid)
 }
 
-// kindOfTile is the tiles that take the least time for the product, where a few
+// tiling is the one that takes the least time for the product, where a few
 // processors share the workgroups.
-func (m MatMul) kindOfTile() *tiles {
+func (m MatMul) tiling() *tiling {
 	const processors = 4
 	best, least := tile, math.Inf(1)
-	for _, s := range []*tiles{tile, tall, flat} {
+	for _, s := range []*tiling{tile, tall, flat} {
 		_, grid := s.grid(m)
 		if time := s.time * float64(max(processors, grid[0]*grid[1])); time < least {
 			best, least = s, time

@@ -137,8 +137,8 @@ func (r *Run) Resume() error {
 	if err := sameSettings(old, r.Settings); err != nil {
 		return fmt.Errorf("resume %s: %w", r.Dir, err)
 	}
-	if err := r.sameKernels(); err != nil {
-		return err
+	if err := r.sameKernels(old); err != nil {
+		return fmt.Errorf("resume %s: %w", r.Dir, err)
 	}
 	atomicfile.Clean(r.Dir)
 	if r.progress, err = r.Trainer.restore(filepath.Join(r.Dir, StateFile)); err != nil {
@@ -160,15 +160,15 @@ func (r *Run) Resume() error {
 
 // sameKernels refuses to go on with kernels that are chosen by something else than
 // when the run began: sums would be taken in another order.
-func (r *Run) sameKernels() error {
-	had, err := runKernels(r.Dir)
+func (r *Run) sameKernels(old []byte) error {
+	had, err := kernelsIn(old)
 	if err != nil || had == nil {
 		return err
 	}
 	was, _ := json.Marshal(had)
 	is, _ := json.Marshal(r.Settings.Kernels)
 	if !bytes.Equal(was, is) {
-		return fmt.Errorf("resume %s: the run began with kernels chosen by %s, and the model was opened with those by %s: name the run in Opening.Run", r.Dir, was, is)
+		return fmt.Errorf("the run began with kernels chosen by %s, and the model was opened with those by %s: name the run in Opening.Run", was, is)
 	}
 	return nil
 }

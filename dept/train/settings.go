@@ -43,11 +43,18 @@ func runKernels(dir string) (*tensor.Kernels, error) {
 	if err != nil {
 		return nil, fmt.Errorf("resume: %s holds no run to go on with: %w", dir, err)
 	}
-	var s struct{ Kernels *tensor.Kernels }
-	if err := json.Unmarshal(data, &s); err != nil {
+	k, err := kernelsIn(data)
+	if err != nil {
 		return nil, fmt.Errorf("resume: %s: %w", path, err)
 	}
-	return s.Kernels, nil
+	return k, nil
+}
+
+// kernelsIn is that of a run.json.
+func kernelsIn(run []byte) (*tensor.Kernels, error) {
+	var s struct{ Kernels *tensor.Kernels }
+	err := json.Unmarshal(run, &s)
+	return s.Kernels, err
 }
 
 // cannotGoOn says what to do where a device lacks a kernel of a run.
