@@ -1,0 +1,267 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// incomplete ends the name of a blob that has not all arrived. Python's client leaves files of this
+// ending alone until its user prunes the cache; its own have eight digits where dept is.
+const incomplete = ".dept.incomplete"
+
+// download brings the blob of a file, unless it is there, and links the file to it.
+func (s *Snapshot) download(ctx context.Context, name string, a about) error {
+	c, blob := s.client, filepath.Join(s.repo(), "blobs", a.etag)
+	for _, dir := range []string{filepath.Dir(blob), filepath.Dir(s.path(name))} {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
+			return c.onDisk(err)
+		}
+	}
+	c.tag()
+	release, exclusive, err := c.lock(ctx, s.Ref, a.etag, name)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if exists(s.path(name)) {
+		return nil // another process brought it
+	}
+	stat, err := os.Stat(blob)
+	if err == nil && a.size >= 0 && stat.Size() != a.size {
+		c.warn("the cache's copy of %s of %s has %d bytes and the hub's %d: it is replaced", name, s.Ref, stat.Size(), a.size)
+		err = os.ErrNotExist
+	}
+	if err != nil {
+		partial := blob + incomplete
+		if !exclusive {
+			partial = fmt.Sprintf("%s.%08x%s", blob, rand.Uint32(), incomplete)
+		}
+		if err := s.fill(ctx, name, a, partial); err != nil {
+			if !exclusive {
+				os.Remove(partial)
+			}
+			return err
+		}
+		if err := os.Rename(partial, blob); err != nil {
+			return c.onDisk(err)
+		}
+		if err := s.link(name, blob, true); err != nil {
+			return c.onDisk(err)
+		}
+		return nil
+	}
+	if err := s.link(name, blob, false); err != nil {
+		return c.onDisk(err)
+	}
+	return nil
+}
+
+// fill brings all of a blob into the file partial, from its end on where an earlier run left one,
+// and checks it.
+func (s *Snapshot) fill(ctx context.Context, name string, a about, partial string) error {
+	c := s.client
+	f, err := os.OpenFile(partial, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return c.onDisk(err)
+	}
+	defer f.Close()
+	left, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return c.onDisk(err)
+	}
+	for {
+		if err := s.fetch(ctx, name, a, f); err != nil {
+			return err
+		}
+		wrong, err := check(partial, a)
+		if err != nil {
+			return c.onDisk(err)
+		}
+		if wrong == nil {
+			break
+		}
+		if left == 0 {
+			f.Close()
+			os.Remove(partial)
+			return fmt.Errorf("downloading %s of %s: %w; it was thrown away: run the same again, and where that does not help look for a proxy that changes files", name, s.Ref, wrong)
+		}
+		c.warn("what an earlier run left of %s of %s was not right (%v): it is downloaded from its start", name, s.Ref, wrong)
+		if err := f.Truncate(0); err != nil {
+			return c.onDisk(err)
+		}
+		left = 0
+	}
+	if err := f.Sync(); err != nil {
+		return c.onDisk(err)
+	}
+	if err := f.Close(); err != nil {
+		return c.onDisk(err)
+	}
+	return nil
+}
+
+// fetch asks for what f lacks of a file until all is there. It gives up where that fails several
+// times without another byte.
+func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) error {
+	c := s.client
+	for failed := 0; ; {
+		n, err := c.fetchOnce(ctx, s, name, a, f)
+		if err == nil || ctx.Err() != nil {
+			return errors.Join(err, context.Cause(ctx))
+		}
+		var refused *statusError
+		switch {
+		case !temporary(err) && errors.As(err, &refused):
+			return c.explain(s.Ref, name, err)
+		case !temporary(err):
+			return err
+		case n > 0:
+			failed = 0
+		}
+		if failed++; failed == attempts {
+			return fmt.Errorf("downloading %s of %s: %w; what has arrived is kept: run the same again and it goes on from there", name, s.Ref, err)
+		}
+		if err := c.again(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// fetchOnce appends to f what a server sends, and returns how many bytes that were.
+func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a about, f *os.File) (n int64, err error) {
+	at, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, c.onDisk(err)
+	}
+	if a.size >= 0 && at >= a.size {
+		return 0, nil // check looks at the rest
+	}
+	stalled := fmt.Errorf("nothing arrived for %s", c.StallTimeout)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	watch := time.AfterFunc(c.StallTimeout, func() { cancel(stalled) })
+	defer watch.Stop()
+
+	header := map[string]string{}
+	if at > 0 {
+		header["Range"] = fmt.Sprintf("bytes=%d-", at)
+	}
+	response, err := c.send(ctx, "GET", c.fileURL(s.Ref, s.Commit, name), header, nil)
+	var refused *statusError
+	if errors.As(err, &refused) && refused.status == 416 && at > 0 {
+		return 0, c.startOver(f, &unreachable{errors.New("the server has no more of it than is here")})
+	}
+	if err != nil {
+		return 0, because(ctx, err)
+	}
+	defer response.Body.Close()
+	if encoding := response.Header("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return 0, fmt.Errorf("downloading %s of %s: the server sends it as %s, which was not asked for: check the proxy", name, s.Ref, encoding)
+	}
+	if at > 0 && (response.Status != 206 || !strings.HasPrefix(response.Header("Content-Range"), fmt.Sprintf("bytes %d-", at))) {
+		if response.Status == 206 {
+			return 0, c.startOver(f, &unreachable{errors.New("the server sends another part than was asked for")})
+		}
+		if err := c.startOver(f, nil); err != nil { // the server sends all of it
+			return 0, err
+		}
+		at = 0
+	}
+	total := a.size
+	if total < 0 && response.Size >= 0 {
+		total = at + response.Size
+	}
+	buffer := make([]byte, 1<<18)
+	for {
+		read, readErr := response.Body.Read(buffer)
+		watch.Reset(c.StallTimeout)
+		if _, err := f.Write(buffer[:read]); err != nil {
+			return n, c.onDisk(err)
+		}
+		n += int64(read)
+		if c.OnProgress != nil {
+			c.OnProgress(Progress{name, at + n, max(0, total)})
+		}
+		switch {
+		case total >= 0 && at+n > total:
+			return n, nil // more than there should be, which check refuses
+		case readErr == io.EOF && total >= 0 && at+n < total:
+			return n, &unreachable{fmt.Errorf("it ended after %d of %d bytes", at+n, total)}
+		case readErr == io.EOF:
+			return n, nil
+		case readErr != nil:
+			return n, because(ctx, &unreachable{readErr})
+		}
+	}
+}
+
+// because is the error, or why its context ended.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return &unreachable{cause}
+	}
+	return err
+}
+
+// startOver empties f and returns err.
+func (c *Client) startOver(f *os.File, err error) error {
+	if err := f.Truncate(0); err != nil {
+		return c.onDisk(err)
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return c.onDisk(err)
+	}
+	return err
+}
+
+// check compares a file with what the hub says of it, and says what is wrong; err is of reading it.
+func check(path string, a about) (wrong, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if a.size >= 0 && stat.Size() != a.size {
+		return fmt.Errorf("it has %d bytes, the hub's %d", stat.Size(), a.size), nil
+	}
+	sum := checksum(a.etag, stat.Size())
+	if sum == nil {
+		return nil, nil
+	}
+	if _, err := io.Copy(sum, f); err != nil {
+		return nil, err
+	}
+	if got := hex.EncodeToString(sum.Sum(nil)); got != a.etag {
+		return fmt.Errorf("its checksum is %s, the hub's %s", got, a.etag), nil
+	}
+	return nil, nil
+}
+
+// checksum is the hash that a blob of a size is named by: SHA-256, or SHA-1 of git's header and the
+// blob; nil for a name that is neither.
+func checksum(etag string, size int64) hash.Hash {
+	switch len(etag) {
+	case 2 * sha256.Size:
+		return sha256.New()
+	case 2 * sha1.Size:
+		h := sha1.New()
+		fmt.Fprintf(h, "blob %d\x00", size)
+		return h
+	}
+	return nil
+}

@@ -1,0 +1,124 @@
+package hub
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"syscall"
+)
+
+// MissingFile is the error of a file that a repository does not have.
+type MissingFile struct {
+	Ref  Ref
+	File string
+}
+
+func (e *MissingFile) Error() string { return fmt.Sprintf("%s has no %s", e.Ref, e.File) }
+
+// NotCached is the error of what is not in the cache while no server can be asked.
+type NotCached struct {
+	Ref     Ref
+	Cache   string
+	Missing string // what of it is not there
+	Why     error  // the server was not asked
+}
+
+func (e *NotCached) Error() string {
+	flag := ""
+	if e.Ref.Kind == Dataset {
+		flag = "--dataset "
+	}
+	python := "hf download " + e.Ref.Name
+	if e.Ref.Kind == Dataset {
+		python += " --repo-type dataset"
+	}
+	if e.Ref.Revision != DefaultRevision {
+		python += " --revision " + e.Ref.Revision
+	}
+	return fmt.Sprintf("%s %s is not in the cache %s (%s is missing), and %v; bring it where the hub can be reached, with: dept download %s%s, or: %s",
+		e.Ref.Kind, e.Ref, e.Cache, e.Missing, e.Why, flag, e.Ref, python)
+}
+
+func (e *NotCached) Unwrap() error { return e.Why }
+
+// errOffline is why an offline client asks nobody.
+var errOffline = errors.New("HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids to ask the hub")
+
+// unreachable is the error of a request without an answer of the hub's.
+type unreachable struct{ err error }
+
+func (e *unreachable) Error() string { return e.err.Error() }
+
+func (e *unreachable) Unwrap() error { return e.err }
+
+// statusError is a server's refusal.
+type statusError struct {
+	status        int
+	code, message string // X-Error-Code and X-Error-Message
+	commit        string
+	tokenSent     bool
+	host          string
+}
+
+func (e *statusError) Error() string {
+	text := fmt.Sprintf("%s answers %d", e.host, e.status)
+	if e.message != "" {
+		text += ": " + e.message
+	}
+	return text
+}
+
+// temporary says whether another try may go better.
+func temporary(err error) bool {
+	var status *statusError
+	if errors.As(err, &status) {
+		return slices.Contains([]int{408, 429, 500, 502, 503, 504}, status.status)
+	}
+	var none *unreachable
+	return errors.As(err, &none)
+}
+
+// explain says what a server's refusal of a file, or of a repository, means and what to do.
+func (c *Client) explain(r Ref, file string, err error) error {
+	var refused *statusError
+	if !errors.As(err, &refused) {
+		return fmt.Errorf("asking %s for %s: %w", c.Endpoint, r, err)
+	}
+	page := c.Endpoint + "/" + r.path()
+	token := "set HF_TOKEN to a token of your account (" + c.Endpoint + "/settings/tokens)"
+	switch {
+	case refused.code == "GatedRepo" && !refused.tokenSent:
+		return fmt.Errorf("%s %s is gated: accept its terms on %s, then %s", r.Kind, r.Name, page, token)
+	case refused.code == "GatedRepo":
+		return fmt.Errorf("%s %s is gated and the account of your token has no access: accept its terms on %s with that account, or %s that has", r.Kind, r.Name, page, token)
+	case refused.code == "RevisionNotFound":
+		return fmt.Errorf("%s %s has no revision %s: give a branch, a tag or a commit that %s lists", r.Kind, r.Name, r.Revision, page)
+	case refused.code == "EntryNotFound":
+		return &MissingFile{r, file}
+	case refused.message == "Access to this resource is disabled.":
+		return fmt.Errorf("%s %s is disabled: %s says why", r.Kind, r.Name, page)
+	case refused.status == 401 && refused.tokenSent && refused.code == "":
+		return fmt.Errorf("%s refuses the token of HF_TOKEN or of the token file (401 %s): it may have ended; %s", c.Endpoint, refused.message, token)
+	case refused.code == "RepoNotFound" || refused.status == 401 || refused.status == 404:
+		hint := "if it is private, " + token
+		if refused.tokenSent {
+			hint = "or the account of your token may not see it"
+		}
+		return fmt.Errorf("%s has no %s %s (%d): check the spelling; %s", c.Endpoint, r.Kind, r.Name, refused.status, hint)
+	case refused.status == 403:
+		return fmt.Errorf("%s forbids your token %s %s (403 %s): give the token the right to read it, or %s that has", c.Endpoint, r.Kind, r.Name, refused.message, token)
+	}
+	return fmt.Errorf("asking %s for %s: %w: try again later", c.Endpoint, r, err)
+}
+
+// onDisk says what to do about a cache that cannot be written.
+func (c *Client) onDisk(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
+		return fmt.Errorf("writing to the cache %s: %w; free some space, or set HF_HUB_CACHE to a folder that has it, and run the same again: what has arrived is kept", c.Cache, err)
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the cache %s cannot be written: %w; set HF_HUB_CACHE to a folder that can", c.Cache, err)
+	}
+	return fmt.Errorf("writing to the cache %s: %w", c.Cache, err)
+}

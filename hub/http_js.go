@@ -1,0 +1,4 @@
+package hub
+
+// defaultTransport is none: a page gives the client one over its fetch.
+func defaultTransport() Transport { return nil }
