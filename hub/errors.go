@@ -20,8 +20,8 @@ func (e *MissingFile) Error() string { return fmt.Sprintf("%s has no %s", e.Ref,
 type NotCached struct {
 	Ref     Ref
 	Cache   string
-	Missing string // what of it is not there
-	Why     error  // the server was not asked
+	Missing string // the file of it that is not there; "" is all of it
+	Why     error  // why the server was not asked, or did not answer
 }
 
 func (e *NotCached) Error() string {
@@ -36,14 +36,18 @@ func (e *NotCached) Error() string {
 	if e.Ref.Revision != DefaultRevision {
 		python += " --revision " + e.Ref.Revision
 	}
-	return fmt.Sprintf("%s %s is not in the cache %s (%s is missing), and %v; bring it where the hub can be reached, with: dept download %s%s, or: %s",
-		e.Ref.Kind, e.Ref, e.Cache, e.Missing, e.Why, flag, e.Ref, python)
+	what := ""
+	if e.Missing != "" {
+		what = e.Missing + " of "
+	}
+	return fmt.Sprintf("%s%s %s is not in the cache %s, and %v; bring it where the hub can be reached, with: dept download %s%s, or: %s",
+		what, e.Ref.Kind, e.Ref, e.Cache, e.Why, flag, e.Ref, python)
 }
 
 func (e *NotCached) Unwrap() error { return e.Why }
 
 // errOffline is why an offline client asks nobody.
-var errOffline = errors.New("HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE forbids to ask the hub")
+var errOffline = errors.New("the hub is not asked (HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE is set)")
 
 // unreachable is the error of a request without an answer of the hub's.
 type unreachable struct{ err error }
@@ -82,7 +86,11 @@ func temporary(err error) bool {
 // explain says what a server's refusal of a file, or of a repository, means and what to do.
 func (c *Client) explain(r Ref, file string, err error) error {
 	var refused *statusError
-	if !errors.As(err, &refused) {
+	var none *unreachable
+	switch {
+	case errors.As(err, &none):
+		return &NotCached{r, c.Cache, file, fmt.Errorf("asking %s failed: %w (HTTPS_PROXY and HF_ENDPOINT say how it is reached)", c.Endpoint, err)}
+	case !errors.As(err, &refused):
 		return fmt.Errorf("asking %s for %s: %w", c.Endpoint, r, err)
 	}
 	page := c.Endpoint + "/" + r.path()

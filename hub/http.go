@@ -4,7 +4,9 @@ package hub
 
 import (
 	"context"
+	"errors"
 	"net/http"
+	"net/url"
 )
 
 // web sends requests with net/http.
@@ -30,6 +32,10 @@ func (w web) Send(ctx context.Context, r Request) (*Response, error) {
 	}
 	response, err := w.client.Do(request)
 	if err != nil {
+		var of *url.Error
+		if errors.As(err, &of) {
+			err = of.Err // the caller says of what
+		}
 		return nil, err
 	}
 	return &Response{Status: response.StatusCode, Header: response.Header.Get, Size: response.ContentLength, Body: response.Body}, nil

@@ -1,7 +1,6 @@
 package hub
 
 import (
-	"context"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -80,7 +79,7 @@ func (h harness) whole(t *testing.T, s *Snapshot, names ...string) {
 		require.NoError(t, err)
 		require.Equal(t, h.files[name], string(got), name)
 	}
-	local, err := (&Snapshot{Dir: s.Dir, local: errOffline}).list(context.Background())
+	local, err := s.present()
 	require.NoError(t, err)
 	require.ElementsMatch(t, names, local)
 }

@@ -41,7 +41,7 @@ func (c *Client) Model(ctx context.Context, r Ref) (*Snapshot, error) {
 	if err := s.optional(ctx, append([]string{"generation_config.json"}, tokenizerFiles...)...); err != nil {
 		return nil, err
 	}
-	if _, err := s.oneOf(ctx, "tokenizer.json", "spiece.model"); err != nil && !isMissing(err) {
+	if _, err := s.oneOf(ctx, "tokenizer.json", "spiece.model"); err != nil && !isMissing(err) && !s.uncached(err) {
 		return nil, err // byte tokenizers have neither
 	}
 	weights, err := s.oneOf(ctx, weightsFiles...)
@@ -99,7 +99,7 @@ func (c *Client) Any(ctx context.Context, r Ref) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.file(ctx, adapterConfigFile); isMissing(err) || errors.As(err, new(*NotCached)) {
+	if err := s.file(ctx, adapterConfigFile); isMissing(err) || s.uncached(err) {
 		return c.Model(ctx, r)
 	} else if err != nil {
 		return nil, err

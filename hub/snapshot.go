@@ -31,19 +31,18 @@ func (c *Client) open(ctx context.Context, r Ref, ask func(*Snapshot) (commit st
 	if c.Offline {
 		s.local = errOffline
 	}
-	var missing *MissingFile
-	if errors.As(s.local, &missing) {
-		return nil, s.local
+	if isMissing(s.local) {
+		return nil, s.local // the repository is there, and the server does not say at which commit
 	}
 	if s.local != nil && s.Commit == "" {
 		if cached == "" {
 			if !c.Offline {
 				return nil, s.local
 			}
-			return nil, &NotCached{r, c.Cache, "all of it", s.local}
+			return nil, &NotCached{r, c.Cache, "", s.local}
 		}
 		if s.Commit = cached; !c.Offline {
-			c.warn("%v; taking what the cache has of %s, commit %s", s.local, r, cached)
+			c.warn("%v; taking what the cache has of %s, commit %s", reason(s.local), r, cached)
 		}
 	}
 	s.Dir = filepath.Join(c.Cache, r.folder(), "snapshots", s.Commit)
@@ -65,9 +64,20 @@ func (c *Client) openAt(ctx context.Context, r Ref, probe string) (*Snapshot, er
 			return a.commit, nil
 		case errors.As(err, &refused) && refused.code == "EntryNotFound" && commit.MatchString(refused.commit):
 			return refused.commit, nil
+		case refused != nil && refused.code == "EntryNotFound":
+			return "", &MissingFile{r, probe}
 		}
-		return "", c.explain(r, probe, err)
+		return "", c.explain(r, "", err)
 	})
+}
+
+// reason is why the hub could not tell.
+func reason(err error) error {
+	var uncached *NotCached
+	if errors.As(err, &uncached) {
+		return uncached.Why
+	}
+	return err
 }
 
 // repo is the repository's folder in the cache.
@@ -91,15 +101,14 @@ func (s *Snapshot) file(ctx context.Context, name string) error {
 	case exists(s.noExist(name)):
 		return &MissingFile{s.Ref, name}
 	case s.local != nil:
-		return &NotCached{s.Ref, c.Cache, name, s.local}
+		return &NotCached{s.Ref, c.Cache, name, reason(s.local)}
 	}
 	a, ok := s.known[name]
 	if !ok {
 		var err error
 		if a, err = c.ask(ctx, s.Ref, s.Commit, name); err != nil {
 			err = c.explain(s.Ref, name, err)
-			var missing *MissingFile
-			if errors.As(err, &missing) {
+			if isMissing(err) {
 				s.noteMissing(name)
 			}
 			return err
@@ -111,13 +120,13 @@ func (s *Snapshot) file(ctx context.Context, name string) error {
 	return s.download(ctx, name, a)
 }
 
+// uncached says whether a file is missing only as far as the cache knows.
+func (s *Snapshot) uncached(err error) bool { return s.local != nil && errors.As(err, new(*NotCached)) }
+
 // optional brings those of the files that the repository has.
 func (s *Snapshot) optional(ctx context.Context, names ...string) error {
 	for _, name := range names {
-		err := s.file(ctx, name)
-		var missing *MissingFile
-		var uncached *NotCached
-		if err != nil && !errors.As(err, &missing) && !errors.As(err, &uncached) {
+		if err := s.file(ctx, name); err != nil && !isMissing(err) && !s.uncached(err) {
 			return err
 		}
 	}
@@ -131,20 +140,23 @@ func (s *Snapshot) oneOf(ctx context.Context, names ...string) (string, error) {
 			return name, nil
 		}
 	}
+	var first error
 	for _, name := range names {
 		err := s.file(ctx, name)
-		var missing *MissingFile
-		if err == nil || !errors.As(err, &missing) {
+		if err == nil || !isMissing(err) && !s.uncached(err) {
 			return name, err
 		}
+		if first == nil || isMissing(first) && !isMissing(err) {
+			first = err
+		}
 	}
-	return "", &MissingFile{s.Ref, names[0]}
+	return "", first
 }
 
 // done ends the bringing of a snapshot: what was wanted of it is there.
 func (s *Snapshot) done() (*Snapshot, error) {
 	if err := s.keepRef(); err != nil && !os.IsPermission(err) {
-		s.client.warn("the cache %s does not note which commit %s is at: %v", s.client.Cache, s.Ref, err)
+		s.client.warn("the cache %s does not note which commit %s is at, so that it is not found without the hub: %v", s.client.Cache, s.Ref, err)
 	}
 	return s, nil
 }

@@ -148,7 +148,7 @@ func (j *benchJob) run(cmd *cobra.Command) error {
 // measure makes the report that is asked for.
 func (j *benchJob) measure(cmd *cobra.Command) (interface{ print(io.Writer) }, error) {
 	if j.plan {
-		return j.costs(cmd.Context(), nil, tensor.Kernels{})
+		return j.costs(cmd, nil, tensor.Kernels{})
 	}
 	dev, err := wgpu.Open(cmd.Context(), j.device)
 	if err != nil {
@@ -162,7 +162,7 @@ func (j *benchJob) measure(cmd *cobra.Command) (interface{ print(io.Writer) }, e
 	if j.config == "" {
 		return j.methods(cmd.Context(), dev, k)
 	}
-	return j.costs(cmd.Context(), dev, k)
+	return j.costs(cmd, dev, k)
 }
 
 // methods times the methods and matrix products.

@@ -5,19 +5,22 @@ import (
 	"encoding/json"
 	"testing"
 
+	"github.com/spf13/cobra"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/wgpu"
 )
 
 func TestBenchConfig(t *testing.T) {
-	ctx := context.Background()
-	dev, err := wgpu.Open(ctx, "")
+	cmd := &cobra.Command{}
+	cmd.SetContext(context.Background())
+	dev, err := wgpu.Open(cmd.Context(), "")
 	require.NoError(t, err)
 	defer dev.Release()
-	timed, err := (&benchJob{config: at("config.json"), batch: 2, steps: 1, sources: []int{20, 12}}).costs(ctx, dev, shaders.TargetOf(dev))
+	timed, err := (&benchJob{config: at("config.json"), batch: 2, steps: 1, sources: []int{20, 12}}).costs(cmd, dev, shaders.TargetOf(dev))
 	require.NoError(t, err)
 	args := []string{"bench", "--config", at("config.json"), "--batch-size", "2", "--source-length", "20,12", "--plan"}
 	planned := &costReport{}
@@ -76,7 +79,7 @@ func TestBenchPlansWhatDoesNotFit(t *testing.T) {
 }
 
 func TestBenchWeights(t *testing.T) {
-	cfg, err := readConfig(at("config.json"))
+	cfg, err := t5.ReadConfig(at("config.json"))
 	require.NoError(t, err)
 	w := newBenchWeights(cfg.Describe())
 	for _, x := range cfg.Tensors() {

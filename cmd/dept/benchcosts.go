@@ -13,6 +13,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
@@ -86,8 +88,9 @@ var costQuantities = []struct {
 
 // costs counts what each length takes, and times those that fit the device; without a
 // device, what a GPU would be asked for.
-func (j *benchJob) costs(ctx context.Context, dev *wgpu.Device, k tensor.Kernels) (*costReport, error) {
-	cfg, err := readConfig(j.config)
+func (j *benchJob) costs(cmd *cobra.Command, dev *wgpu.Device, k tensor.Kernels) (*costReport, error) {
+	ctx := cmd.Context()
+	cfg, err := readConfig(cmd, "config", j.config)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/hub"
 )
 
 // reading is what eval and predict share: a model, perhaps an adapter, and how
@@ -30,8 +31,8 @@ type reading struct {
 func (r *reading) add(cmd *cobra.Command) {
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&r.modelDir, "model", "", "the checkpoint's folder")
-	f.StringVar(&r.adapterDir, "adapter", "", "the adapter's folder (default: the model as it is)")
+	f.StringVar(&r.modelDir, "model", "", modelUsage)
+	f.StringVar(&r.adapterDir, "adapter", "", "the adapter's folder, or its name on the hub (default: the model as it is)")
 	f.StringVar(&r.dataFile, "data", "", "rows: .jsonl, .tsv, .csv or .txt")
 	r.data.add(cmd)
 	f.IntVar(&r.maxSource, "max-source-length", 0, "the most tokens of a source (default the adapter's, else 256)")
@@ -55,13 +56,21 @@ func (r *reading) open(cmd *cobra.Command) error {
 	r.task = task
 	var adapter *dept.Adapter
 	if r.adapterDir != "" {
-		if adapter, err = dept.ReadAdapter(r.adapterDir); err != nil {
+		at, err := locate(cmd, "adapter", r.adapterDir, (*hub.Client).Adapter)
+		if err != nil {
+			return err
+		}
+		if adapter, err = dept.ReadAdapter(at.Dir); err != nil {
 			return err
 		}
 	}
+	model, err := locate(cmd, "model", r.modelDir, (*hub.Client).Model)
+	if err != nil {
+		return err
+	}
 	// An adapter without a base's fingerprint, or none, fits any model of its sizes.
 	unnamed := adapter == nil || adapter.Base.Fingerprint == ""
-	if r.setup, err = openSetup(cmd, train.Opening{Name: r.modelDir, DeviceName: r.device, Kernels: kernels(cmd, r.profile), Unnamed: unnamed}); err != nil {
+	if r.setup, err = openSetup(cmd, model, train.Opening{DeviceName: r.device, Kernels: kernels(cmd, r.profile), Unnamed: unnamed}); err != nil {
 		return err
 	}
 	if err := r.putOn(cmd, adapter); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/hub"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
@@ -21,9 +22,22 @@ func inspectCommand() *cobra.Command {
 	var model string
 	cmd := &cobra.Command{
 		Use:   "inspect DIR",
-		Short: "Say what a checkpoint or an adapter holds",
+		Short: "Say what a checkpoint or an adapter holds, in a folder or of the hub",
 		Args:  cobra.ExactArgs(1),
-		RunE:  work(func(cmd *cobra.Command, args []string) error { return inspect(cmd, args[0], model) }),
+		RunE: work(func(cmd *cobra.Command, args []string) error {
+			at, err := locate(cmd, "", args[0], (*hub.Client).Any)
+			if err != nil {
+				return err
+			}
+			if model != "" {
+				base, err := locate(cmd, "model", model, (*hub.Client).Model)
+				if err != nil {
+					return err
+				}
+				model = base.Dir
+			}
+			return inspect(cmd, at.Dir, model)
+		}),
 	}
 	cmd.Flags().StringVar(&model, "model", "", "the adapter's model (default: the one that it names)")
 	return cmd
@@ -49,7 +63,7 @@ func inspectAdapter(cmd *cobra.Command, dir, model string) error {
 		field(out, "base", "%s %s", a.Base.Model, a.Base.Fingerprint)
 	}
 	if base == "" {
-		base = a.Base.Model
+		base = atHand(cmd, a.Base.Model)
 	}
 	ck, err := t5.OpenCheckpoint(base)
 	if err != nil && model != "" {

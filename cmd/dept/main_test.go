@@ -49,6 +49,8 @@ func prepare(m *testing.M) (int, error) {
 		}
 	}
 	os.Setenv("XDG_CONFIG_HOME", at("settings")) // whatever was measured on this machine stays out
+	os.Setenv("HF_HOME", at("huggingface"))      // and whatever was downloaded
+	os.Setenv("HF_HUB_OFFLINE", "1")             // no test asks anybody by mistake
 	tok, err := text.NewUnigram(testPieces())
 	if err != nil {
 		return 0, err

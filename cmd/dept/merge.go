@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/hub"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
@@ -33,7 +34,15 @@ are rounded again.`,
 			if err := checkNewModel(out, overwrite); err != nil {
 				return err
 			}
-			if err := merge(cmd, model, adapter, out); err != nil {
+			base, err := locate(cmd, "model", model, (*hub.Client).Model)
+			if err != nil {
+				return err
+			}
+			on, err := locate(cmd, "adapter", adapter, (*hub.Client).Adapter)
+			if err != nil {
+				return err
+			}
+			if err := merge(cmd, base.Dir, on.Dir, out); err != nil {
 				return err
 			}
 			return inspect(cmd, out, "")
@@ -41,8 +50,8 @@ are rounded again.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&model, "model", "", "the checkpoint's folder")
-	f.StringVar(&adapter, "adapter", "", "the adapter's folder")
+	f.StringVar(&model, "model", "", modelUsage)
+	f.StringVar(&adapter, "adapter", "", "the adapter's folder, or its name on the hub")
 	f.StringVar(&out, "out", "", "the folder of the merged checkpoint")
 	f.BoolVar(&overwrite, "overwrite", false, "replace the checkpoint in --out")
 	obligatory(cmd, "model", "adapter", "out")

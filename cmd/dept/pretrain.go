@@ -43,7 +43,7 @@ to go on.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&p.modelDir, "model", "", "the checkpoint to start from (see dept init)")
+	f.StringVar(&p.modelDir, "model", "", modelUsage+" (see dept init)")
 	f.StringArrayVar(&p.texts, "text", nil, "plain text, a paragraph a line; may be given several times")
 	f.StringArrayVar(&p.valids, "valid", nil, "text to validate on, which is not trained on")
 	f.StringVar(&p.out, "out", "", "the run's folder: checkpoint, log.jsonl and the state to resume from")

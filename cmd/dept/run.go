@@ -17,6 +17,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/hub"
 	"github.com/go-dept/dept/tensor"
 )
 
@@ -129,15 +130,23 @@ func sameFolder(a, b string) bool {
 func (r *running) open(cmd *cobra.Command) (err error) {
 	q := &r.request
 	if r.initDir != "" {
-		if q.Init, err = dept.ReadAdapter(r.initDir); err != nil {
+		at, err := locate(cmd, "init", r.initDir, (*hub.Client).Adapter)
+		if err != nil {
+			return err
+		}
+		if q.Init, err = dept.ReadAdapter(at.Dir); err != nil {
 			return err
 		}
 	}
-	opening := train.Opening{Name: r.modelDir, DeviceName: r.device, Kernels: kernels(cmd, r.profile), Trainable: q.Kind.Checkpoints()}
+	opening := train.Opening{DeviceName: r.device, Kernels: kernels(cmd, r.profile), Trainable: q.Kind.Checkpoints()}
 	if r.resume {
 		opening.Run = r.out
 	}
-	if r.setup, err = openSetup(cmd, opening); err != nil {
+	model, err := locateFor(cmd, opening.Run, "model", r.modelDir, (*hub.Client).Model)
+	if err != nil {
+		return err
+	}
+	if r.setup, err = openSetup(cmd, model, opening); err != nil {
 		return err
 	}
 	if q.Init != nil {
@@ -164,11 +173,19 @@ func (r *running) close() {
 	}
 }
 
+// modelName is a model's name, with the commit of one of the hub's.
+func modelName(s *train.Setup) string {
+	if s.Commit == "" {
+		return s.Name
+	}
+	return s.Name + "@" + s.Commit
+}
+
 // modelFields begin the header.
 func (r *running) modelFields(cmd *cobra.Command) {
 	out := cmd.OutOrStdout()
 	field(out, "device", "%s", r.setup.Device.Info())
-	field(out, "model", "%s: %s", r.modelDir, describeModel(r.setup.Checkpoint))
+	field(out, "model", "%s: %s", modelName(r.setup), describeModel(r.setup.Checkpoint))
 }
 
 // batchField says how large an update is.

@@ -14,16 +14,17 @@ import (
 	"github.com/go-dept/dept/dept/train"
 )
 
-// openSetup opens the model in the folder that the opening names.
-func openSetup(cmd *cobra.Command, o train.Opening) (*train.Setup, error) {
-	stat, err := os.Stat(o.Name)
+// openSetup opens a model that locate found.
+func openSetup(cmd *cobra.Command, model located, o train.Opening) (*train.Setup, error) {
+	o.Name, o.Commit = model.Name, model.Commit
+	stat, err := os.Stat(model.Dir)
 	if err == nil && !stat.IsDir() {
 		err = errors.New("it is no folder; give the folder that holds config.json")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("opening checkpoint %s: %w", o.Name, err)
 	}
-	o.Files = os.DirFS(o.Name)
+	o.Files = os.DirFS(model.Dir)
 	s, err := train.OpenSetup(cmd.Context(), o)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/hub"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
@@ -91,7 +92,7 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	cfg, err := readConfig(s.config)
+	cfg, err := readConfig(cmd, "model", s.config)
 	if err != nil {
 		return err
 	}
@@ -152,14 +153,19 @@ var paperLimits = wgpu.Limits{
 }
 
 // readConfig reads a model's config.json, or that of its folder; where there is
-// neither, a name may stand for a published model's.
-func readConfig(path string) (*t5.Config, error) {
-	stat, err := os.Stat(path)
-	if err == nil && stat.IsDir() {
-		path = filepath.Join(path, "config.json")
-	}
-	if config, ok := modelSizes[path]; ok && err != nil {
+// neither, a name may stand for the sizes of a published model, or be the hub's.
+func readConfig(cmd *cobra.Command, flag, name string) (*t5.Config, error) {
+	_, err := os.Stat(name)
+	if config, ok := modelSizes[name]; ok && err != nil {
 		return t5.ParseConfig([]byte(config))
+	}
+	at, err := locate(cmd, flag, name, (*hub.Client).Config)
+	if err != nil {
+		return nil, err
+	}
+	path := at.Dir
+	if stat, err := os.Stat(path); err == nil && stat.IsDir() {
+		path = filepath.Join(path, "config.json")
 	}
 	return t5.ReadConfig(path)
 }
@@ -173,7 +179,7 @@ var modelSizes = map[string]string{
 }
 
 // configUsage is that of flags which name a model by its sizes.
-const configUsage = "t5-small, t5-base, t5-large, t5-3b, or a config.json as Hugging Face's T5 checkpoints have it, or a folder with one"
+const configUsage = "t5-small, t5-base, t5-large, t5-3b, a config.json as Hugging Face's T5 checkpoints have it, a folder with one, or ORG/NAME of the Hugging Face Hub"
 
 // unread is the method of --method with its settings, for a model whose words are not
 // read.

@@ -29,7 +29,7 @@ func trainCommand() *cobra.Command {
 	t := &training{}
 	t.request.Options = train.Options{MaxSourceLength: train.DefaultSourceLength, Steps: 30000, Batch: 32, Warmup: 500, Dropout: 0.1}
 	cmd := &cobra.Command{
-		Use:   "train --model DIR --train FILE --out DIR",
+		Use:   "train --model MODEL --train FILE --out DIR",
 		Short: "Fine-tune a model: with " + strings.Join(dept.Names(), ", "),
 		Long: `Fine-tune a T5 checkpoint with one of the methods:
 
@@ -41,13 +41,13 @@ TSV or CSV, by the file's extension. Ctrl-C saves and says how to go on.`,
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
-	f.StringVar(&t.modelDir, "model", "", "the checkpoint's folder")
-	f.StringVar(&t.trainFile, "train", "", "rows to train on")
-	f.StringVar(&t.devFile, "dev", "", "rows to choose the best step by")
+	f.StringVar(&t.modelDir, "model", "", modelUsage)
+	f.StringVar(&t.trainFile, "train", "", "rows to train on: a file, or hf:ORG/DATASET of the hub, :SPLIT behind it")
+	f.StringVar(&t.devFile, "dev", "", "rows to choose the best step by, as for --train")
 	f.StringVar(&t.out, "out", "", "the run's folder: adapter or checkpoint, log.jsonl and the state to resume from")
 	t.data.add(cmd)
 	t.methods.add(f)
-	f.StringVar(&t.initDir, "init", "", "start from the adapter in this folder")
+	f.StringVar(&t.initDir, "init", "", "start from the adapter in this folder, or of this name on the hub")
 	t.addOptions(f)
 	f.Lookup("dropout").Usage = "dropout rate; not given, the checkpoint's own"
 	f.BoolVar(&t.request.Options.Shuffle, "shuffle", true, "draw a new order for each epoch")
@@ -74,11 +74,11 @@ func (t *training) run(cmd *cobra.Command) error {
 		return err
 	}
 	// Only now, when the rest is known to be right, the rows, which may be many.
-	if t.rows, err = data.Load(t.trainFile, rows); err != nil {
+	if t.rows, err = loadRows(cmd, "train", t.trainFile, rows, trainSplits); err != nil {
 		return err
 	}
 	if t.devFile != "" {
-		if t.dev, err = data.Load(t.devFile, rows); err != nil {
+		if t.dev, err = loadRows(cmd, "dev", t.devFile, rows, devSplits); err != nil {
 			return err
 		}
 	}

@@ -94,7 +94,7 @@ not read.`,
 
 func (t *tuneJob) run(cmd *cobra.Command) error {
 	ctx, out := cmd.Context(), cmd.OutOrStdout()
-	cfg, err := readConfig(t.config)
+	cfg, err := readConfig(cmd, "model", t.config)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/shaders"
+	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
 )
@@ -38,7 +39,7 @@ func measured(t *testing.T) *shaders.Profile {
 
 // Half-precision weights, and steps that may round, are work of other classes.
 func TestTuneHalves(t *testing.T) {
-	cfg, err := readConfig(at("config.json"))
+	cfg, err := t5.ReadConfig(at("config.json"))
 	require.NoError(t, err)
 	weights, err := unreadWeights(cfg, "float16")
 	require.NoError(t, err)

@@ -359,7 +359,7 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	kernels := s.Engine.Kernels()
 	settings := Settings{
 		Method: n.Kind.Name, Train: o, Adapter: n.Method.Config(), Start: n.start, Model: s.Fingerprint, Data: rows.TrainFingerprint,
-		Kernels: &kernels,
+		Kernels: &kernels, Base: &Base{s.Name, s.Commit},
 	}
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name

@@ -33,6 +33,25 @@ type Settings struct {
 	// Kernels is what the run's kernels are chosen by. It is not compared: a run that
 	// goes on takes its own along.
 	Kernels *tensor.Kernels `json:"kernels,omitempty"`
+	// Base is where the model came from. It is not compared: Model says which it is.
+	Base *Base `json:"base,omitempty"`
+}
+
+// Base names a run's model as its user did, and the commit that it was at on the hub, if it came
+// from there.
+type Base struct {
+	Name   string `json:"name"`
+	Commit string `json:"commit,omitempty"`
+}
+
+// RunBase is where the model of the run in a folder came from; nil for a run that does not say, and
+// where there is none.
+func RunBase(dir string) *Base {
+	var s struct{ Base *Base }
+	if data, err := os.ReadFile(filepath.Join(dir, RunFile)); err != nil || json.Unmarshal(data, &s) != nil {
+		return nil
+	}
+	return s.Base
 }
 
 // runKernels is what the kernels of the run in a folder are chosen by; nil for a run
@@ -80,8 +99,9 @@ func sameSettings(old []byte, now Settings) error {
 			return err
 		}
 	}
-	now.Format, now.Kernels = runFormat, nil
+	now.Format, now.Kernels, now.Base = runFormat, nil, nil
 	delete(a, "kernels")
+	delete(a, "base")
 	fresh, err := json.Marshal(now)
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 // tokenizer.
 type Setup struct {
 	Name        string // of the model, as adapters name their base
+	Commit      string // of the model on the hub, or empty
 	Device      *wgpu.Device
 	Engine      *tensor.Engine
 	Checkpoint  *t5.Checkpoint
@@ -28,8 +29,9 @@ type Setup struct {
 
 // Opening says which model to open and where.
 type Opening struct {
-	Name  string
-	Files fs.FS // the model's folder
+	Name   string
+	Commit string // of a model of the hub's
+	Files  fs.FS  // the model's folder
 	// Device is the device to open the model on, which the Setup then owns; nil opens
 	// one of an adapter whose name contains DeviceName.
 	Device     *wgpu.Device
@@ -65,7 +67,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // OpenSetup opens a model: its files first, since a mistake in a path shows there at
 // once.
 func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
-	s := &Setup{Name: o.Name, Device: o.Device, Run: o.Run}
+	s := &Setup{Name: o.Name, Commit: o.Commit, Device: o.Device, Run: o.Run}
 	for _, part := range []struct {
 		name string
 		open func() error
