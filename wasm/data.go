@@ -75,12 +75,13 @@ func parseRows(text string, most int) (*dataset, error) {
 		return nil, failf(codeRows, rowsRemedy, "there are no rows to train on")
 	}
 	format := data.CSV
-	if first, _, _ := strings.Cut(strings.TrimLeft(text, "\ufeff"), "\n"); strings.HasPrefix(first, "{") {
-		format = data.JSONL
+	text = strings.TrimLeft(text, "\ufeff \t\r\n")
+	if first, _, _ := strings.Cut(text, "\n"); strings.HasPrefix(strings.TrimLeft(text, "[ \t\r\n"), "{") {
+		format = data.JSON
 	} else if strings.Contains(first, "\t") {
 		format = data.TSV
 	}
-	r, err := data.NewReader(pasted, strings.NewReader(text), format, data.Options{NeedTarget: true, Header: []string{"text", "label"}})
+	r, err := data.NewReader(pasted, strings.NewReader(text), data.Options{Format: format, NeedTarget: true, Header: []string{"text", "label"}})
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +139,7 @@ func nameLine(err error) error {
 	if !ok || !found {
 		return err
 	}
-	return errors.New("line " + line + " of your rows: " + what)
+	return errors.New("line " + strings.Replace(line, ":", ", column ", 1) + " of your rows: " + what)
 }
 
 // cutText cuts a text to most bytes, so that a very long one is not tokenized

@@ -30,17 +30,17 @@ func (o *Options) targets() []string {
 }
 
 // row makes a row, all but its line, of the columns of a record.
-func (o *Options) row(cells map[string]string) (Row, error) {
+func (o *Options) row(r record) (Row, error) {
 	if o.Task != nil {
-		return o.taskRow(cells)
+		return o.taskRow(r)
 	}
-	source, ok := firstOf(cells, o.sources())
+	source, ok := firstOf(r.cells, o.sources())
 	if !ok {
-		return Row{}, fmt.Errorf("no column %s for the source (columns: %s)", alternatives(o.sources()), columnsOf(cells))
+		return Row{}, o.missing("source", o.sources(), r, slices.Sorted(maps.Keys(r.cells)))
 	}
-	target, ok := firstOf(cells, o.targets())
+	target, ok := firstOf(r.cells, o.targets())
 	if o.NeedTarget && !ok {
-		return Row{}, fmt.Errorf("no column %s for the target (columns: %s)", alternatives(o.targets()), columnsOf(cells))
+		return Row{}, o.missing("target", o.targets(), r, slices.Sorted(maps.Keys(r.cells)))
 	}
 	if o.NeedTarget && strings.TrimSpace(target) == "" {
 		return Row{}, errors.New("the target is empty")
@@ -48,9 +48,15 @@ func (o *Options) row(cells map[string]string) (Row, error) {
 	return Row{Source: source, Target: target}, nil
 }
 
-func (o *Options) taskRow(cells map[string]string) (Row, error) {
+func (o *Options) taskRow(r record) (Row, error) {
+	cells := respell(r.cells, o.taskColumns())
 	layout := o.Task.Layout(cells)
 	if layout == nil {
+		for i := range o.Task.Layouts {
+			if err := noText(o.Task.Layouts[i].Columns(), r); err != nil {
+				return Row{}, err
+			}
+		}
 		return Row{}, o.noLayout(slices.Sorted(maps.Keys(cells)))
 	}
 	source, err := layout.Text(cells)
@@ -58,14 +64,25 @@ func (o *Options) taskRow(cells map[string]string) (Row, error) {
 		return Row{}, err
 	}
 	label, ok := cells[layout.Target]
-	target, legal := o.Task.TargetOf(layout, label)
 	if o.NeedTarget && !ok {
-		return Row{}, fmt.Errorf("no column %q for the target of task %s (columns: %s)", layout.Target, o.Task.Name, columnsOf(cells))
+		if err := noText([]string{layout.Target}, r); err != nil {
+			return Row{}, err
+		}
+		return Row{}, fmt.Errorf("no column %q for the target of task %s (columns: %s)", layout.Target, o.Task.Name, columnsOf(r.cells))
 	}
+	target, legal := o.Task.TargetOf(layout, label)
 	if o.NeedTarget && !legal {
 		return Row{}, fmt.Errorf("%s %.40q is no label of task %s: it has %s", layout.Target, label, o.Task.Name, o.Task.Spellings(layout))
 	}
 	return Row{Source: source, Target: target}, nil
+}
+
+// taskColumns are the columns that any of the task's layouts takes.
+func (o *Options) taskColumns() (names []string) {
+	for i := range o.Task.Layouts {
+		names = append(append(names, o.Task.Layouts[i].Columns()...), o.Task.Layouts[i].Target)
+	}
+	return names
 }
 
 // noLayout is the error for a file or row with none of the task's layouts.
@@ -89,11 +106,11 @@ func (o *Options) header(first []string) (names []string, inFile bool, err error
 			if o.Header != nil {
 				return o.Header, false, nil
 			}
-			return nil, true, fmt.Errorf("no column %s for the source (columns: %s)", alternatives(o.sources()), columnList(first))
+			return nil, true, o.missing("source", o.sources(), record{cells: named}, first)
 		}
 		return first, true, nil
 	}
-	if o.Task.Layout(named) != nil {
+	if o.Task.Layout(respell(named, o.taskColumns())) != nil {
 		return first, true, nil
 	}
 	for i := range o.Task.Layouts {
@@ -116,13 +133,113 @@ func (o *Options) onlyColumn() (string, error) {
 	return columns[0], nil
 }
 
+// firstOf is the first of the named columns that is there, or else the first that is there in other
+// letters, as "Text" is for "text".
 func firstOf(cells map[string]string, names []string) (text string, ok bool) {
-	for _, name := range names {
-		if text, ok = cells[name]; ok {
-			return text, true
+	for _, cells := range []map[string]string{cells, respell(cells, names)} {
+		for _, name := range names {
+			if text, ok = cells[name]; ok {
+				return text, true
+			}
 		}
 	}
 	return "", false
+}
+
+// respell is the columns with those of the names that are there in other letters alone.
+func respell(cells map[string]string, names []string) map[string]string {
+	spelled := cells
+	for _, name := range names {
+		if _, ok := cells[name]; ok {
+			continue
+		}
+		for _, column := range slices.Sorted(maps.Keys(cells)) {
+			if !strings.EqualFold(strings.TrimSpace(column), name) {
+				continue
+			}
+			if len(spelled) == len(cells) {
+				spelled = maps.Clone(cells)
+			}
+			spelled[name] = cells[column]
+			break
+		}
+	}
+	return spelled
+}
+
+// noText is an error where one of the named columns is there, but is no text.
+func noText(names []string, r record) error {
+	for _, name := range names {
+		switch what := r.other[name]; what {
+		case "":
+		case aNull:
+			return fmt.Errorf("%s is null", name)
+		default:
+			return fmt.Errorf("%s is %s, not text", name, what)
+		}
+	}
+	return nil
+}
+
+// ColumnError is a row without a column that was taken for its source or target, and what the caller
+// may take instead.
+type ColumnError struct {
+	What string // what is wrong
+	// Source and Target are columns that may be meant, empty where none suggests itself;
+	// Source is "" too where it was not missed.
+	Source, Target string
+	Role           string // "source" or "target": what was missed
+}
+
+func (c *ColumnError) Error() string { return c.What }
+
+// What other tools call a source and a target.
+var (
+	usualSources = []string{"prompt", "input", "inputs", "input_text", "instruction", "question", "article", "document", "review", "content"}
+	usualTargets = []string{"completion", "output", "outputs", "target_text", "targets", "response", "answer", "highlights", "summary", "labels", "class", "category"}
+)
+
+// missing is the error for a record, of these columns, in which none of the names is text.
+func (o *Options) missing(role string, names []string, r record, columns []string) error {
+	e := &ColumnError{Role: role}
+	for _, name := range names {
+		inner := func(column string) bool { return strings.HasPrefix(column, name+".") }
+		if i := slices.IndexFunc(columns, inner); r.other[name] == anObject && i >= 0 {
+			e.What = noText(names, r).Error()
+			e.suggest(role, columns[i])
+			return e
+		}
+	}
+	if err := noText(names, r); err != nil {
+		return err
+	}
+	e.What = fmt.Sprintf("no column %s for the %s (columns: %s)", alternatives(names), role, columnList(columns))
+	usual := map[string][]string{"source": usualSources, "target": usualTargets}
+	e.suggest(role, usualOf(columns, usual[role]))
+	if _, ok := firstOf(r.cells, o.targets()); role == "source" && !ok && o.NeedTarget && e.Source != "" {
+		e.Target = usualOf(columns, usualTargets)
+	}
+	return e
+}
+
+func (c *ColumnError) suggest(role, column string) {
+	if role == "source" {
+		c.Source = column
+	} else {
+		c.Target = column
+	}
+}
+
+// usualOf is the first of the usual names that is a column, as the column spells it.
+func usualOf(columns, usual []string) string {
+	for _, name := range usual {
+		for _, column := range columns {
+			if strings.EqualFold(column, name) {
+				return column
+			}
+		}
+	}
+	return ""
 }
 
 func alternatives(names []string) string {
@@ -155,3 +272,29 @@ func columnList(names []string) string {
 
 // columnsOf are the names of a record's columns.
 func columnsOf(cells map[string]string) string { return columnList(slices.Sorted(maps.Keys(cells))) }
+
+// uses are the columns that the options take of those there are; nil where they lack one.
+func (o *Options) uses(cells map[string]string) []string {
+	if o.Task != nil {
+		layout := o.Task.Layout(respell(cells, o.taskColumns()))
+		if layout == nil {
+			return nil
+		}
+		return columnsIn(cells, append(layout.Columns(), layout.Target))
+	}
+	source := columnsIn(cells, o.sources())
+	if source == nil {
+		return nil
+	}
+	return append(source, columnsIn(cells, o.targets())...)
+}
+
+// columnsIn are the columns that are named, in these letters or in others.
+func columnsIn(cells map[string]string, names []string) (columns []string) {
+	for column := range maps.Keys(cells) {
+		if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(strings.TrimSpace(column), name) }) {
+			columns = append(columns, column)
+		}
+	}
+	return columns
+}

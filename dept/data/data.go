@@ -2,32 +2,33 @@
 package data
 
 import (
-	"bufio"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"github.com/go-dept/dept/dept/tasks"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
+
+	"github.com/go-dept/dept/dept/tasks"
 )
 
 // Row is one example as text.
 type Row struct {
 	Source string // what the encoder reads, a task's template applied
 	Target string // what the decoder is to write; empty where the row has none
-	Line   int    // the line of the file on which the row starts, from 1
+	Line   int    // the line of the file on which the row starts, from 1; in a parquet file, the row
 }
 
 // Options say how rows are made of a file's columns.
 type Options struct {
+	// Format is the form of the file; empty is what its name says, by FormatOf.
+	Format Format
 	// Task gives the columns and the template. Without one, rows are text to text: the source
 	// is the column SourceColumn, or else source, text or sentence; the target is
-	// TargetColumn, or else target or label.
+	// TargetColumn, or else target or label. A column of that name in other letters, "Text",
+	// is taken where there is none in these; a text inside an object is the column
+	// "translation.en".
 	Task                       *tasks.Task
 	SourceColumn, TargetColumn string
 	// Header names the columns of a table whose first line does not, for a caller without a
@@ -38,131 +39,100 @@ type Options struct {
 	NeedTarget bool
 }
 
-// Format is the form of a file of rows, named as its extension is.
-//
-// A jsonl file has one object a line, whose numbers and booleans count as text. A tsv file has
-// cells between tabs and a first line that names the columns (some tasks know files without
-// one); a quote is a character like any other. A csv file is the same with commas and RFC
-// 4180's quotes. A txt file has one source a line and no targets. All are UTF-8, with or
-// without a byte-order mark, in lines of at most 16 MiB. Blank lines at the end of a file mean
-// nothing; elsewhere they are errors, since a row has got lost there.
-type Format string
-
-// The formats.
-const (
-	JSONL Format = "jsonl"
-	TSV   Format = "tsv"
-	CSV   Format = "csv"
-	Text  Format = "txt"
-)
-
-// maxRow bounds the bytes of a line, or of a csv record that a stray quote has opened.
-const maxRow = 16 << 20
-
 // Reader reads rows one after another. Its errors name file, line and the columns there are.
 type Reader struct {
 	name    string
+	format  Format
 	opts    Options
 	records records
 	close   []io.Closer
 	rows    int
 }
 
-// records is a format: it gives each row's columns as text.
+// records is a format: it gives each row's columns.
 type records interface {
-	// next gives the line on which the next record starts and its columns. It may use the map
-	// again. At the end it gives io.EOF.
-	next() (line int, cells map[string]string, err error)
+	// next gives the line on which the next record starts and the record. At the end it gives
+	// io.EOF. An error that knows more than the line is a *placed.
+	next() (line int, r record, err error)
 }
 
-// Open opens a file of rows, whose extension gives its format: .jsonl or .json, .tsv,
-// .csv, .txt, each also with .gz behind it. The caller must Close the reader.
+// record is a row's columns by name: those that are text, and what there is in the others:
+// "null", "a list" or "an object".
+type record struct {
+	cells map[string]string
+	other map[string]string
+}
+
+// placed is an error at a column of a line, both counted from 1.
+type placed struct {
+	line, column int
+	error
+}
+
+func (p *placed) Unwrap() error { return p.error }
+
+// Open opens a file of rows, which may be gzipped. The caller must Close the reader.
 func Open(path string, opts Options) (*Reader, error) {
-	base, zipped := strings.CutSuffix(strings.ToLower(path), ".gz")
-	format := Format(strings.TrimPrefix(filepath.Ext(base), "."))
-	if format == "json" {
-		format = JSONL
+	if opts.Format == "" {
+		opts.Format = FormatOf(path)
 	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	closers := []io.Closer{file}
-	var text io.Reader = file
-	if zipped {
-		unzip, err := gzip.NewReader(file)
-		if err != nil {
-			file.Close()
-			return nil, fmt.Errorf("%s: unzipping: %w", path, err)
-		}
-		text, closers = unzip, []io.Closer{unzip, file}
-	}
-	r, err := NewReader(path, text, format, opts)
+	r, err := NewReader(path, file, opts)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	r.close = closers
+	r.close = append(r.close, file)
 	return r, nil
 }
 
-// NewReader reads rows of a format from text. The name stands for the file in errors.
-func NewReader(name string, text io.Reader, format Format, opts Options) (*Reader, error) {
+// NewReader reads rows of the options' Format from a text, which may be gzipped. The name stands
+// for the file in errors.
+func NewReader(name string, text io.Reader, opts Options) (*Reader, error) {
 	if opts.Task != nil && (opts.SourceColumn != "" || opts.TargetColumn != "") {
 		return nil, fmt.Errorf("data: task %s has columns of its own: name a task or columns, not both", opts.Task.Name)
 	}
-	buffered := bufio.NewReader(text)
-	skipByteOrderMark(buffered)
-	r := &Reader{name: name, opts: opts}
-	switch format {
-	case JSONL:
-		r.records = &jsonRecords{lines: newLines(buffered)}
-	case TSV:
-		r.records = &table{rows: &tabRows{newLines(buffered)}, header: opts.header}
-	case CSV:
-		r.records = &table{rows: newCommaRows(buffered), header: opts.header}
-	case Text:
-		column, err := opts.onlyColumn()
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
-		r.records = &textRecords{lines: newLines(buffered), column: column}
-	default:
-		return nil, fmt.Errorf("%s: unknown format %q: data is read from .jsonl, .tsv, .csv and .txt, also with .gz behind", name, format)
+	r := &Reader{name: name, format: opts.Format, opts: opts}
+	if err := r.open(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return r, nil
-}
-
-// skipByteOrderMark looks at no more than it must: somebody may be typing.
-func skipByteOrderMark(text *bufio.Reader) {
-	const mark = "\ufeff"
-	if first, _ := text.Peek(1); string(first) != mark[:1] {
-		return
-	}
-	if first, _ := text.Peek(len(mark)); string(first) == mark {
-		text.Discard(len(mark))
-	}
 }
 
 // Next gives the next row, io.EOF after the last one. A file that has none is an error.
 func (r *Reader) Next() (Row, error) {
-	line, cells, err := r.records.next()
+	line, rec, err := r.records.next()
 	if err == io.EOF {
 		if r.rows == 0 {
 			return Row{}, fmt.Errorf("%s: holds no rows", r.name)
 		}
 		return Row{}, io.EOF
 	}
-	if err != nil {
-		return Row{}, fmt.Errorf("%s:%d: %w", r.name, line, err)
+	var row Row
+	if err == nil {
+		row, err = r.opts.row(rec)
 	}
-	row, err := r.opts.row(cells)
 	if err != nil {
-		return Row{}, fmt.Errorf("%s:%d: %w", r.name, line, err)
+		return Row{}, fmt.Errorf("%s%s: %w", r.name, r.place(line, err), err)
 	}
 	row.Line = line
 	r.rows++
 	return row, nil
+}
+
+// place is where an error is, as compilers write it.
+func (r *Reader) place(line int, err error) string {
+	var at *placed
+	switch {
+	case r.format == Parquet:
+		return fmt.Sprintf(": row %d", line)
+	case errors.As(err, &at):
+		return fmt.Sprintf(":%d:%d", at.line, at.column)
+	}
+	return fmt.Sprintf(":%d", line)
 }
 
 // Close closes the file, if Open opened one.
@@ -183,14 +153,22 @@ type Dataset struct {
 // NewDataset makes a data set of rows at hand.
 func NewDataset(rows []Row) *Dataset { return &Dataset{rows} }
 
-// Load reads all the rows of a file. It has at least one.
-func Load(path string, opts Options) (*Dataset, error) {
-	r, err := Open(path, opts)
-	if err != nil {
-		return nil, err
+// Load reads all the rows of files, one after the other. Each has at least one.
+func Load(opts Options, paths ...string) (*Dataset, error) {
+	var all Dataset
+	for _, path := range paths {
+		r, err := Open(path, opts)
+		if err != nil {
+			return nil, err
+		}
+		d, err := ReadAll(r)
+		r.Close()
+		if err != nil {
+			return nil, err
+		}
+		all.rows = append(all.rows, d.rows...)
 	}
-	defer r.Close()
-	return ReadAll(r)
+	return &all, nil
 }
 
 // ReadAll reads all the rows that a reader has left, at least one.

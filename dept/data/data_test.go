@@ -17,7 +17,8 @@ import (
 
 // readAll reads text as a file of the given name and format.
 func readAll(format Format, text string, opts Options) ([]Row, error) {
-	r, err := NewReader("rows."+string(format), strings.NewReader(text), format, opts)
+	opts.Format = format
+	r, err := NewReader("rows."+string(format), strings.NewReader(text), opts)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +67,23 @@ func TestReadRows(t *testing.T) {
 		{"no end of the last line", TSV, "text\tlabel\na\t1", Options{}, []Row{{"a", "1", 2}}},
 		{"empty cells", TSV, "text\tlabel\n\t\n", Options{}, []Row{{"", "", 2}}},
 		{"plain text", Text, "a b\n \"c\"\n", Options{}, []Row{{"a b", "", 1}, {` "c"`, "", 2}}},
+		{"blank lines of plain text are empty sources", Text, "one\n\ntwo\n\n", Options{}, []Row{{"one", "", 1}, {"", "", 2}, {"two", "", 3}, {"", "", 4}}},
+		{"blank lines between objects mean nothing", JSONL, "{\"text\":\"a\"}\n\n\n{\"text\":\"b\"}\n", Options{}, []Row{{"a", "", 1}, {"b", "", 4}}},
+		{"a list of rows", JSON, "[\n  {\"source\": \"a\", \"target\": \"b\"},\n  {\"source\": \"c\",\n   \"target\": \"]}\\\"\"}\n]\n", Options{}, []Row{{"a", "b", 2}, {"c", `]}"`, 3}}},
+		{"a list in a jsonl file", JSONL, `[{"text":"a"}]`, Options{}, []Row{{"a", "", 1}}},
+		{"two objects on a line", JSONL, `{"text":"a"} {"text":"b"}`, Options{}, []Row{{"a", "", 1}, {"b", "", 1}}},
+		{"NaN in a column nobody uses", JSONL, `{"text":"NaN \"NaN","label":"b","score":NaN,"x":[-Infinity,Infinity]}`, Options{}, []Row{{`NaN "NaN`, "b", 1}}},
+		{"columns in other letters", CSV, "Source, TARGET \na,b\n", Options{NeedTarget: true}, []Row{{"a", "b", 2}}},
+		{"a task's columns in other letters", CSV, "Sentence,Label\na,1\n", task("sst2"), []Row{{"sentence: a", "1", 2}}},
+		{"a text inside an object", JSONL, `{"translation":{"en":"a","fr":"b"}}`, Options{SourceColumn: "translation.en", TargetColumn: "translation.fr"}, []Row{{"a", "b", 1}}},
+		{"bare quotes are characters", CSV, "source,target\nthe 5\" screen,\"good\"\n", Options{}, []Row{{`the 5" screen`, "good", 2}}},
+		{"semicolons", CSV, "source;target\n\"a;b\";c, d\n", Options{}, []Row{{"a;b", "c, d", 2}}},
+		{"lines that end in CR alone, csv", CSV, "text,label\ra,1\r\"b\rc\",0\r", Options{}, []Row{{"a", "1", 2}, {"b\nc", "0", 3}}},
+		{"lines that end in CR alone, jsonl", JSONL, "{\"text\":\"a\"}\r{\"text\":\"b\"}", Options{}, []Row{{"a", "", 1}, {"b", "", 2}}},
+		{"lines that end in CR alone, txt", Text, "a\r\rb", Options{}, []Row{{"a", "", 1}, {"", "", 2}, {"b", "", 3}}},
+		{"a CR inside a line", Text, "a\rb\nc\n", Options{}, []Row{{"a\rb", "", 1}, {"c", "", 2}}},
+		{"UTF-16, as Windows writes it", TSV, "\xff\xfet\x00e\x00x\x00t\x00\r\x00\n\x00\xe9\x00\r\x00\n\x00", Options{}, []Row{{"é", "", 2}}},
+		{"UTF-16 of the other order", Text, "\xfe\xff\x00a\x00\n", Options{}, []Row{{"a", "", 1}}},
 
 		{"sst2 train", TSV, "sentence\tlabel\na \"b\" \t1\n", task("sst2"), []Row{{"sentence: a \"b\" ", "1", 2}}},
 		{"sst2 test-labeled", TSV, "sentence\tlabel\r\na .\t0\r\n", task("sst2"), []Row{{"sentence: a .", "0", 2}}},
@@ -122,18 +140,26 @@ func TestReadErrors(t *testing.T) {
 		{"empty jsonl", JSONL, "", train, "rows.jsonl: holds no rows"},
 		{"empty tsv", TSV, "", train, "rows.tsv: holds no rows"},
 		{"empty csv", CSV, "\n\n", train, "rows.csv: holds no rows"},
-		{"empty txt", Text, "\ufeff\n", Options{}, "rows.txt: holds no rows"},
+		{"empty txt", Text, "\ufeff", Options{}, "rows.txt: holds no rows"},
 		{"header alone, tsv", TSV, "text\tlabel\n", train, "rows.tsv: holds no rows"},
 		{"header alone, csv", CSV, "text,label\n", train, "rows.csv: holds no rows"},
 
-		{"broken JSON", JSONL, "{\"text\":\"a\",\"label\":1}\n{\"text\":\"a\"\n", train, `rows.jsonl:2: expected one JSON object on the line`},
-		{"two objects", JSONL, `{"text":"a"} {"text":"b"}`, train, `rows.jsonl:1: expected one JSON object on the line`},
-		{"an array", JSONL, `[{"text":"a"}]`, train, "it is a JSON array"},
-		{"null", JSONL, "null", train, `rows.jsonl:1: no column "source" or "text" or "sentence" for the source (columns: none)`},
+		{"broken JSON", JSONL, "{\"text\":\"a\",\"label\":1}\n{\"text\":\"a\"\n", train, `rows.jsonl:2:1: the object that begins here never ends`},
+		{"broken JSON inside", JSONL, "{\"text\":\"a\",\"label\":1}\n{\"text\": \"é\", label: 1}\n", train, `rows.jsonl:2:15: the object is no JSON: invalid character 'l'`},
+		{"Python's repr", JSONL, "{'text': 'a'}\n", train, `rows.jsonl:1:2: the object is no JSON (JSON has double quotes: Python's json.dumps writes them)`},
+		{"a string over the end of its line", JSONL, "{\"text\": \"a\n\"}", train, `rows.jsonl:1:10: the string that begins here is not closed on its line`},
+		{"a list that is cut off", JSON, "\n[{\"text\": \"a\"}", Options{}, `rows.json:2: the list that begins here never ends`},
+		{"a list of lists", JSON, "[[1]]", train, `rows.json:1:2: expected a JSON object, such as {"source": "…", "target": "…"}, but there is a list`},
+		{"null", JSONL, "null", train, `rows.jsonl:1:1: expected a JSON object`},
+		{"a null target", JSONL, `{"text":"a","target":null}`, train, "rows.jsonl:1: target is null"},
+		{"NaN for a source", JSONL, `{"text":NaN,"target":"b"}`, train, "rows.jsonl:1: text is null"},
 		{"no source", JSONL, `{"label":1,"review":"a"}`, train,
 			`rows.jsonl:1: no column "source" or "text" or "sentence" for the source (columns: label, review)`},
 		{"no target", JSONL, `{"text":"a"}`, train, `rows.jsonl:1: no column "target" or "label" for the target (columns: text)`},
-		{"a nested source", JSONL, `{"source":["a"],"target":"b"}`, train, "(columns: target)"},
+		{"a list for a source", JSONL, `{"source":["a"],"target":"b"}`, train, "rows.jsonl:1: source is a list, not text"},
+		{"an object for a source", JSONL, `{"translation":{"en":"a","fr":"b"}}`, Options{SourceColumn: "translation"}, "rows.jsonl:1: translation is an object, not text"},
+		{"a null label of a task", JSONL, `{"sentence":"a","label":null}`, task("sst2"), "rows.jsonl:1: label is null"},
+		{"a null sentence of a task", JSONL, `{"sentence":null,"label":1}`, task("sst2"), "rows.jsonl:1: sentence is null"},
 		{"an empty target", CSV, "text,label\na,\n", train, "rows.csv:2: the target is empty"},
 		{"a target of white space", JSONL, `{"text":"a","label":" \t"}`, train, "rows.jsonl:1: the target is empty"},
 		{"a column twice", TSV, "text\tlabel\ttext\na\t1\tb\n", train, `rows.tsv:1: two columns are called "text"`},
@@ -143,16 +169,15 @@ func TestReadErrors(t *testing.T) {
 			`rows.tsv:2: no column "stars" for the target (columns: label, text)`},
 		{"too many cells", TSV, "text\tlabel\na\t1\t\n", train, "rows.tsv:2: the row has 3 cells, the table 2 columns (text, label)"},
 		{"too few cells", CSV, "text,label\na,1\nb\n", train, "rows.csv:3: the row has 1 cells, the table 2 columns (text, label)"},
-		{"a bare quote", CSV, "text,label\na,1\nb\"c,1\n", train, `rows.csv:3: bare " in non-quoted`},
-		{"an open quote", CSV, "text,label\n\"b,1\nc,1\n", train, `rows.csv:2: extraneous or missing " in quoted-field`},
-		{"a blank line, jsonl", JSONL, "{\"text\":\"a\"}\n\n\n{\"text\":\"a\"}\n", Options{}, "rows.jsonl:2: a blank line"},
+		{"a bare quote in a quoted cell", CSV, "text,label\na,1\n\"b \"c\" d\",1\n", train, `rows.csv:3:5: the cell goes on behind the quote that closes it: double a quote`},
+		{"an open quote", CSV, "text,label\nb,\"1\nc,1\n", train, `rows.csv:2:3: the quote that opens the cell here never closes`},
 		{"a blank line, tsv", TSV, "text\na\n\nb\n", Options{}, "rows.tsv:3: a blank line"},
 		{"a blank line, csv", CSV, "text\n\"a\nb\"\n\nb\n", Options{}, "rows.csv:4: a blank line"},
-		{"a blank line, txt", Text, "\na\n", Options{}, "rows.txt:1: a blank line"},
 		{"not UTF-8, jsonl", JSONL, "{\"text\":\"a\xff\"}", Options{}, "rows.jsonl:1: not UTF-8"},
 		{"not UTF-8, csv", CSV, "text\n\"a\xff\"\n", Options{}, "rows.csv:2: not UTF-8"},
-		{"UTF-16", CSV, "\xff\xfet\x00e\x00", Options{}, "rows.csv:1: not UTF-8"},
-		{"no format", "parquet", "", Options{}, `rows.parquet: unknown format "parquet"`},
+		{"UTF-16 without a mark", CSV, "t\x00\xff\x00", Options{}, "rows.csv:1: not UTF-8"},
+		{"no format", "", "", Options{}, `rows.: its name does not say what it holds`},
+		{"no parquet", Parquet, "text\na\n", Options{}, `rows.parquet: it is no parquet file`},
 
 		{"sst2 without its column", TSV, "text\tlabel\na\t1\n", task("sst2"),
 			"rows.tsv:1: the columns of task sst2 are missing: sentence (columns: text, label)"},
@@ -215,7 +240,7 @@ func TestLongRows(t *testing.T) {
 func TestReaderStreams(t *testing.T) {
 	from, to := io.Pipe()
 	go io.WriteString(to, "one\n")
-	r, err := NewReader("pipe", from, Text, Options{})
+	r, err := NewReader("pipe", from, Options{Format: Text})
 	require.NoError(t, err)
 	for i, line := range []string{"one", "two"} {
 		if i > 0 {
@@ -247,7 +272,7 @@ func TestOpenData(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), 0o666))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name+".gz"), zipped.Bytes(), 0o666))
 		for _, name := range []string{name, name + ".gz"} {
-			d, err := Load(filepath.Join(dir, name), Options{NeedTarget: true})
+			d, err := Load(Options{NeedTarget: true}, filepath.Join(dir, name))
 			require.NoError(t, err, name)
 			require.Equal(t, 1, d.Len())
 			assert.Equal(t, "s", d.Row(0).Source)
@@ -260,15 +285,14 @@ func TestOpenData(t *testing.T) {
 		}
 		cut := zipped.Bytes()[:zipped.Len()-6]
 		require.NoError(t, os.WriteFile(filepath.Join(dir, "cut."+name+".gz"), cut, 0o666))
-		_, err := Load(filepath.Join(dir, "cut."+name+".gz"), Options{})
+		_, err := Load(Options{}, filepath.Join(dir, "cut."+name+".gz"))
 		assert.ErrorContains(t, err, "unexpected EOF", name)
 	}
 
 	for name, want := range map[string]string{
 		"absent.csv": "absent.csv",
-		"a.parquet":  `unknown format "parquet"`,
-		"noformat":   `unknown format ""`,
-		"plain.gz":   "plain.gz: unzipping",
+		"noformat":   "noformat: its name does not say what it holds",
+		"plain.gz":   "plain.gz: its name does not say what it holds",
 	} {
 		if name != "absent.csv" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("text\na\n"), 0o666))
@@ -277,7 +301,7 @@ func TestOpenData(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.csv"), 0o777))
-	_, err := Load(filepath.Join(dir, "folder.csv"), Options{})
+	_, err := Load(Options{}, filepath.Join(dir, "folder.csv"))
 	assert.ErrorContains(t, err, "folder.csv:1: ")
 }
 
@@ -289,7 +313,7 @@ func TestFingerprintTellsRowsApart(t *testing.T) {
 		`{"source": "ab"}` + "\n" + `{"source": "c"}`,
 		`{"source": "c"}` + "\n" + `{"source": "ab"}`,
 	} {
-		r, err := NewReader("rows", strings.NewReader(text), JSONL, Options{})
+		r, err := NewReader("rows", strings.NewReader(text), Options{Format: JSONL})
 		require.NoError(t, err)
 		d, err := ReadAll(r)
 		require.NoError(t, err)

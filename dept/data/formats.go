@@ -2,23 +2,157 @@ package data
 
 import (
 	"bufio"
-	"encoding/csv"
-	"encoding/json"
+	"bytes"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"golang.org/x/text/encoding/unicode"
 )
+
+// Format is the form of a file of rows, named as its extension is.
+//
+// A jsonl or json file has objects, one a line, over several lines, or as the elements of a list;
+// numbers and booleans count as text, and NaN and Infinity, which Python writes, as null. A tsv file has
+// cells between tabs and a first line that names the columns (some tasks know files without
+// one); a quote is a character like any other. A csv file is the same with commas (or semicolons, as
+// Excel writes them where the comma is for decimals) and quotes as Python's csv has them. A txt file
+// has one source a line, a blank line being an empty one, and no targets. These are UTF-8, with or
+// without a byte-order mark, or UTF-16 with one; lines end as on any system and have at most 16 MiB.
+// Blank lines at the end of a table mean nothing; elsewhere they are errors, since a row has got lost
+// there. A parquet file is read as columns.
+type Format string
+
+// The formats.
+const (
+	JSONL   Format = "jsonl"
+	JSON    Format = "json"
+	TSV     Format = "tsv"
+	CSV     Format = "csv"
+	Text    Format = "txt"
+	Parquet Format = "parquet"
+)
+
+// Formats lists the formats.
+var Formats = []Format{JSONL, JSON, TSV, CSV, Text, Parquet}
+
+// FormatOf is the format of a file by its name, .gz behind it aside; empty where the name says
+// nothing.
+func FormatOf(path string) Format {
+	base := strings.TrimSuffix(strings.ToLower(path), ".gz")
+	format := Format(strings.TrimPrefix(filepath.Ext(base), "."))
+	switch {
+	case format == "ndjson":
+		return JSONL
+	case slices.Contains(Formats, format):
+		return format
+	}
+	return ""
+}
+
+// maxRow bounds the bytes of a line, of a JSON object and of a csv record, which a stray quote may
+// have opened.
+const maxRow = 16 << 20
 
 var (
 	errNotUTF8 = errors.New("not UTF-8 text: convert the file, as iconv does")
-	errBlank   = errors.New("a blank line where a row is expected")
-	errTooLong = fmt.Errorf("a row of more than %d MiB, or a quote that never ends", maxRow>>20)
+	errBlank   = errors.New("a blank line where a row is expected: take it out")
+	errTooLong = fmt.Errorf("a row of more than %d MiB, or a quote or brace that never closes", maxRow>>20)
 )
 
-// lines gives the lines of a text without their ends, and refuses blank ones but at the end.
+// open makes the records of the reader's format.
+func (r *Reader) open(text io.Reader) (err error) {
+	if r.format == Parquet {
+		r.records, err = newParquet(text, &r.opts)
+		return err
+	}
+	decoded, err := decode(text)
+	if err != nil {
+		return err
+	}
+	switch r.format {
+	case JSONL, JSON:
+		r.records = newJSONRecords(decoded)
+	case TSV:
+		r.records = &table{rows: &tabRows{newLines(decoded)}, header: r.opts.header}
+	case CSV:
+		r.records = &table{rows: newCommaRows(decoded), header: r.opts.header}
+	case Text:
+		column, err := r.opts.onlyColumn()
+		if err != nil {
+			return err
+		}
+		r.records = &textRecords{lines: newLines(decoded), column: column}
+	default:
+		return fmt.Errorf("its name does not say what it holds: data is read from .jsonl, .json, .tsv, .csv and .txt, also with .gz behind, and from .parquet")
+	}
+	return nil
+}
+
+// firstLine is how far the end of the first line is looked for.
+const firstLine = 1 << 20
+
+// decode unzips a text, takes off a byte-order mark, turns UTF-16 into UTF-8, and a text whose lines
+// end in a carriage return alone into one whose lines end in a line feed. The first line is in the
+// reader's buffer when it is there. It reads no further than it must: somebody may be typing.
+func decode(text io.Reader) (*bufio.Reader, error) {
+	in := bufio.NewReaderSize(text, firstLine)
+	starts := func(mark string) bool {
+		for n := range len(mark) {
+			if got, _ := in.Peek(n + 1); string(got) != mark[:n+1] {
+				return false
+			}
+		}
+		return true
+	}
+	if starts("\x1f\x8b") {
+		unzip, err := gzip.NewReader(in)
+		if err != nil {
+			return nil, fmt.Errorf("unzipping: %w", err)
+		}
+		in = bufio.NewReaderSize(unzip, firstLine)
+	}
+	switch {
+	case starts("\ufeff"):
+		in.Discard(len("\ufeff"))
+	case starts("\xff\xfe"), starts("\xfe\xff"):
+		utf16 := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()
+		in = bufio.NewReaderSize(utf16.Reader(in), firstLine)
+	}
+	for n := 1; ; n = in.Buffered() + 1 {
+		_, err := in.Peek(n)
+		first, _ := in.Peek(in.Buffered())
+		switch {
+		case bytes.IndexByte(first, '\n') >= 0:
+			return in, nil
+		case err == nil && len(first) < firstLine:
+		case bytes.IndexByte(first, '\r') >= 0:
+			return bufio.NewReaderSize(lineFeeds{in}, firstLine), nil
+		default:
+			return in, nil
+		}
+	}
+}
+
+// lineFeeds is a text with a line feed for each carriage return.
+type lineFeeds struct{ text io.Reader }
+
+func (l lineFeeds) Read(p []byte) (int, error) {
+	n, err := l.text.Read(p)
+	for i, b := range p[:n] {
+		if b == '\r' {
+			p[i] = '\n'
+		}
+	}
+	return n, err
+}
+
+// lines gives the lines of a text without their ends.
 type lines struct {
 	scanner *bufio.Scanner
 	number  int
@@ -32,22 +166,13 @@ func newLines(text io.Reader) *lines {
 
 // next gives a line and its number. After an error the number says where it was.
 func (l *lines) next() (number int, line string, err error) {
-	blank := 0 // the first of a run of blank lines
-	for l.scanner.Scan() {
+	if l.scanner.Scan() {
 		l.number++
 		line = l.scanner.Text()
-		switch {
-		case strings.Trim(line, " \r") == "":
-			if blank == 0 {
-				blank = l.number
-			}
-		case blank > 0:
-			return blank, "", errBlank
-		case !utf8.ValidString(line):
+		if !utf8.ValidString(line) {
 			return l.number, "", errNotUTF8
-		default:
-			return l.number, line, nil
 		}
+		return l.number, line, nil
 	}
 	err = l.scanner.Err()
 	switch {
@@ -59,49 +184,15 @@ func (l *lines) next() (number int, line string, err error) {
 	return l.number + 1, "", err
 }
 
-// jsonRecords has one object a line. A value that is null, an array or an object is no text
-// and leaves its column out.
-type jsonRecords struct{ lines *lines }
-
-func (j *jsonRecords) next() (int, map[string]string, error) {
-	number, line, err := j.lines.next()
-	if err != nil {
-		return number, nil, err
-	}
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(line), &object); err != nil {
-		var mismatch *json.UnmarshalTypeError
-		if errors.As(err, &mismatch) {
-			err = fmt.Errorf("it is a JSON %s", mismatch.Value)
-		}
-		return number, nil, fmt.Errorf(`expected one JSON object on the line, such as {"source": "…", "target": "…"}: %w`, err)
-	}
-	cells := make(map[string]string, len(object))
-	for name, value := range object {
-		switch value[0] {
-		case '"':
-			var text string
-			if err := json.Unmarshal(value, &text); err != nil {
-				return number, nil, fmt.Errorf("column %q: %w", name, err)
-			}
-			cells[name] = text
-		case '{', '[', 'n':
-		default: // a number, true or false, as it is written
-			cells[name] = string(value)
-		}
-	}
-	return number, cells, nil
-}
-
 // textRecords has one text a line, in the only column.
 type textRecords struct {
 	lines  *lines
 	column string
 }
 
-func (t *textRecords) next() (int, map[string]string, error) {
+func (t *textRecords) next() (int, record, error) {
 	number, line, err := t.lines.next()
-	return number, map[string]string{t.column: line}, err
+	return number, record{cells: map[string]string{t.column: line}}, err
 }
 
 // table has rows of cells under a header.
@@ -115,19 +206,19 @@ type table struct {
 	columns []string
 }
 
-func (t *table) next() (int, map[string]string, error) {
+func (t *table) next() (int, record, error) {
 	line, cells, err := t.rows.next()
 	if err != nil {
-		return line, nil, err
+		return line, record{}, err
 	}
 	if t.columns == nil {
 		names, inFile, err := t.header(cells)
 		if err != nil {
-			return line, nil, err
+			return line, record{}, err
 		}
 		for i, name := range names {
 			if name != "" && slices.Contains(names[:i], name) {
-				return line, nil, fmt.Errorf("two columns are called %.40q: rename one of them", name)
+				return line, record{}, fmt.Errorf("two columns are called %.40q: rename one of them", name)
 			}
 		}
 		t.columns = names
@@ -136,73 +227,31 @@ func (t *table) next() (int, map[string]string, error) {
 		}
 	}
 	if len(cells) != len(t.columns) {
-		return line, nil, fmt.Errorf("the row has %d cells, the table %d columns (%s)", len(cells), len(t.columns), columnList(t.columns))
+		return line, record{}, fmt.Errorf("the row has %d cells, the table %d columns (%s)", len(cells), len(t.columns), columnList(t.columns))
 	}
 	named := make(map[string]string, len(cells))
 	for i, name := range t.columns {
 		named[name] = cells[i]
 	}
-	return line, named, nil
+	return line, record{cells: named}, nil
 }
 
 // tabRows splits lines at tabs; nothing is quoted.
 type tabRows struct{ lines *lines }
 
 func (t *tabRows) next() (int, []string, error) {
-	number, line, err := t.lines.next()
-	return number, strings.Split(line, "\t"), err
-}
-
-// commaRows reads RFC 4180's records, which may run over several lines.
-type commaRows struct {
-	csv   *csv.Reader
-	input *budget
-	line  int // on which the next record has to start
-}
-
-func newCommaRows(text io.Reader) *commaRows {
-	input := &budget{text: text}
-	rows := &commaRows{csv: csv.NewReader(input), input: input, line: 1}
-	rows.csv.FieldsPerRecord = -1 // table compares with the header itself
-	return rows
-}
-
-func (c *commaRows) next() (int, []string, error) {
-	c.input.left = maxRow
-	cells, err := c.csv.Read()
-	if err != nil {
-		var parse *csv.ParseError
-		if errors.As(err, &parse) {
-			// Where the record starts: an open quote is noticed far behind it.
-			return parse.StartLine, nil, parse.Err
+	blank := 0 // the first of a run of blank lines
+	for {
+		number, line, err := t.lines.next()
+		switch {
+		case err == nil && strings.Trim(line, " \r") == "":
+			if blank == 0 {
+				blank = number
+			}
+			continue
+		case err == nil && blank > 0:
+			return blank, nil, errBlank
 		}
-		return c.line, nil, err
+		return number, strings.Split(line, "\t"), err
 	}
-	line, _ := c.csv.FieldPos(0)
-	if line != c.line { // the csv reader skips blank lines
-		return c.line, nil, errBlank
-	}
-	c.line++
-	for _, cell := range cells {
-		if !utf8.ValidString(cell) {
-			return line, nil, errNotUTF8
-		}
-		c.line += strings.Count(cell, "\n")
-	}
-	return line, cells, nil
-}
-
-// budget is a text of which only so many bytes more may be read.
-type budget struct {
-	text io.Reader
-	left int
-}
-
-func (b *budget) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errTooLong
-	}
-	n, err := b.text.Read(p)
-	b.left -= n
-	return n, err
 }

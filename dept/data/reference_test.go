@@ -53,7 +53,7 @@ func TestReferenceData(t *testing.T) {
 			path := filepath.Join(data, tc.path)
 			opts := task(tc.task)
 			opts.NeedTarget = !tc.test
-			d, err := Load(path, opts)
+			d, err := Load(opts, path)
 			require.NoError(t, err)
 
 			content, err := os.ReadFile(path)

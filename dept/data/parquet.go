@@ -1,0 +1,186 @@
+//go:build !js
+
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/format"
+)
+
+// parquetRecords reads the columns of a parquet file that the options take, a group of rows after the
+// other.
+type parquetRecords struct {
+	in      io.ReaderAt
+	groups  []parquet.RowGroup
+	about   []format.RowGroup // the groups' descriptions
+	leaves  []leaf
+	other   map[string]string // of every row
+	columns []*parquetColumn  // of the group at hand, as leaves
+	left    int64             // rows of it
+	row     int
+}
+
+// leaf is a column of single values.
+type leaf struct {
+	name  string // "translation.en"
+	index int
+}
+
+func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
+	defer guard(&err)
+	in, size, err := readerAt(file)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkFooter(in, size); err != nil {
+		return nil, err
+	}
+	f, err := parquet.OpenFile(in, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return nil, err
+	}
+	p := &parquetRecords{in: in, groups: f.RowGroups(), about: f.Metadata().RowGroups, other: map[string]string{}}
+	cells := map[string]string{}
+	for _, path := range f.Schema().Columns() {
+		column, _ := f.Schema().Lookup(path...)
+		for i := 1; i < len(path); i++ {
+			p.other[strings.Join(path[:i], ".")] = anObject
+		}
+		name := strings.Join(path, ".")
+		if column.MaxRepetitionLevel > 0 {
+			p.other[name], p.other[path[0]] = aList, aList
+			continue
+		}
+		cells[name] = ""
+		p.leaves = append(p.leaves, leaf{name, int(column.ColumnIndex)})
+	}
+	if used := opts.uses(cells); used != nil {
+		p.leaves = slices.DeleteFunc(p.leaves, func(l leaf) bool { return !slices.Contains(used, l.name) })
+	}
+	return p, nil
+}
+
+// guard turns a panic of the library, which a damaged file can bring about, into an error.
+func guard(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("the parquet file is damaged: %v", r)
+	}
+}
+
+// readerAt is a file as it lies on disk, or what a pipe gives in memory.
+func readerAt(file io.Reader) (io.ReaderAt, int64, error) {
+	if f, ok := file.(*os.File); ok {
+		if stat, err := f.Stat(); err == nil && stat.Mode().IsRegular() {
+			return f, stat.Size(), nil
+		}
+	}
+	content, err := io.ReadAll(file)
+	return bytes.NewReader(content), int64(len(content)), err
+}
+
+func (p *parquetRecords) next() (_ int, _ record, err error) {
+	defer guard(&err)
+	for p.left == 0 {
+		for _, c := range p.columns {
+			c.pages.Close()
+		}
+		p.columns = nil
+		if len(p.groups) == 0 {
+			return p.row + 1, record{}, io.EOF
+		}
+		if err := p.open(p.groups[0], &p.about[0]); err != nil {
+			return p.row + 1, record{}, err
+		}
+		p.left, p.groups, p.about = p.groups[0].NumRows(), p.groups[1:], p.about[1:]
+	}
+	p.left--
+	p.row++
+	r := record{make(map[string]string, len(p.columns)), p.other}
+	for i, c := range p.columns {
+		name := p.leaves[i].name
+		text, ok, err := c.next()
+		switch {
+		case err == io.EOF:
+			return p.row, record{}, fmt.Errorf("column %q ends before its group of rows does", name)
+		case err != nil:
+			return p.row, record{}, fmt.Errorf("column %q: %w", name, err)
+		case ok:
+			r.cells[name] = text
+		default:
+			if len(r.other) == len(p.other) {
+				r.other = maps.Clone(p.other)
+			}
+			r.other[name] = aNull
+		}
+	}
+	return p.row, r, nil
+}
+
+// open begins a group of rows.
+func (p *parquetRecords) open(group parquet.RowGroup, about *format.RowGroup) error {
+	chunks := group.ColumnChunks()
+	for _, l := range p.leaves {
+		chunk, ok := chunks[l.index].(*parquet.FileColumnChunk)
+		if !ok {
+			return fmt.Errorf("column %q is stored in a way that is not read", l.name)
+		}
+		if err := checkPages(p.in, &about.Columns[l.index].MetaData); err != nil {
+			return fmt.Errorf("column %q: %w", l.name, err)
+		}
+		p.columns = append(p.columns, &parquetColumn{pages: chunk.Pages()})
+	}
+	return nil
+}
+
+// parquetColumn reads a column's values.
+type parquetColumn struct {
+	pages  parquet.Pages
+	page   parquet.Page
+	values parquet.ValueReader // of the page
+	buffer [64]parquet.Value
+	read   []parquet.Value // of the buffer, not given yet
+}
+
+// next gives a value as text; ok is false for null.
+func (c *parquetColumn) next() (text string, ok bool, err error) {
+	for len(c.read) == 0 {
+		if c.values == nil {
+			if c.page, err = c.pages.ReadPage(); err != nil {
+				return "", false, err
+			}
+			c.values = c.page.Values()
+		}
+		n, err := c.values.ReadValues(c.buffer[:])
+		c.read = c.buffer[:n]
+		if err == io.EOF || err == nil && n == 0 {
+			c.values = nil
+			err = nil
+		}
+		if err != nil {
+			return "", false, err
+		}
+	}
+	v := c.read[0]
+	c.read = c.read[1:]
+	switch v.Kind() {
+	case parquet.ByteArray, parquet.FixedLenByteArray:
+		if !utf8.Valid(v.ByteArray()) {
+			return "", false, errors.New("it holds bytes, not text")
+		}
+		return string(v.ByteArray()), true, nil
+	case parquet.Boolean:
+		return strconv.FormatBool(v.Boolean()), true, nil
+	}
+	return v.String(), !v.IsNull(), nil
+}
