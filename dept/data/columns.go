@@ -273,28 +273,34 @@ func columnList(names []string) string {
 // columnsOf are the names of a record's columns.
 func columnsOf(cells map[string]string) string { return columnList(slices.Sorted(maps.Keys(cells))) }
 
-// uses are the columns that the options take of those there are; nil where they lack one.
-func (o *Options) uses(cells map[string]string) []string {
+// uses are the columns that the options take of those that a record of no rows yet has, or the error
+// that each row would be.
+func (o *Options) uses(r record) ([]string, error) {
+	columns := slices.Sorted(maps.Keys(r.cells))
 	if o.Task != nil {
-		layout := o.Task.Layout(respell(cells, o.taskColumns()))
+		layout := o.Task.Layout(respell(r.cells, o.taskColumns()))
 		if layout == nil {
-			return nil
+			_, err := o.taskRow(r)
+			return nil, err
 		}
-		return columnsIn(cells, append(layout.Columns(), layout.Target))
+		return columnsIn(columns, append(layout.Columns(), layout.Target)), nil
 	}
-	source := columnsIn(cells, o.sources())
-	if source == nil {
-		return nil
+	sources, targets := columnsIn(columns, o.sources()), columnsIn(columns, o.targets())
+	if sources == nil {
+		return nil, o.missing("source", o.sources(), r, columns)
 	}
-	return append(source, columnsIn(cells, o.targets())...)
+	if targets == nil && o.NeedTarget {
+		return nil, o.missing("target", o.targets(), r, columns)
+	}
+	return append(sources, targets...), nil
 }
 
 // columnsIn are the columns that are named, in these letters or in others.
-func columnsIn(cells map[string]string, names []string) (columns []string) {
-	for column := range maps.Keys(cells) {
+func columnsIn(columns, names []string) (named []string) {
+	for _, column := range columns {
 		if slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(strings.TrimSpace(column), name) }) {
-			columns = append(columns, column)
+			named = append(named, column)
 		}
 	}
-	return columns
+	return named
 }

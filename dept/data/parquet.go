@@ -65,9 +65,11 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		cells[name] = ""
 		p.leaves = append(p.leaves, leaf{name, int(column.ColumnIndex)})
 	}
-	if used := opts.uses(cells); used != nil {
-		p.leaves = slices.DeleteFunc(p.leaves, func(l leaf) bool { return !slices.Contains(used, l.name) })
+	used, err := opts.uses(record{cells, p.other})
+	if err != nil {
+		return nil, err
 	}
+	p.leaves = slices.DeleteFunc(p.leaves, func(l leaf) bool { return !slices.Contains(used, l.name) })
 	return p, nil
 }
 

@@ -1,0 +1,106 @@
+package data
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// parquetFiles are written by testdata/parquet.py.
+func parquetFiles(t testing.TB) []string {
+	files, err := filepath.Glob("testdata/*.parquet")
+	require.NoError(t, err)
+	require.Len(t, files, 4)
+	return files
+}
+
+func TestParquet(t *testing.T) {
+	for _, file := range parquetFiles(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			d, err := Load(task("sst2"), file)
+			require.NoError(t, err)
+			require.Equal(t, 37, d.Len())
+			for i := range d.Len() {
+				want := strings.Repeat(fmt.Sprintf("text number %d, é", i), i%3+1)
+				assert.Equal(t, Row{"sentence: " + want, fmt.Sprint(i % 2), i + 1}, d.Row(i))
+			}
+
+			d, err = Load(Options{SourceColumn: "translation.en", TargetColumn: "stars", NeedTarget: true}, file)
+			require.NoError(t, err)
+			assert.Equal(t, Row{"house 35", "8.75", 36}, d.Row(35))
+
+			d, err = Load(Options{SourceColumn: "idx", TargetColumn: "good", NeedTarget: true}, file)
+			require.NoError(t, err)
+			assert.Equal(t, Row{"36", "true", 37}, d.Row(36))
+
+			for _, tc := range []struct {
+				opts Options
+				want string
+			}{
+				{Options{SourceColumn: "note"}, "row 1: note is null"},
+				{Options{SourceColumn: "words"}, ".parquet: words is a list, not text"},
+				{Options{SourceColumn: "translation"}, ".parquet: translation is an object, not text"},
+				{Options{SourceColumn: "image"}, `row 1: column "image": it holds bytes, not text`},
+				{Options{SourceColumn: "review"}, `.parquet: no column "review" for the source (columns: good, idx, image, label, note, sentence, stars, translation.en, translation.fr)`},
+				{Options{TargetColumn: "stares", NeedTarget: true}, `no column "stares" for the target`},
+				{Options{Task: task("rte").Task}, `the columns of task rte are missing: sentence1, sentence2`},
+			} {
+				_, err := Load(tc.opts, file)
+				assert.ErrorContains(t, err, tc.want)
+			}
+		})
+	}
+}
+
+// A damaged file is an error, whatever byte of it is wrong, and costs no memory.
+func TestDamagedParquet(t *testing.T) {
+	for _, file := range parquetFiles(t) {
+		whole, err := os.ReadFile(file)
+		require.NoError(t, err)
+		read := func(content []byte) error {
+			r, err := NewReader("rows.parquet", bytes.NewReader(content), Options{Format: Parquet, Task: task("sst2").Task})
+			if err == nil {
+				_, err = ReadAll(r)
+			}
+			return err
+		}
+		require.NoError(t, read(whole))
+		for cut := 0; cut < len(whole); cut += 97 {
+			require.Error(t, read(whole[:cut]))
+		}
+		huge := bytes.Clone(whole)
+		binary.LittleEndian.PutUint32(huge[len(huge)-8:], 1<<31-1)
+		require.ErrorContains(t, read(huge), "it claims more than it holds")
+	}
+}
+
+func FuzzParquet(f *testing.F) {
+	for _, file := range parquetFiles(f) {
+		content, err := os.ReadFile(file)
+		require.NoError(f, err)
+		f.Add(content, "sst2")
+		f.Add(content, "")
+	}
+	f.Fuzz(func(t *testing.T, content []byte, name string) {
+		opts := Options{Format: Parquet, SourceColumn: "sentence", TargetColumn: "translation.en"}
+		if name != "" {
+			opts = Options{Format: Parquet, Task: task("sst2").Task}
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		r, err := NewReader("rows.parquet", bytes.NewReader(content), opts)
+		for err == nil {
+			_, err = r.Next()
+		}
+		runtime.ReadMemStats(&after)
+		assert.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20+4*len(content)+8<<20), "bytes")
+	})
+}
