@@ -33,7 +33,7 @@ func (r *reading) add(cmd *cobra.Command) {
 	f.SortFlags = false
 	f.StringVar(&r.modelDir, "model", "", modelUsage)
 	f.StringVar(&r.adapterDir, "adapter", "", "the adapter's folder, or its name on the hub (default: the model as it is)")
-	f.StringVar(&r.dataFile, "data", "", "rows: .jsonl, .tsv, .csv or .txt")
+	f.StringVar(&r.dataFile, "data", "", "rows: "+rowsUsage)
 	r.data.add(cmd)
 	f.IntVar(&r.maxSource, "max-source-length", 0, "the most tokens of a source (default the adapter's, else 256)")
 	f.IntVar(&r.maxTarget, "max-target-length", 0, "the most tokens to generate (default 20 for a task, else 64)")
@@ -135,7 +135,7 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rows, err := data.Load(r.dataFile, options)
+			rows, err := loadRows(cmd, "data", r.dataFile, options, testSplits)
 			if err != nil {
 				return err
 			}

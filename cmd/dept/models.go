@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/hub"
 )
@@ -101,40 +100,6 @@ func newClient(cmd *cobra.Command) (*hub.Client, *downloads) {
 		warn(cmd, "%s", text)
 	}
 	return client, show
-}
-
-// The splits that rows are taken from where no other is named.
-var (
-	trainSplits = []string{"train"}
-	devSplits   = []string{"validation", "valid", "val", "dev"}
-)
-
-// loadRows reads the rows of a file, or of a data set of the hub's that hf:ORG/NAME names.
-func loadRows(cmd *cobra.Command, flag, name string, opts data.Options, splits []string) (*data.Dataset, error) {
-	if !strings.HasPrefix(name, hub.Prefix) {
-		return data.Load(name, opts)
-	}
-	ref, part, err := hub.ParseDataset(name)
-	if err != nil {
-		return nil, usagef("--%s: %v", flag, err)
-	}
-	client, show := newClient(cmd)
-	paths, err := client.Dataset(cmd.Context(), ref, part, splits...)
-	show.close()
-	if err != nil {
-		return nil, fmt.Errorf("--%s %s: %w", flag, name, err)
-	}
-	var rows []data.Row
-	for _, path := range paths {
-		d, err := data.Load(path, opts)
-		if err != nil {
-			return nil, fmt.Errorf("--%s %s: %w", flag, name, err)
-		}
-		for i := range d.Len() {
-			rows = append(rows, d.Row(i))
-		}
-	}
-	return data.NewDataset(rows), nil
 }
 
 // atHand is the folder of the model that an adapter names, if it is here: nothing is downloaded for

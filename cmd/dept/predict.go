@@ -21,19 +21,21 @@ func predictCommand() *cobra.Command {
 		Use:   "predict --model DIR",
 		Short: "Answer texts, one prediction a line",
 		Long: `Answer the rows of --data, or the lines of standard input, each as soon as no more
-of them are waiting. Predictions come in the rows' order, one a line.`,
+of them are waiting. Predictions come in the rows' order, one a line; a blank line
+is an empty source and gets one too.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			options, err := r.data.options(false)
 			if err != nil {
 				return err
 			}
-			var rows *data.Reader
-			if r.dataFile != "" {
-				rows, err = data.Open(r.dataFile, options)
-			} else {
-				rows, err = data.NewReader("standard input", cmd.InOrStdin(), data.Text, options)
+			if r.dataFile == stdin && options.Format == "" {
+				options.Format = data.Text
 			}
+			if err := checkRows(cmd, "data", r.dataFile, options, testSplits); err != nil {
+				return err
+			}
+			rows, err := openRows(cmd, "data", r.dataFile, options, testSplits)
 			if err != nil {
 				return err
 			}
@@ -46,6 +48,7 @@ of them are waiting. Predictions come in the rows' order, one a line.`,
 		}),
 	}
 	r.add(cmd)
+	r.dataFile, cmd.Flags().Lookup("data").DefValue = stdin, stdin
 	cmd.Flags().IntVar(&r.beam, "beams", 1, "hypotheses to search with; 1 is greedy")
 	return cmd
 }
@@ -169,7 +172,7 @@ func nextBatch(rows <-chan incoming, most int) (batch []string, err error) {
 			return batch, io.EOF
 		}
 		if row.err != nil {
-			return batch, row.err
+			return batch, withColumnFlags(row.err)
 		}
 		batch = append(batch, row.source)
 		if len(batch) == most {

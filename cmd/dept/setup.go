@@ -4,13 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/data"
-	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
 )
 
@@ -45,45 +42,4 @@ func checkBase(cmd *cobra.Command, dir string, a *dept.Adapter, check func(*dept
 		warn(cmd, "%s: %s", dir, advice)
 	}
 	return nil
-}
-
-// lookupTask finds a task by its flag; nil without one.
-func lookupTask(name string) (*tasks.Task, error) {
-	if name == "" {
-		return nil, nil
-	}
-	task, err := tasks.Lookup(name)
-	if err != nil {
-		return nil, usagef("--task: %v", err)
-	}
-	return task, nil
-}
-
-// labels are a task's answers; nil without a task.
-func labels(task *tasks.Task) []string {
-	if task == nil {
-		return nil
-	}
-	return task.Targets()
-}
-
-// dataFlags say how rows are made of a file.
-type dataFlags struct{ task, sourceColumn, targetColumn string }
-
-func (d *dataFlags) add(cmd *cobra.Command) {
-	f := cmd.Flags()
-	f.StringVar(&d.task, "task", "", "take columns, template, labels and metrics of a task: "+strings.Join(tasks.Names(), ", "))
-	f.StringVar(&d.sourceColumn, "source-column", "", "the column of the source (default source, text or sentence)")
-	f.StringVar(&d.targetColumn, "target-column", "", "the column of the target (default target or label)")
-}
-
-func (d *dataFlags) options(needTarget bool) (data.Options, error) {
-	task, err := lookupTask(d.task)
-	if err != nil {
-		return data.Options{}, err
-	}
-	if task != nil && (d.sourceColumn != "" || d.targetColumn != "") {
-		return data.Options{}, usagef("--task %s has columns of its own: leave out --source-column and --target-column", d.task)
-	}
-	return data.Options{Task: task, SourceColumn: d.sourceColumn, TargetColumn: d.targetColumn, NeedTarget: needTarget}, nil
 }

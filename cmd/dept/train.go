@@ -35,14 +35,14 @@ func trainCommand() *cobra.Command {
 
 ` + methodList() + `
 A flag that only some of them use names them, with their defaults. Rows are JSONL,
-TSV or CSV, by the file's extension. Ctrl-C saves and says how to go on.`,
+JSON, TSV, CSV or parquet, by the file's extension or --format. Ctrl-C saves and says how to go on.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error { return t.run(cmd) }),
 	}
 	f := cmd.Flags()
 	f.SortFlags = false
 	f.StringVar(&t.modelDir, "model", "", modelUsage)
-	f.StringVar(&t.trainFile, "train", "", "rows to train on: a file, or hf:ORG/DATASET of the hub, :SPLIT behind it")
+	f.StringVar(&t.trainFile, "train", "", "rows to train on: "+rowsUsage)
 	f.StringVar(&t.devFile, "dev", "", "rows to choose the best step by, as for --train")
 	f.StringVar(&t.out, "out", "", "the run's folder: adapter or checkpoint, log.jsonl and the state to resume from")
 	t.data.add(cmd)
@@ -91,6 +91,9 @@ func (t *training) run(cmd *cobra.Command) error {
 
 // ask makes the request that the flags are.
 func (t *training) ask(task *tasks.Task) (err error) {
+	if t.trainFile == stdin && t.devFile == stdin {
+		return usagef("--train and --dev are both standard input, which can be read only once")
+	}
 	if t.devFile == "" && t.changed("eval-every") {
 		return usagef("--eval-every needs rows to evaluate on: give --dev")
 	}

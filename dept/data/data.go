@@ -45,8 +45,9 @@ type Reader struct {
 	format  Format
 	opts    Options
 	records records
-	close   []io.Closer
 	rows    int
+	file    io.Closer               // nil where the caller has it
+	more    func() (*Reader, error) // of the next file; nil where there is none
 }
 
 // records is a format: it gives each row's columns.
@@ -71,21 +72,27 @@ type placed struct {
 
 func (p *placed) Unwrap() error { return p.error }
 
-// Open opens a file of rows, which may be gzipped. The caller must Close the reader.
-func Open(path string, opts Options) (*Reader, error) {
-	if opts.Format == "" {
-		opts.Format = FormatOf(path)
-	}
+// Open opens files of rows, which may be gzipped, to be read one after the other; each has at least
+// one. The caller must Close the reader.
+func Open(opts Options, paths ...string) (*Reader, error) {
+	path := paths[0]
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
-	r, err := NewReader(path, file, opts)
+	of := opts
+	if of.Format == "" {
+		of.Format = FormatOf(path)
+	}
+	r, err := NewReader(path, file, of)
 	if err != nil {
 		file.Close()
 		return nil, err
 	}
-	r.close = append(r.close, file)
+	r.file = file
+	if len(paths) > 1 {
+		r.more = func() (*Reader, error) { return Open(opts, paths[1:]...) }
+	}
 	return r, nil
 }
 
@@ -109,7 +116,16 @@ func (r *Reader) Next() (Row, error) {
 		if r.rows == 0 {
 			return Row{}, fmt.Errorf("%s: holds no rows", r.name)
 		}
-		return Row{}, io.EOF
+		if r.more == nil {
+			return Row{}, io.EOF
+		}
+		next, err := r.more()
+		if err != nil {
+			return Row{}, err
+		}
+		r.Close()
+		*r = *next
+		return r.Next()
 	}
 	var row Row
 	if err == nil {
@@ -137,11 +153,10 @@ func (r *Reader) place(line int, err error) string {
 
 // Close closes the file, if Open opened one.
 func (r *Reader) Close() error {
-	var errs []error
-	for _, closer := range r.close {
-		errs = append(errs, closer.Close())
+	if r.file == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return r.file.Close()
 }
 
 // Dataset is a file's rows as text, in memory. Turning text into tokens is what costs, so that
@@ -153,22 +168,14 @@ type Dataset struct {
 // NewDataset makes a data set of rows at hand.
 func NewDataset(rows []Row) *Dataset { return &Dataset{rows} }
 
-// Load reads all the rows of files, one after the other. Each has at least one.
+// Load reads all the rows of files that Open opens.
 func Load(opts Options, paths ...string) (*Dataset, error) {
-	var all Dataset
-	for _, path := range paths {
-		r, err := Open(path, opts)
-		if err != nil {
-			return nil, err
-		}
-		d, err := ReadAll(r)
-		r.Close()
-		if err != nil {
-			return nil, err
-		}
-		all.rows = append(all.rows, d.rows...)
+	r, err := Open(opts, paths...)
+	if err != nil {
+		return nil, err
 	}
-	return &all, nil
+	defer r.Close()
+	return ReadAll(r)
 }
 
 // ReadAll reads all the rows that a reader has left, at least one.

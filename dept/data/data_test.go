@@ -289,6 +289,12 @@ func TestOpenData(t *testing.T) {
 		assert.ErrorContains(t, err, "unexpected EOF", name)
 	}
 
+	d, err := Load(Options{}, filepath.Join(dir, "a.jsonl"), filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.csv.gz"))
+	require.NoError(t, err)
+	assert.Equal(t, []Row{{"s", "t", 1}, {"s", "t", 2}, {"s", "t", 2}}, d.rows)
+	_, err = Load(Options{}, filepath.Join(dir, "a.jsonl"), filepath.Join(dir, "b.jsonl"))
+	assert.ErrorContains(t, err, "b.jsonl: no such file")
+
 	for name, want := range map[string]string{
 		"absent.csv": "absent.csv",
 		"noformat":   "noformat: its name does not say what it holds",
@@ -297,11 +303,11 @@ func TestOpenData(t *testing.T) {
 		if name != "absent.csv" {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("text\na\n"), 0o666))
 		}
-		_, err := Open(filepath.Join(dir, name), Options{})
+		_, err := Open(Options{}, filepath.Join(dir, name))
 		assert.ErrorContains(t, err, want)
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.csv"), 0o777))
-	_, err := Load(Options{}, filepath.Join(dir, "folder.csv"))
+	_, err = Load(Options{}, filepath.Join(dir, "folder.csv"))
 	assert.ErrorContains(t, err, "folder.csv:1: ")
 }
 

@@ -192,8 +192,8 @@ func (r record) add(prefix string, values map[string]json.RawMessage, dots int) 
 
 // What stands in a column that is no text.
 const (
-	aNull   = "null"
-	aList   = "a list"
+	aNull    = "null"
+	aList    = "a list"
 	anObject = "an object"
 )
 

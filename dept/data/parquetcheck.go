@@ -3,11 +3,15 @@
 package data
 
 import (
+	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/snappy"
+	"github.com/klauspost/compress/zstd"
 	"github.com/parquet-go/parquet-go/encoding/thrift"
 	"github.com/parquet-go/parquet-go/format"
 )
@@ -71,9 +75,63 @@ func checkPages(in io.ReaderAt, column *format.ColumnMetaData) error {
 		case header.UncompressedPageSize > maxPage || values > maxPageValues:
 			return fmt.Errorf("a page of %d values in %d bytes: dept reads pages of up to %d in %d MiB", values, header.UncompressedPageSize, maxPageValues, maxPage>>20)
 		}
+		body := io.NewSectionReader(in, at+length, int64(header.CompressedPageSize))
+		if err := checkBody(body, header, column.Codec); err != nil {
+			return err
+		}
 		at += length + int64(header.CompressedPageSize)
 	}
 	return nil
+}
+
+// checkBody refuses a page that unpacks to more than its header says.
+func checkBody(body *io.SectionReader, header format.PageHeader, codec format.CompressionCodec) error {
+	left := int64(header.UncompressedPageSize)
+	if v2 := header.DataPageHeaderV2; v2.Valid {
+		// The levels stand in front of what is packed.
+		levels := int64(v2.V.RepetitionLevelsByteLength) + int64(v2.V.DefinitionLevelsByteLength)
+		if levels < 0 || levels > min(left, body.Size()) {
+			return errClaims
+		}
+		if v2.V.IsCompressed.Valid && !v2.V.IsCompressed.V {
+			return nil
+		}
+		body, left = io.NewSectionReader(body, levels, body.Size()-levels), left-levels
+	}
+	var unpacked io.Reader
+	var err error
+	switch codec {
+	case format.Uncompressed:
+		return nil
+	case format.Snappy:
+		var head [binary.MaxVarintLen32]byte
+		n, _ := body.ReadAt(head[:], 0)
+		length, err := snappy.DecodedLen(head[:n])
+		if n > 0 && (err != nil || int64(length) > left) {
+			return errClaims
+		}
+		return nil
+	case format.Gzip:
+		if unpacked, err = gzip.NewReader(body); err != nil {
+			return err
+		}
+	case format.Brotli:
+		unpacked = brotli.NewReader(body)
+	case format.Zstd:
+		decoder, err := zstd.NewReader(body, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxPage))
+		if err != nil {
+			return err
+		}
+		defer decoder.Close()
+		unpacked = decoder
+	default:
+		return fmt.Errorf("it is packed by %v: dept reads snappy, gzip, brotli and zstd", codec)
+	}
+	n, err := io.Copy(io.Discard, io.LimitReader(unpacked, left+1))
+	if err == nil && n > left {
+		err = errClaims
+	}
+	return err
 }
 
 // pageHeader reads the header of the page at an offset, and its length.

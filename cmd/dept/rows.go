@@ -1,0 +1,152 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/hub"
+)
+
+// lookupTask finds a task by its flag; nil without one.
+func lookupTask(name string) (*tasks.Task, error) {
+	if name == "" {
+		return nil, nil
+	}
+	task, err := tasks.Lookup(name)
+	if err != nil {
+		return nil, usagef("--task: %v", err)
+	}
+	return task, nil
+}
+
+// labels are a task's answers; nil without a task.
+func labels(task *tasks.Task) []string {
+	if task == nil {
+		return nil
+	}
+	return task.Targets()
+}
+
+// dataFlags say how rows are made of a file.
+type dataFlags struct{ task, sourceColumn, targetColumn, format string }
+
+func (d *dataFlags) add(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.StringVar(&d.task, "task", "", "take columns, template, labels and metrics of a task: "+strings.Join(tasks.Names(), ", "))
+	f.StringVar(&d.sourceColumn, "source-column", "", "the column of the source (default source, text or sentence)")
+	f.StringVar(&d.targetColumn, "target-column", "", "the column of the target (default target or label)")
+	f.StringVar(&d.format, "format", "", "what the rows are, whatever the file's name says: "+formatNames())
+}
+
+func (d *dataFlags) options(needTarget bool) (data.Options, error) {
+	task, err := lookupTask(d.task)
+	if err != nil {
+		return data.Options{}, err
+	}
+	if task != nil && (d.sourceColumn != "" || d.targetColumn != "") {
+		return data.Options{}, usagef("--task %s has columns of its own: leave out --source-column and --target-column", d.task)
+	}
+	if d.format != "" && !slices.Contains(data.Formats, data.Format(d.format)) {
+		return data.Options{}, usagef("--format %s: give one of %s", d.format, formatNames())
+	}
+	return data.Options{
+		Format: data.Format(d.format), Task: task, SourceColumn: d.sourceColumn, TargetColumn: d.targetColumn, NeedTarget: needTarget,
+	}, nil
+}
+
+func formatNames() string {
+	var names []string
+	for _, f := range data.Formats {
+		names = append(names, string(f))
+	}
+	return strings.Join(names, ", ")
+}
+
+// rowsUsage is that of flags which name rows.
+const rowsUsage = "a file, - for standard input, or hf:ORG/DATASET of the hub, :SPLIT behind it"
+
+// The splits that rows are taken from where no other is named.
+var (
+	trainSplits = []string{"train"}
+	devSplits   = []string{"validation", "valid", "val", "dev"}
+	testSplits  = append(slices.Clone(devSplits), "test")
+)
+
+// stdin is the name that stands for standard input.
+const stdin = "-"
+
+// openRows opens the rows that a flag names: those of a file, of standard input, or of a data set of
+// the hub's.
+func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits []string) (r *data.Reader, err error) {
+	paths := []string{name}
+	if strings.HasPrefix(name, hub.Prefix) {
+		if paths, err = fetchRows(cmd, flag, name, splits); err != nil {
+			return nil, err
+		}
+	} else if opts.Format == "" && data.FormatOf(name) == "" {
+		return nil, usagef("--%s %s: the name does not say what the rows are: give --format with one of %s", flag, name, formatNames())
+	}
+	if name == stdin {
+		r, err = data.NewReader("standard input", cmd.InOrStdin(), opts)
+	} else {
+		r, err = data.Open(opts, paths...)
+	}
+	return r, withColumnFlags(err)
+}
+
+// loadRows reads all the rows that openRows opens.
+func loadRows(cmd *cobra.Command, flag, name string, opts data.Options, splits []string) (*data.Dataset, error) {
+	r, err := openRows(cmd, flag, name, opts, splits)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	d, err := data.ReadAll(r)
+	return d, withColumnFlags(err)
+}
+
+// checkRows reads all the rows of a file on disk before the first is answered, so that a bad row is
+// told at once. Rows that can be read only once are answered as they come.
+func checkRows(cmd *cobra.Command, flag, name string, opts data.Options, splits []string) error {
+	if stat, err := os.Stat(name); err != nil || !stat.Mode().IsRegular() {
+		return nil
+	}
+	_, err := loadRows(cmd, flag, name, opts, splits)
+	return err
+}
+
+// fetchRows brings a data set of the hub's.
+func fetchRows(cmd *cobra.Command, flag, name string, splits []string) ([]string, error) {
+	ref, part, err := hub.ParseDataset(name)
+	if err != nil {
+		return nil, usagef("--%s: %v", flag, err)
+	}
+	client, show := newClient(cmd)
+	paths, err := client.Dataset(cmd.Context(), ref, part, splits...)
+	show.close()
+	if err != nil {
+		return nil, fmt.Errorf("--%s %s: %w", flag, name, err)
+	}
+	return paths, nil
+}
+
+// withColumnFlags names the flags that say which column is meant where none was found.
+func withColumnFlags(err error) error {
+	var c *data.ColumnError
+	switch {
+	case !errors.As(err, &c):
+		return err
+	case c.Source != "" && c.Target != "":
+		return fmt.Errorf("%w: --source-column %s --target-column %s says which", err, quote(c.Source), quote(c.Target))
+	case c.Source != "" || c.Target != "":
+		return fmt.Errorf("%w: --%s-column %s says which", err, c.Role, quote(c.Source+c.Target))
+	}
+	return fmt.Errorf("%w: --%s-column NAME says which", err, c.Role)
+}
