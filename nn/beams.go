@@ -37,7 +37,7 @@ func (gen *Generator) beams(ctx context.Context) ([][]int32, error) {
 		if err := gen.advance(position, tokens); err != nil {
 			return nil, err
 		}
-		logits, err := gen.logits.Read(ctx)
+		logits, err := gen.readLogits(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -82,6 +82,27 @@ func (gen *Generator) beams(ctx context.Context) ([][]int32, error) {
 		out[row] = best.tokens
 	}
 	return out, nil
+}
+
+// readLogits is the logits of all hypotheses, [rows, vocabulary].
+func (gen *Generator) readLogits(ctx context.Context) ([]float32, error) {
+	if len(gen.logits) == 1 {
+		return gen.logits[0].Read(ctx)
+	}
+	all := make([]float32, gen.logits[0].Rows()*gen.m.Vocabulary)
+	first := 0
+	for _, columns := range gen.logits {
+		x, err := columns.Read(ctx)
+		if err != nil {
+			return nil, err
+		}
+		n := columns.Width()
+		for row := range columns.Rows() {
+			copy(all[row*gen.m.Vocabulary+first:], x[row*n:(row+1)*n])
+		}
+		first += n
+	}
+	return all, nil
 }
 
 // extend goes one token on: of the best 2n continuations those that end are

@@ -36,7 +36,7 @@ type Generator struct {
 	tokens *tensor.Ints // [Batch·Beams, 1] the last token of each hypothesis
 	next   *tensor.Ints // [Batch·Beams] greedy: the next one
 	from   *tensor.Ints // [Batch·Beams] beams: the hypothesis each goes on from
-	logits *tensor.Value
+	logits []*tensor.Value
 
 	identity, parent, passage *tensor.Ints
 	caches, cross             []*tensor.Array // of each block of the decoder
@@ -194,7 +194,9 @@ func (gen *Generator) recordStep(ctx context.Context) (*tensor.Program, error) {
 	if o.Beams == 1 {
 		g.ArgMax("next", gen.logits, gen.next)
 	} else {
-		g.Keep(gen.logits)
+		for _, columns := range gen.logits {
+			g.Keep(columns)
+		}
 	}
 	if p.Err() != nil {
 		return nil, p.Err()

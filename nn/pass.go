@@ -341,7 +341,8 @@ func (p *Pass) Loss(states *tensor.Value, labels *tensor.Ints, total *tensor.Val
 	return p.g.CrossEntropy("lm_head", states, p.use(p.m.head), labels, p.m.HeadScale, total)
 }
 
-// Logits is the score of every token of the vocabulary, [rows, vocabulary].
-func (p *Pass) Logits(states *tensor.Value) *tensor.Value {
+// Logits is the score of every token of the vocabulary, [rows, vocabulary], in one value
+// or several; see tensor.Graph.Logits.
+func (p *Pass) Logits(states *tensor.Value) []*tensor.Value {
 	return p.g.Logits("lm_head", states, p.use(p.m.head), p.m.HeadScale)
 }

@@ -29,6 +29,7 @@ type weight struct {
 	array  *tensor.Array
 	names  []string
 	sites  []Site // of a weight that is multiplied by
+	table  bool   // of the vocabulary, which may be in pieces
 	layout tensor.Layout
 }
 
@@ -62,7 +63,9 @@ var storages = map[safetensors.DType]tensor.Storage{
 }
 
 // table loads an embedding, in the storage of the file.
-func (l *loader) table(name string) *weight { return l.load(&weight{names: []string{name}}, false) }
+func (l *loader) table(name string) *weight {
+	return l.load(&weight{names: []string{name}, table: true}, false)
+}
 
 // float loads a small tensor as float32: kernels read norms and biases so.
 func (l *loader) float(name string) *weight { return l.load(&weight{names: []string{name}}, true) }
@@ -111,7 +114,12 @@ func (l *loader) put(w *weight, float bool) error {
 	}
 	shape := append([]int{rows}, l.shapes[w.names[0]][1:]...)
 	var err error
-	if w.array, err = l.m.e.NewArray(w.names[0], storage, shape...); err != nil {
+	if w.table {
+		w.array, err = l.m.e.NewTable(w.names[0], storage, shape[0], shape[1])
+	} else {
+		w.array, err = l.m.e.NewArray(w.names[0], storage, shape...)
+	}
+	if err != nil {
 		return err
 	}
 	l.m.weights = append(l.m.weights, w)

@@ -49,12 +49,13 @@ func (c CrossEntropy) Grad(t Target) Call {
 	return c.call("grad", "", false, true, t.grid1D(c.Rows*((c.Vocab+255)/256), 1))
 }
 
-// ArgMax gives the column of each row's largest logit: the lowest of equals, 0
-// for a row of NaN.
+// ArgMax takes a slice into the class of each row's largest logit: the lowest of
+// equals, 0 for a row of NaN; start begins anew.
 //
-// Bindings: 1 logits [Rows, Vocab], 2 out [Rows] unsigned integers.
-func (c CrossEntropy) ArgMax(t Target) Call {
-	return crossEntropyTable.call(crossEntropyRows{c, "arg_max", false}, t)
+// Bindings: 1 logits [Rows, Vocab], 2 out [Rows] unsigned integers, 3 largest [Rows],
+// the logits of out.
+func (c CrossEntropy) ArgMax(t Target, start bool) Call {
+	return crossEntropyTable.call(crossEntropyRows{c, "arg_max", start}, t)
 }
 
 func (c CrossEntropy) call(entry, constants string, start, step bool, grid [3]uint32) Call {

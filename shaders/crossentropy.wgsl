@@ -15,7 +15,7 @@ struct Params {
   rows: u32,
   vocab: u32,  // columns of the slice
   first: u32,  // the slice's first class
-  start: u32,  // stats: 1 for the first slice
+  start: u32,  // stats, arg_max: 1 for the first slice
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -166,12 +166,13 @@ fn grad(group: Group, @builtin(local_invocation_index) lane: u32) {
 }
 
 @group(0) @binding(2) var<storage, read_write> best: array<u32>;
+@group(0) @binding(3) var<storage, read_write> largest: array<f32>;
 
 var<workgroup> values: array<f32, LANES>;
 var<workgroup> ids: array<u32, LANES>;
 
-// The class of each row's largest logit, the lowest of equals. A NaN is never
-// the largest; a row of nothing else gives 0.
+// The class of each row's largest logit, the lowest of equals, and that logit. A NaN
+// is never the largest; a row of nothing else gives 0.
 @compute @workgroup_size(LANES)
 fn arg_max(group: Group, @builtin(local_invocation_index) lane: u32) {
   let row = number_of(group);
@@ -199,7 +200,8 @@ fn arg_max(group: Group, @builtin(local_invocation_index) lane: u32) {
       }
     }
   }
-  if (lane == 0u) {
-    best[row] = ids[0];
+  if (lane == 0u && (params.start != 0u || values[0] > largest[row])) {
+    best[row] = params.first + ids[0];
+    largest[row] = values[0];
   }
 }

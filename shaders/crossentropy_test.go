@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -51,6 +52,27 @@ func columns[T any](x []T, width, first, n int) []T {
 	return y
 }
 
+// argMaxOracle is the first column of each row's largest number, and that number.
+func argMaxOracle(x []float32, rows int) (ids, largest []float64) {
+	ids, largest = make([]float64, rows), make([]float64, rows)
+	width := len(x) / rows
+	for r := range ids {
+		row := x[r*width : (r+1)*width]
+		largest[r] = float64(slices.Max(row))
+		ids[r] = float64(slices.Index(row, slices.Max(row)))
+	}
+	return ids, largest
+}
+
+// integers are whole numbers as a buffer has them.
+func integers(x []float64) []uint32 {
+	y := make([]uint32, len(x))
+	for i, v := range x {
+		y[i] = uint32(v)
+	}
+	return y
+}
+
 func crossEntropyCases(target Target) []kernelCase {
 	var cases []kernelCase
 	for _, c := range []struct {
@@ -92,19 +114,14 @@ func crossEntropyCases(target Target) []kernelCase {
 			one := CrossEntropy{Rows: c.rows, Vocab: c.first}
 			row("stats", one.Stats(t, true), in(columns(x, c.vocab, 0, c.first)), in(labels), out(half, c.first))
 			row("loss", one.Loss(t), in(labels), in(narrow(whole)), out(nll, 1), inout([]float32{0.5}, []float64{total}, c.rows))
-			ids := make([]float64, c.rows)
-			for r := range ids {
-				for i, v := range x[r*c.vocab : (r+1)*c.vocab] {
-					if v > x[r*c.vocab+int(ids[r])] {
-						ids[r] = float64(i)
-					}
-				}
-			}
-			row("arg_max", CrossEntropy{Rows: c.rows, Vocab: c.vocab}.ArgMax(t), in(x), operand{data: make([]uint32, c.rows), want: ids})
+			ids, largest := argMaxOracle(x, c.rows)
+			row("arg_max", CrossEntropy{Rows: c.rows, Vocab: c.vocab}.ArgMax(t, true), in(x), operand{data: make([]uint32, c.rows), want: ids}, out(largest, 0))
 			row("grad", one.Grad(t), inout(columns(x, c.vocab, 0, c.first), columns(dx, c.vocab, 0, c.first), 1), in(labels), in(narrow(whole)))
 			if n := c.vocab - c.first; n > 0 {
 				two := CrossEntropy{Rows: c.rows, Vocab: n, First: c.first}
 				row("stats,second", two.Stats(t, false), in(columns(x, c.vocab, c.first, n)), in(labels), inout(narrow(half), whole, c.vocab))
+				old, oldLargest := argMaxOracle(columns(x, c.vocab, 0, c.first), c.rows)
+				row("arg_max,second", two.ArgMax(t, false), in(columns(x, c.vocab, c.first, n)), operand{data: integers(old), want: ids}, inout(narrow(oldLargest), largest, 1))
 				row("grad,second", two.Grad(t), inout(columns(x, c.vocab, c.first, n), columns(dx, c.vocab, c.first, n), 1), in(labels), in(narrow(whole)))
 			}
 		}
@@ -120,8 +137,8 @@ func argMaxCases(target Target) []kernelCase {
 		for _, t := range bothTargets(target) {
 			cases = append(cases, kernelCase{
 				name:     fmt.Sprintf("crossentropy/arg_max/special=%d,cpu=%v", i, t.Type == wgpu.CPU),
-				call:     CrossEntropy{Rows: 1, Vocab: len(x)}.ArgMax(t),
-				operands: []operand{in(x), {data: []uint32{9}, want: []float64{[]float64{0, 1, 1, 0, 1, 1}[i]}}},
+				call:     CrossEntropy{Rows: 1, Vocab: len(x)}.ArgMax(t, true),
+				operands: []operand{in(x), {data: []uint32{9}, want: []float64{[]float64{0, 1, 1, 0, 1, 1}[i]}}, in([]float32{0})},
 			})
 		}
 	}

@@ -15,12 +15,14 @@ type Embed struct {
 	PerToken              bool // token t of batch row b takes row b·Length + t of shift, not row t
 	ShiftScale            float32
 	Table                 Storage
+	First, Vocab          int     // the rows of the table that are given, of those of all ids
 	Dropout               Dropout // an element is named by its index in the result
 }
 
-// Forward makes the input. The table must have every id.
+// Forward makes the input, or of several slices of a table what one adds to it: the
+// embeddings of its ids, and of the first slice P. Together slices must have every id.
 //
-// Bindings: 1 ids [Batch, Length], 2 table [V, Width] in Table storage,
+// Bindings: 1 ids [Batch, Length], 2 table [Vocab, Width] in Table storage,
 // 3 P [Prompt, Width], 4 shift, of at least Length rows, or [Batch·Length, Width]
 // if PerToken, 5 out. What is absent binds any buffer.
 func (e Embed) Forward(t Target) Call {
@@ -40,10 +42,11 @@ func (e Embed) GradShift(t Target, add bool) Call {
 	return e.call(t, "grad_shift", "", e.Length, 0, add)
 }
 
-// GradTable adds the gradient of the table to dtable: one sum for each run.
+// GradTable adds the gradient of the table to dtable: one sum for each run of an id
+// of the slice.
 //
 // Bindings: 1 dx, 2 runs [runs, 3], 3 order, both as Runs makes them,
-// 4 dtable [V, Width] in float32.
+// 4 dtable [Vocab, Width] in float32.
 func (e Embed) GradTable(t Target, runs int) Call {
 	return e.call(t, "grad_table", "", runs, runs, false)
 }
@@ -54,6 +57,7 @@ func (e Embed) call(t Target, entry, constants string, lines, runs int, add bool
 		Params: params("embed", e.Dropout.with(fields{
 			"batch": e.Batch, "length": e.Length, "prompt": e.Prompt, "width": e.Width,
 			"shifted": e.Shift, "per_token": e.PerToken, "scale": e.ShiftScale, "add": add, "runs": runs,
+			"first": e.First, "vocab": e.Vocab,
 		})),
 		Grid: t.grid1D(lines*((e.Width+63)/64), 1),
 	}

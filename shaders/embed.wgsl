@@ -6,6 +6,9 @@
 // Text position t of batch row b gets row t of shift, or, per token, row
 // b·length + t. keep is dropout; an element's index in out names it.
 //
+// The table may come in slices of its rows, one dispatch each: every text position
+// is written with the slice that has its id, and P with the first.
+//
 // The gradients of P, of the shift and of the table gather what they sum; nothing
 // is scattered.
 
@@ -19,6 +22,8 @@ struct Params {
   scale: f32,       // of the shift
   add: u32,         // grad_shift: 1 adds to what is there
   runs: u32,        // grad_table: how many runs
+  first: u32,       // the first id of the slice of the table
+  vocab: u32,       // rows of the slice
   site: u32,
   threshold: u32,
   keep_scale: f32,
@@ -135,6 +140,9 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     return;
   }
   if (at.line < params.prompt) {
+    if (params.first != 0u) {
+      return;
+    }
     let v = prompts[at.line * params.width + at.column];
     for (var row = 0u; row < params.batch; row++) {
       let i = element(row, at.line, at.column);
@@ -149,11 +157,15 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   }
   for (var row = 0u; row < params.batch; row++) {
     let token = row * params.length + place;
+    let id = ids[token] - params.first;  // wraps round where the id is before the slice
+    if (id >= params.vocab) {
+      continue;
+    }
     if (params.shifted != 0u && params.per_token != 0u) {
       moved = params.scale * shift[token * params.width + at.column];
     }
     let i = element(row, at.line, at.column);
-    out[i] = keep(i) * (weight(ids[token] * params.width + at.column) + moved);
+    out[i] = keep(i) * (weight(id * params.width + at.column) + moved);
   }
 }
 
@@ -208,9 +220,10 @@ fn grad_table(group: Group, @builtin(local_invocation_index) lane: u32) {
   if (at.line >= params.runs || at.column >= params.width) {
     return;
   }
+  let id = runs[3u * at.line] - params.first;
   let begin = runs[3u * at.line + 1u];
   let end = runs[3u * at.line + 2u];
-  if (begin == end) {
+  if (begin == end || id >= params.vocab) {
     return;
   }
   var sum = 0.0;
@@ -219,5 +232,5 @@ fn grad_table(group: Group, @builtin(local_invocation_index) lane: u32) {
     let e = element(place / params.length, params.prompt + place % params.length, at.column);
     sum += keep(e) * dx[e];
   }
-  dtable[runs[3u * at.line] * params.width + at.column] += sum;
+  dtable[id * params.width + at.column] += sum;
 }

@@ -131,6 +131,7 @@ func (e Embed) rows(target Target) []kernelCase {
 	s := Step{Key: Key(3, e.Length, e.Width)}
 	size := e.Batch * (e.Prompt + e.Length) * e.Width
 	o := embedOracle{e, randomIDs(1, e.Batch*e.Length, vocab), keeps(e.Dropout, s, size)}
+	e.Vocab = vocab
 	p, shift := normals(2, e.Prompt*e.Width, 1), normals(3, shifts*e.Width, 0.3)
 	// A shift may have more rows than are used.
 	if e.Shift && !e.PerToken {
@@ -143,13 +144,22 @@ func (e Embed) rows(target Target) []kernelCase {
 	}
 	for _, e.Table = range []Storage{F32, F16, BF16} {
 		buffer, table := storedNormals(5, e.Table, vocab*e.Width)
-		row(e.Table.String(), e.Forward(target), in(o.ids), in(buffer), in(p), in(shift), out(o.forward(table, wide(p), wide(shift)), 2))
+		all := o.forward(table, wide(p), wide(shift))
+		row(e.Table.String(), e.Forward(target), in(o.ids), in(buffer), in(p), in(shift), out(all, 2))
+		first, second := e.halves()
+		before := normals(10, size, 1)
+		row(e.Table.String()+",first slice", first.Forward(target), in(o.ids), in(buffer), in(p), in(shift), inout(before, o.of(first, before, all), 2))
+		words := buffer[second.First*e.Width*e.Table.Bytes()/4:]
+		row(e.Table.String()+",second slice", second.Forward(target), in(o.ids), in(words), in(p), in(shift), inout(before, o.of(second, before, all), 2))
 	}
 	dx := normals(6, size, 1)
 	dtable, dp, dshift := o.backward(make([]float64, vocab*e.Width), wide(p), wide(shift), wide(dx))
 	before := normals(7, vocab*e.Width, 1)
 	runs, order := Runs(o.ids, func(int) bool { return false })
 	row("grad_table", e.GradTable(target, len(o.ids)), in(dx), in(runs), in(order), inout(before, added(before, dtable), e.Batch*e.Length))
+	_, second := e.halves()
+	at := second.First * e.Width
+	row("grad_table,second slice", second.GradTable(target, len(o.ids)), in(dx), in(runs), in(order), inout(before[at:], added(before[at:], dtable[at:]), e.Batch*e.Length))
 	if e.Prompt > 0 {
 		before := normals(8, len(p), 1)
 		row("grad_prompt", e.GradPrompt(target), in(dx), inout(before, added(before, dp), e.Batch))
@@ -162,6 +172,31 @@ func (e Embed) rows(target Target) []kernelCase {
 		row("grad_shift", e.GradShift(target, false), in(dx), inout(before, written, e.Batch))
 	}
 	return cases
+}
+
+// halves are e with the table's first rows alone and with the others.
+func (e Embed) halves() (first, second Embed) {
+	first, second = e, e
+	first.Vocab = 12
+	second.First, second.Vocab = 12, e.Vocab-12
+	return first, second
+}
+
+// of is what a slice of the table makes of before, where all is the whole result.
+func (o embedOracle) of(slice Embed, before []float32, all []float64) []float64 {
+	out := wide(before)
+	for i := range out {
+		row, position := i/o.Width/(o.Prompt+o.Length), i/o.Width%(o.Prompt+o.Length)
+		its := slice.First == 0
+		if position >= o.Prompt {
+			id := int(o.ids[row*o.Length+position-o.Prompt])
+			its = id >= slice.First && id < slice.First+slice.Vocab
+		}
+		if its {
+			out[i] = all[i]
+		}
+	}
+	return out
 }
 
 func TestEmbedOracle(t *testing.T) {

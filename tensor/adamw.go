@@ -1,6 +1,7 @@
 package tensor
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -35,6 +36,14 @@ type Param struct {
 	Scale float64 // of the group's rate; 0 means 1
 }
 
+// slots is how many sums of squares its gradient takes.
+func (p Param) slots() (n int) {
+	for _, s := range p.pieces() {
+		n += shaders.SumSquares{N: s.n * p.width()}.Slots()
+	}
+	return n
+}
+
 // Groups names the groups of parameters in order of their first ones.
 func Groups(params []Param) []string {
 	var groups []string
@@ -60,23 +69,20 @@ const RingSlots = 8
 func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	o := &AdamW{e: e, params: params, groups: Groups(params)}
 	var err error
-	array := func(name string, shape ...int) *Array {
-		if err != nil {
-			return nil
-		}
-		var a *Array
-		a, err = e.NewArray(name, shaders.F32, shape...)
+	keep := func(a *Array, failed error) *Array {
+		err = cmp.Or(err, failed)
 		return a
 	}
+	array := func(name string, shape ...int) *Array { return keep(e.NewArray(name, shaders.F32, shape...)) }
 	o.Total = array("loss", 1)
 	o.records = array("records", RingSlots, 4)
 	o.factor = array("clip", 2)
 	o.rates = array("rates", max(1, len(o.groups)))
 	slots := 0
 	for _, p := range params {
-		slots += shaders.SumSquares{N: p.Len()}.Slots()
-		o.m = append(o.m, array(p.Name+".m", p.Shape...))
-		o.v = append(o.v, array(p.Name+".v", p.Shape...))
+		slots += p.slots()
+		o.m = append(o.m, keep(e.newLike(p.Array, p.Name+".m")))
+		o.v = append(o.v, keep(e.newLike(p.Array, p.Name+".v")))
 	}
 	o.squares = array("squares", max(1, slots))
 	if err != nil {
@@ -86,14 +92,19 @@ func (e *Engine) NewAdamW(ctx context.Context, params []Param) (*AdamW, error) {
 	g := e.NewGraph()
 	slot := 0
 	for _, p := range params {
-		s := shaders.SumSquares{N: p.Len(), Slot: slot}
-		slot += s.Slots()
-		g.run(p.Name+".norm", s.Call(e.target), g.Use(p.Grad), g.Use(o.squares))
+		for _, s := range p.pieces() {
+			squares := shaders.SumSquares{N: s.n * p.width(), Slot: slot}
+			slot += squares.Slots()
+			g.run(p.Name+".norm", squares.Call(e.target), g.Use(p.Grad).rows(s), g.Use(o.squares))
+		}
 	}
 	g.run("clip", shaders.ClipNorm{Slots: slots}.Call(e.target), g.Use(o.squares), g.Use(o.Total), g.Use(o.records), g.Use(o.factor))
 	for i, p := range params {
-		g.run(p.Name+".adamw", shaders.AdamW{N: p.Len(), Group: slices.Index(o.groups, p.Group), Scale: p.Scale, Beta1: Beta1, Beta2: Beta2, Eps: Eps}.Call(e.target),
-			g.Use(p.Array), g.Use(p.Grad), g.Use(o.m[i]), g.Use(o.v[i]), g.Use(o.factor), g.Use(o.rates))
+		for _, s := range p.pieces() {
+			update := shaders.AdamW{N: s.n * p.width(), Group: slices.Index(o.groups, p.Group), Scale: p.Scale, Beta1: Beta1, Beta2: Beta2, Eps: Eps}
+			g.run(p.Name+".adamw", update.Call(e.target),
+				g.Use(p.Array).rows(s), g.Use(p.Grad).rows(s), g.Use(o.m[i]).rows(s), g.Use(o.v[i]).rows(s), g.Use(o.factor), g.Use(o.rates))
+		}
 	}
 	if o.program, err = g.Compile(ctx); err != nil {
 		return nil, err
@@ -151,7 +162,7 @@ func (o *AdamW) NormsLater(gradScale float32) (func(context.Context) ([]float64,
 		}
 		norms := make([]float64, len(o.params))
 		for i, p := range o.params {
-			n := shaders.SumSquares{N: p.Len()}.Slots()
+			n := p.slots()
 			for _, sum := range sums[:n] {
 				norms[i] += float64(sum)
 			}

@@ -22,17 +22,18 @@ type Array struct {
 	// has one is trainable; see Trainable.
 	Grad *Array
 
-	dev *wgpu.Device
-	buf *wgpu.Buffer
+	dev  *wgpu.Device
+	bufs []*wgpu.Buffer // one, or the pieces of a table
+	each int64          // bytes of the table in each piece but the last, where there are several
 }
 
 // NewArray makes an array of zeros.
 func (e *Engine) NewArray(name string, storage shaders.Storage, shape ...int) (*Array, error) {
-	buf, err := e.dev.NewBuffer(name, arrayBytes(storage, shape))
-	if err != nil {
+	a := &Array{Name: name, Shape: slices.Clone(shape), Storage: storage, dev: e.dev}
+	if err := a.allocate(arrayBytes(storage, shape)); err != nil {
 		return nil, err
 	}
-	return &Array{Name: name, Shape: slices.Clone(shape), Storage: storage, dev: e.dev, buf: buf}, nil
+	return a, nil
 }
 
 // arrayBytes is the size of an array, up to a whole word.
@@ -58,7 +59,7 @@ func (e *Engine) Trainable(a *Array) error {
 		return nil
 	}
 	var err error
-	a.Grad, err = e.NewArray(a.Name+".grad", shaders.F32, a.Shape...)
+	a.Grad, err = e.newLike(a, a.Name+".grad")
 	return err
 }
 
@@ -66,23 +67,37 @@ func (e *Engine) Trainable(a *Array) error {
 func (a *Array) Len() int { return product(a.Shape) }
 
 // Bytes is the device memory the array takes, its gradient left out.
-func (a *Array) Bytes() int64 { return a.buf.Size() }
+func (a *Array) Bytes() (n int64) {
+	for _, b := range a.bufs {
+		n += b.Size()
+	}
+	return n
+}
 
 // Release gives the memory of the array and of its gradient back.
 func (a *Array) Release() {
-	a.buf.Release()
+	for _, b := range a.bufs {
+		b.Release()
+	}
 	if a.Grad != nil {
 		a.Grad.Release()
 	}
 }
 
 // WriteBytes copies data to the byte offset; both must be multiples of 4.
-func (a *Array) WriteBytes(offset int64, data []byte) error { return a.dev.Write(a.buf, offset, data) }
+func (a *Array) WriteBytes(offset int64, data []byte) error {
+	return a.within(offset, int64(len(data)), func(buf *wgpu.Buffer, offset, at, n int64) error {
+		return a.dev.Write(buf, offset, data[at:at+n])
+	})
+}
 
 // WriteFrom copies all of src to the byte offset; offset and size must be
 // multiples of 4. See wgpu.Device.WriteFrom.
 func (a *Array) WriteFrom(ctx context.Context, offset int64, src *io.SectionReader) error {
-	return a.dev.WriteFrom(ctx, a.buf, offset, src)
+	outer, start, _ := src.Outer()
+	return a.within(offset, src.Size(), func(buf *wgpu.Buffer, offset, at, n int64) error {
+		return a.dev.WriteFrom(ctx, buf, offset, io.NewSectionReader(outer, start+at, n))
+	})
 }
 
 // WriteFloats sets the whole of a float32 array.
@@ -99,7 +114,10 @@ func (a *Array) ReadFloats(ctx context.Context) ([]float32, error) {
 		return nil, fmt.Errorf("read %s: its numbers are %s, not float32", a.Name, a.Storage)
 	}
 	b := make([]byte, 4*a.Len())
-	if err := a.dev.Read(ctx, a.buf, 0, b); err != nil {
+	err := a.within(0, int64(len(b)), func(buf *wgpu.Buffer, offset, at, n int64) error {
+		return a.dev.Read(ctx, buf, offset, b[at:at+n])
+	})
+	if err != nil {
 		return nil, err
 	}
 	return bytesFloats(b), nil
@@ -123,9 +141,11 @@ func bytesFloats(b []byte) []float32 {
 }
 
 // ReadLater starts to copy count float32 numbers from index first on, without
-// waiting for the device; the function it returns waits for them.
+// waiting for the device; the function it returns waits for them. They must lie in
+// one piece.
 func (a *Array) ReadLater(first, count int) (func(context.Context) ([]float32, error), error) {
-	r, err := a.dev.ReadLater(a.buf, int64(4*first), int64(4*count))
+	buf, offset := a.at(int64(4 * first))
+	r, err := a.dev.ReadLater(buf, offset, int64(4*count))
 	if err != nil {
 		return nil, err
 	}

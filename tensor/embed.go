@@ -41,7 +41,14 @@ func (g *Graph) Embed(name string, ids *Ints, o EmbedOptions) *Value {
 	}
 	y := g.result(name, o.Table.needs || needed(o.P) || needed(o.Shift), batch*(e.Prompt+length), width)
 	t := g.e.target
-	g.run(name, e.Forward(t), ids, o.Table, o.P, o.Shift, y)
+	slices := o.Table.slices(o.Table.Rows())
+	of := func(s slice) shaders.Embed {
+		e.First, e.Vocab = s.first, s.n
+		return e
+	}
+	for _, s := range slices {
+		g.run(name, of(s).Forward(t), ids, o.Table.rows(s), o.P, o.Shift, y)
+	}
 	g.rule(y, func(dy *Value) {
 		if o.P != nil {
 			g.deliver(o.P, adds, func(into, _ *Value) { g.run(o.P.name+".grad", e.GradPrompt(t), dy, into) })
@@ -56,7 +63,9 @@ func (g *Graph) Embed(name string, ids *Ints, o EmbedOptions) *Value {
 			return
 		}
 		g.deliver(o.Table, adds, func(into, _ *Value) {
-			g.run(o.Table.name+".weight_grad", e.GradTable(t, batch*length), dy, o.Runs, o.Order, into)
+			for _, s := range slices {
+				g.run(o.Table.name+".weight_grad", of(s).GradTable(t, batch*length), dy, o.Runs, o.Order, into.rows(s))
+			}
 		})
 	})
 	return y

@@ -171,7 +171,13 @@ func (g *Graph) run(label string, call shaders.Call, operands ...any) {
 			b.v = g.Use(g.e.none)
 		}
 		if b.v != nil && b.v.head != nil {
-			b = operand{v: b.v.head, size: (b.v.bytes() + 15) &^ 15}
+			if b.size == 0 {
+				b.size = (b.v.bytes() + 15) &^ 15
+			}
+			b.v = b.v.head
+		}
+		if err := b.inPieces(label); err != nil && g.err == nil {
+			g.err = err
 		}
 		if b.v != nil && g.backward {
 			b.v = g.again(b.v)

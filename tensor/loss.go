@@ -1,14 +1,14 @@
 package tensor
 
-import "github.com/go-dept/dept/shaders"
+import (
+	"math"
+
+	"github.com/go-dept/dept/shaders"
+)
 
 // logitBytes is how much memory logits may take at once; past it the vocabulary
 // is gone through in slices, and the backward pass computes each slice again.
 const logitBytes = 64 << 20
-
-// sliceUnit keeps the offset of a slice of the table a multiple of 256 bytes,
-// whatever its width and storage.
-const sliceUnit = 128
 
 // CrossEntropy is the cross-entropy of scale·h·Wᵀ against labels, over the rows
 // whose label is not -100. h is [rows, width], w [vocabulary, width] and labels
@@ -21,29 +21,16 @@ func (g *Graph) CrossEntropy(name string, h, w *Value, labels *Ints, scale float
 		return h
 	}
 	t := g.e.target
-	columns := vocab
-	if most := max(sliceUnit, logitBytes/4/rows/sliceUnit*sliceUnit); vocab > most {
-		columns = most
-	}
-	rowBytes := int64(width * w.storage.Bytes())
-	part := func(v *Value, rowBytes int64, first, n int) operand {
-		return operand{v: v, offset: int64(first) * rowBytes, size: (int64(n)*rowBytes + 15) &^ 15}
-	}
-	// logits computes the slice of n columns from first on.
-	logits := func(first, n int) *Value {
-		y := g.result(name+".logits", false, rows, n)
-		g.multiply(name+".logits", shaders.MatMul{Layout: shaders.NT, M: rows, N: n, K: width, B: w.storage, Scale: scale},
-			h, part(w, rowBytes, first, n), y, nil)
-		return y
-	}
+	slices := w.slices(g.columns(rows, logitBytes))
+	// logits computes a slice of the columns.
+	logits := func(s slice) *Value { return g.logits(name+".logits", h, w, s, scale) }
 	stats := g.result(name+".stats", false, rows, 4)
 	nll := g.result(name+".nll", h.needs || w.needs, rows)
 	var whole *Value
-	for first := 0; first < vocab; first += columns {
-		n := min(columns, vocab-first)
-		y := logits(first, n)
-		g.run(name+".stats", shaders.CrossEntropy{Rows: rows, Vocab: n, First: first}.Stats(t, first == 0), y, labels, stats)
-		if n == vocab {
+	for i, s := range slices {
+		y := logits(s)
+		g.run(name+".stats", shaders.CrossEntropy{Rows: rows, Vocab: s.n, First: s.first}.Stats(t, i == 0), y, labels, stats)
+		if len(slices) == 1 {
 			whole = y
 		}
 	}
@@ -51,21 +38,19 @@ func (g *Graph) CrossEntropy(name string, h, w *Value, labels *Ints, scale float
 	g.run(name+".loss", c.Loss(t), labels, stats, nll, total)
 	if nll.needs {
 		g.tape = append(g.tape, func() {
-			for first := 0; first < vocab; first += columns {
-				n := min(columns, vocab-first)
+			for _, s := range slices {
 				y := whole
 				if y == nil {
-					y = logits(first, n)
+					y = logits(s)
 				}
-				g.run(name+".grad", shaders.CrossEntropy{Rows: rows, Vocab: n, First: first}.Grad(t), y, labels, stats)
+				g.run(name+".grad", shaders.CrossEntropy{Rows: rows, Vocab: s.n, First: s.first}.Grad(t), y, labels, stats)
 				g.deliver(w, adds, func(into, _ *Value) {
-					to := part(into, int64(width*4), first, n)
-					g.run(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: n, N: width, K: rows, Scale: scale, Accumulate: true}.Call(t),
-						y, h, to, nil, nil)
+					g.run(w.name+".weight_grad", shaders.MatMul{Layout: shaders.TN, M: s.n, N: width, K: rows, Scale: scale, Accumulate: true}.Call(t),
+						y, h, into.rows(s), nil, nil)
 				})
 				g.deliver(h, overwrites|adds|joins, func(into, prev *Value) {
-					g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: width, K: n, B: w.storage, Scale: scale},
-						y, part(w, rowBytes, first, n), into, prev)
+					g.multiply(name+".input_grad", shaders.MatMul{Layout: shaders.NN, M: rows, N: width, K: s.n, B: w.storage, Scale: scale},
+						y, w.rows(s), into, prev)
 				})
 			}
 		})
@@ -73,13 +58,38 @@ func (g *Graph) CrossEntropy(name string, h, w *Value, labels *Ints, scale float
 	return nll
 }
 
-// Logits is scale·h·Wᵀ, [rows, vocabulary].
-func (g *Graph) Logits(name string, h, w *Value, scale float32) *Value {
-	return g.Linear(name, h, w, LinearOptions{Factor: scale})
+// columns is how many classes the logits of some rows may have at once: most bytes,
+// and no more than the device binds.
+func (g *Graph) columns(rows int, most int64) int {
+	most = min(most, g.e.dev.Limits().StorageBinding)
+	return max(sliceUnit, int(most)/4/rows/sliceUnit*sliceUnit)
+}
+
+// logits is scale·h·Wᵀ for a slice of the rows of w.
+func (g *Graph) logits(name string, h, w *Value, s slice, scale float32) *Value {
+	y := g.result(name, false, h.Rows(), s.n)
+	g.multiply(name, shaders.MatMul{Layout: shaders.NT, M: h.Rows(), N: s.n, K: h.Width(), B: w.storage, Scale: scale}, h, w.rows(s), y, nil)
+	return y
+}
+
+// Logits is scale·h·Wᵀ, [rows, vocabulary]: one value, or several with some columns
+// each, in order, where the device binds no more at once. They have no gradient.
+func (g *Graph) Logits(name string, h, w *Value, scale float32) []*Value {
+	var all []*Value
+	for _, s := range w.slices(g.columns(h.Rows(), math.MaxInt64)) {
+		all = append(all, g.logits(name, h, w, s, scale))
+	}
+	return all
 }
 
 // ArgMax is the index of each row's largest number, the lowest of equals, as
-// integers [rows].
-func (g *Graph) ArgMax(name string, x *Value, out *Ints) {
-	g.run(name, shaders.CrossEntropy{Rows: x.Rows(), Vocab: x.Width()}.ArgMax(g.e.target), x, out)
+// integers [rows]; the columns are those of all values in order.
+func (g *Graph) ArgMax(name string, columns []*Value, out *Ints) {
+	largest := g.Temporary(name+".largest", out.Len())
+	first := 0
+	for i, x := range columns {
+		c := shaders.CrossEntropy{Rows: x.Rows(), Vocab: x.Width(), First: first}
+		g.run(name, c.ArgMax(g.e.target, i == 0), x, out, largest)
+		first += x.Width()
+	}
 }

@@ -165,7 +165,7 @@ func (o operand) binding(index int, slabs []*wgpu.Buffer) wgpu.Binding {
 		b.Size = max(16, (o.v.bytes()+15)&^15) - o.offset
 	}
 	if o.v.array != nil {
-		b.Buffer = o.v.array.buf
+		b.Buffer, b.Offset = o.v.array.at(o.offset)
 	} else {
 		b.Buffer = slabs[o.v.slab]
 	}

@@ -134,6 +134,18 @@ func (d *Device) Info() AdapterInfo { return d.info }
 // Limits gives the device's limits.
 func (d *Device) Limits() Limits { return d.limits }
 
+// Within is the device with limits no larger than those given, as a smaller device has
+// them. It is the same hardware, given back once.
+func (d *Device) Within(l Limits) *Device {
+	return &Device{drv: d.drv, info: d.info, features: d.features, limits: Limits{
+		BufferSize:             min(d.limits.BufferSize, l.BufferSize),
+		StorageBinding:         min(d.limits.StorageBinding, l.StorageBinding),
+		WorkgroupStorage:       min(d.limits.WorkgroupStorage, l.WorkgroupStorage),
+		Invocations:            min(d.limits.Invocations, l.Invocations),
+		WorkgroupsPerDimension: min(d.limits.WorkgroupsPerDimension, l.WorkgroupsPerDimension),
+	}}
+}
+
 // Features gives what the device can do beyond what every device can.
 func (d *Device) Features() Features { return d.features }
 

@@ -224,7 +224,7 @@ func runPass(t *testing.T, e *tensor.Engine, m *nn.Model, method *dept.Method, r
 	}
 	encoded := graph.Keep(p.Encode(in.source, in.spans))
 	states := p.Decode(in.target, encoded, in.spans)
-	logits := graph.Keep(p.Logits(states))
+	logits := graph.Keep(p.Logits(states)[0])
 	p.Loss(states, in.labels, graph.Use(total))
 	graph.Backward()
 	require.NoError(t, p.Err())
