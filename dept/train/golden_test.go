@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -224,7 +225,10 @@ func runPass(t *testing.T, e *tensor.Engine, m *nn.Model, method *dept.Method, r
 	}
 	encoded := graph.Keep(p.Encode(in.source, in.spans))
 	states := p.Decode(in.target, encoded, in.spans)
-	logits := graph.Keep(p.Logits(states)[0])
+	logits := p.Logits(states)
+	for _, columns := range logits {
+		graph.Keep(columns)
+	}
 	p.Loss(states, in.labels, graph.Use(total))
 	graph.Backward()
 	require.NoError(t, p.Err())
@@ -239,8 +243,16 @@ func runPass(t *testing.T, e *tensor.Engine, m *nn.Model, method *dept.Method, r
 	require.NoError(t, err)
 	encoderOutput, err = encoded.Read(ctx)
 	require.NoError(t, err)
-	allLogits, err = logits.Read(ctx)
-	require.NoError(t, err)
+	allLogits = make([]float32, states.Rows()*m.Vocabulary)
+	first := 0
+	for _, columns := range logits {
+		x, err := columns.Read(ctx)
+		require.NoError(t, err)
+		for i, row := range slices.Collect(slices.Chunk(x, columns.Width())) {
+			copy(allLogits[i*m.Vocabulary+first:], row)
+		}
+		first += columns.Width()
+	}
 	return losses[0], encoderOutput, allLogits
 }
 
