@@ -2,6 +2,7 @@ package nn
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"slices"
 
@@ -108,8 +109,9 @@ func (l *loader) put(w *weight, float bool) error {
 		}
 		words = words && unit%4 == 0
 	}
-	storage, ok := storages[dtype]
-	if float || l.trainable || !ok {
+	stored, known := storages[dtype]
+	storage := stored
+	if float || l.trainable || !known {
 		storage = tensor.F32
 	}
 	shape := append([]int{rows}, l.shapes[w.names[0]][1:]...)
@@ -128,9 +130,12 @@ func (l *loader) put(w *weight, float bool) error {
 	}
 	// Nearly all of a model passes from its file to the device as it lies. Small
 	// tensors, and what has another form on the device, go by way of Go's memory.
-	if stored, ok := storages[dtype]; ok && words && !float && stored == storage {
+	switch {
+	case known && words && !float && stored == storage:
 		err = l.stream(w)
-	} else {
+	case w.table && storage == tensor.F32:
+		err = l.widen(w)
+	default:
 		err = l.convert(w, storage)
 	}
 	if err == nil && l.trainable {
@@ -191,6 +196,30 @@ func (l *loader) makeStacked(rows, words int) error {
 		from[i] = uint32(i%2*(rows/2) + i/2)
 	}
 	return l.order.Write(from)
+}
+
+// widen converts a table to float32, a million numbers at a time.
+func (l *loader) widen(w *weight) error {
+	dtype, r, err := l.from.Reader(w.names[0])
+	if err != nil {
+		return err
+	}
+	size := int64(dtype.Size())
+	data := make([]byte, min(r.Size(), size<<20))
+	for at := int64(0); at < r.Size(); at += int64(len(data)) {
+		data = data[:min(int64(len(data)), r.Size()-at)]
+		if n, err := r.ReadAt(data, at); n < len(data) {
+			return fmt.Errorf("read %s: %w", w.names[0], err)
+		}
+		x, err := safetensors.Decode(dtype, data)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", w.names[0], err)
+		}
+		if err := w.array.WriteBytes(at/size*4, tensor.FloatBytes(x)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // convert brings a weight's tensors into the form they have on the device.

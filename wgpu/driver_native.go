@@ -158,6 +158,8 @@ type nativeDevice struct {
 	dev     *native.Device
 	queue   *native.Queue
 	staging map[int64][]*native.Buffer // idle read-back buffers by size
+	written int64                      // bytes since the last submission
+	flushed uint64                     // the submission that the last large writes went with
 }
 
 type nativeBuffer struct{ buf *native.Buffer }
@@ -224,8 +226,20 @@ func (d *nativeDevice) newBindGroup(p pipelineDriver, bindings []Binding) (bindG
 	return &nativeBindGroup{group}, nil
 }
 
+// mostWritten is how many bytes may wait for the next submission: wgpu-native holds a
+// copy of all that is written until then.
+const mostWritten = 32 << 20
+
 func (d *nativeDevice) write(b bufferDriver, offset int64, data []byte) error {
-	return d.queue.TryWriteBuffer(b.(*nativeBuffer).buf, uint64(offset), data)
+	if err := d.queue.TryWriteBuffer(b.(*nativeBuffer).buf, uint64(offset), data); err != nil {
+		return err
+	}
+	if d.written += int64(len(data)); d.written > mostWritten {
+		index := d.queue.Submit()
+		d.dev.Poll(true, &d.flushed) // the one before: this one's bytes go their way meanwhile
+		d.written, d.flushed = 0, uint64(index)
+	}
+	return nil
 }
 
 func (d *nativeDevice) submit(lists [][]Dispatch) error {
@@ -264,6 +278,7 @@ func (d *nativeDevice) encode(record func(*native.CommandEncoder) error) (native
 		return 0, err
 	}
 	defer commands.Release()
+	d.written = 0
 	return d.queue.Submit(commands), nil
 }
 
