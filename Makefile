@@ -18,7 +18,7 @@ test: lint
 	go run ./web/build
 	go run ./internal/minutes go test -p 1 -timeout 60m ./...
 
-# PART=fuzz, old-new, drivers or gpu-day is that part alone; FUZZ, OLD, PAIRS and
+# PART=fuzz, old-new, drivers, gpu-day or mt5 is that part alone; FUZZ, OLD, PAIRS and
 # DRIVERS are passed on.
 check-long:
 	@.ci/setup shaders

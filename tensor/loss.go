@@ -21,25 +21,26 @@ func (g *Graph) CrossEntropy(name string, h, w *Value, labels *Ints, scale float
 		return h
 	}
 	t := g.e.target
-	slices := w.slices(g.columns(rows, logitBytes))
+	most := g.columns(rows, logitBytes)
+	slices := w.slices(most)
 	// logits computes a slice of the columns.
 	logits := func(s slice) *Value { return g.logits(name+".logits", h, w, s, scale) }
 	stats := g.result(name+".stats", false, rows, 4)
 	nll := g.result(name+".nll", h.needs || w.needs, rows)
-	var whole *Value
+	kept := make([]*Value, len(slices)) // for the backward pass
 	for i, s := range slices {
 		y := logits(s)
 		g.run(name+".stats", shaders.CrossEntropy{Rows: rows, Vocab: s.n, First: s.first}.Stats(t, i == 0), y, labels, stats)
-		if len(slices) == 1 {
-			whole = y
+		if vocab <= most {
+			kept[i] = y
 		}
 	}
 	c := shaders.CrossEntropy{Rows: rows, Vocab: vocab}
 	g.run(name+".loss", c.Loss(t), labels, stats, nll, total)
 	if nll.needs {
 		g.tape = append(g.tape, func() {
-			for _, s := range slices {
-				y := whole
+			for i, s := range slices {
+				y := kept[i]
 				if y == nil {
 					y = logits(s)
 				}

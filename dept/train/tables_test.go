@@ -140,6 +140,9 @@ func TestTablesInPieces(t *testing.T) {
 		e := engineOfPieces(t, c.rows)
 		g := golden{slack: slackOf(e)}
 		for i, model := range tableModels {
+			if i > 0 && c.pieces != 1 && c.pieces != 7 {
+				continue // pipelines take long to compile
+			}
 			if checkpoints[i] == nil {
 				config, err := t5.ParseConfig(fmt.Appendf(nil, `{"model_type":"t5","vocab_size":%d,"d_model":%d,%s}`, tableVocabulary, tableWidth, model.config))
 				require.NoError(t, err)
