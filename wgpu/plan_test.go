@@ -8,6 +8,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A device within limits refuses what is larger and has no more than the device it is.
+func TestWithin(t *testing.T) {
+	dev := OpenPlan(AdapterInfo{}, Limits{BufferSize: 1 << 30, StorageBinding: 1 << 29})
+	small := dev.Within(Limits{BufferSize: 1 << 40, StorageBinding: 1 << 20})
+	assert.Equal(t, Limits{BufferSize: 1 << 30, StorageBinding: 1 << 20}, small.Limits())
+	require.NoError(t, small.CheckBuffer("fits", 1<<20))
+	require.ErrorContains(t, small.CheckBuffer("large", 1<<20+1), "the device's maxStorageBufferBindingSize is 1048576")
+	require.NoError(t, dev.CheckBuffer("large", 1<<20+1))
+}
+
 // A device on paper counts what it is asked for, has its limits, and computes nothing.
 func TestPlan(t *testing.T) {
 	ctx := context.Background()

@@ -74,7 +74,7 @@ type LimitError struct {
 }
 
 func (e *LimitError) Error() string {
-	return fmt.Sprintf("%s needs %d, and the device's %s is %d: use a smaller batch or shorter sequences, or another device",
+	return fmt.Sprintf("%s needs %d, and the device's %s is %d: use another device, or, unless it is a weight, a smaller batch or shorter sequences",
 		e.What, e.Want, e.Limit, e.Have)
 }
 
