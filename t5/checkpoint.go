@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/safetensors"
 )
 
@@ -32,9 +33,10 @@ const (
 type Checkpoint struct {
 	Config *Config
 
-	names   []string          // as Config.Tensors has them
-	stored  map[string]stored // by those names
-	closers []io.Closer
+	names    []string          // as Config.Tensors has them
+	stored   map[string]stored // by those names
+	warnings []string
+	closers  []io.Closer
 }
 
 // stored says where a tensor of the model lies: its name there may differ from the model's.
@@ -76,6 +78,9 @@ func OpenCheckpointFS(dir fs.FS) (*Checkpoint, error) {
 	}
 	c := &Checkpoint{Config: config, stored: map[string]stored{}}
 	found, err := c.openWeights(dir)
+	if err == nil {
+		err = c.chooseTables(found)
+	}
 	if err == nil {
 		err = c.resolve(found)
 	}
@@ -142,7 +147,7 @@ func (c *Checkpoint) openWeights(dir fs.FS) (map[string]stored, error) {
 	var shards struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := json.Unmarshal(index, &shards); err != nil {
+	if err := jsontext.Unmarshal(index, &shards); err != nil {
 		return nil, fmt.Errorf("%s: %w", indexFile, err)
 	}
 	files := map[string]*safetensors.File{}
@@ -197,21 +202,110 @@ func (c *Checkpoint) openFile(dir fs.FS, name string) (*safetensors.File, error)
 	return safetensors.Read(r, size, name)
 }
 
-// aliases are the names under which Hugging Face's programs may store the shared embedding, in the
-// order of preference.
-var aliases = map[string][]string{
-	"shared.weight": {"encoder.embed_tokens.weight", "decoder.embed_tokens.weight"},
+// tables are the names under which Hugging Face's programs store the embedding, in the order of
+// preference: files of tied models may have any of them, and repeat it under the others.
+var tables = []string{embeddingTensor, "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", headTensor}
+
+// chooseTables decides which tensors are the embedding and the output table, as transformers 5 does:
+// the output table is lm_head.weight where there is one; a tied model's that holds what the
+// embedding does is the embedding. It warns where other programs see it differently, and of tables
+// that it leaves aside though they hold other values.
+func (c *Checkpoint) chooseTables(found map[string]stored) error {
+	tied, own := c.Config.TieWordEmbeddings, false
+	var embedding *stored
+	for _, name := range tables {
+		at, ok := found[name]
+		if !ok {
+			continue
+		}
+		if err := checkTensor(at, []int{c.Config.VocabSize, c.Config.DModel}); err != nil {
+			return err
+		}
+		if embedding == nil {
+			if name == headTensor && !tied {
+				break // the model's embedding is missing
+			}
+			embedding = &at
+			found[embeddingTensor] = at
+			continue
+		}
+		if name == headTensor && !tied {
+			own = true
+			continue
+		}
+		same, err := equal(*embedding, at)
+		switch {
+		case err != nil:
+			return err
+		case same:
+		case name == headTensor:
+			own = true
+			if c.Config.beforeVersion5() {
+				c.warn("%s ties the output table to the embedding, but %s holds other values: it is used, as transformers 5 does; transformers 4 uses the embedding", configFile, headTensor)
+			}
+		default:
+			c.warn("%s and %s hold other values: the first is used for both encoder and decoder, as transformers 4 does; transformers 5 uses either", embedding.info.Name, name)
+		}
+	}
+	if _, has := found[headTensor]; !has && !tied {
+		c.warn("%s asks for an output table of its own, but there is no %s: the embedding is used, as transformers 5 does", configFile, headTensor)
+	}
+	c.Config.ownTable = &own
+	return nil
+}
+
+func (c *Checkpoint) warn(format string, values ...any) {
+	c.warnings = append(c.warnings, fmt.Sprintf(format, values...))
+}
+
+// Warnings are what a person should know of the files that were read, a sentence each.
+func (c *Checkpoint) Warnings() []string { return c.warnings }
+
+// equal says whether two tensors of one shape hold the same values.
+func equal(a, b stored) (bool, error) {
+	if a.file == b.file && a.info.Offset == b.info.Offset && a.info.DType == b.info.DType {
+		return true, nil
+	}
+	next := func(s stored) (func(elements int64) ([]float32, error), error) {
+		r, err := s.file.Reader(s.info.Name)
+		if err != nil {
+			return nil, err
+		}
+		return func(elements int64) ([]float32, error) {
+			part := make([]byte, elements*int64(s.info.DType.Size()))
+			if _, err := io.ReadFull(r, part); err != nil {
+				return nil, fmt.Errorf("reading tensor %q of %s: %w", s.info.Name, s.file.Name(), err)
+			}
+			return safetensors.Decode(s.info.DType, part)
+		}, nil
+	}
+	readA, err := next(a)
+	if err != nil {
+		return false, err
+	}
+	readB, err := next(b)
+	if err != nil {
+		return false, err
+	}
+	for left := a.info.Size / int64(a.info.DType.Size()); left > 0; {
+		n := min(left, 1<<18)
+		x, err := readA(n)
+		if err != nil {
+			return false, err
+		}
+		y, err := readB(n)
+		if err != nil || !slices.Equal(x, y) {
+			return false, err
+		}
+		left -= n
+	}
+	return true, nil
 }
 
 // resolve finds each tensor of the model among those in the files, and checks it.
 func (c *Checkpoint) resolve(found map[string]stored) error {
 	for _, spec := range c.Config.Tensors() {
 		at, ok := found[spec.Name]
-		for _, alias := range aliases[spec.Name] {
-			if !ok {
-				at, ok = found[alias]
-			}
-		}
 		if !ok {
 			return fmt.Errorf("there is no tensor %q, which must have shape %v by %s", spec.Name, spec.Shape, configFile)
 		}
@@ -220,16 +314,6 @@ func (c *Checkpoint) resolve(found map[string]stored) error {
 		}
 		c.names = append(c.names, spec.Name)
 		c.stored[spec.Name] = at
-	}
-	// Files of tied models repeat the embedding under other names, the output table's among them.
-	// Hugging Face overwrites these on loading, so they are left aside here too.
-	table := []int{c.Config.VocabSize, c.Config.DModel}
-	for _, name := range append(slices.Clone(aliases["shared.weight"]), "lm_head.weight") {
-		if at, ok := found[name]; ok {
-			if err := checkTensor(at, table); err != nil {
-				return err
-			}
-		}
 	}
 	// A block more than config.json has would change what the model computes. Other tensors, such
 	// as the head of a classifier, would not.
@@ -373,7 +457,7 @@ func WriteCheckpoint(dir string, cfg *Config, dtype safetensors.DType, tensors f
 	if err := cfg.Validate(); err != nil {
 		return fmt.Errorf("writing checkpoint %s: %w", dir, err)
 	}
-	config, err := json.MarshalIndent(cfg.withTorchType(torchType), "", "  ")
+	config, err := json.MarshalIndent(cfg.written(torchType), "", "  ")
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package t5
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -204,7 +205,6 @@ func TestCheckpointAliases(t *testing.T) {
 		"output table of a tied model":          {tied, func(w weights) { w.put("lm_head.weight", 37, 6) }, ""},
 		"misshaped output table of a tied one":  {tied, func(w weights) { w.put("lm_head.weight", 38, 6) }, "shape [38 6]"},
 		"misshaped alias":                       {untied, func(w weights) { w.put("encoder.embed_tokens.weight", 6, 37) }, "shape [6 37]"},
-		"no output table of an untied model":    {untied, func(w weights) { delete(w, "lm_head.weight") }, `no tensor "lm_head.weight"`},
 		"bias that the first T5s carry":         {untied, func(w weights) { w.put(unusedBias, 8, 4) }, ""},
 		"head of another task":                  {untied, func(w weights) { w.put("classification_head.out_proj.weight", 3, 6) }, ""},
 		"a block too many":                      {untied, func(w weights) { w.put("encoder.block.2.layer.0.layer_norm.weight", 6) }, "encoder.block.2.layer.0.layer_norm.weight"},
@@ -229,6 +229,141 @@ func TestCheckpointAliases(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 			assert.ErrorContains(t, err, dir)
 		})
+	}
+}
+
+// The output table and the scaling are transformers 5's, whichever version wrote the file, and a
+// table that is left aside though it holds other values is said. What is written again is of the
+// same kind.
+func TestTables(t *testing.T) {
+	yes, no := new(bool), new(bool)
+	*yes = true
+	const random, copied, absent = "another", "a copy", "none"
+	for _, c := range []struct {
+		name, model, version string
+		tie                  bool
+		scale                *bool
+		head                 string
+
+		own, scaled bool
+		warning     string
+	}{
+		{name: "T5 1.0", tie: true, head: absent, scaled: true},
+		{name: "T5 1.0 that repeats its table", tie: true, head: copied, scaled: true},
+		{name: "T5 1.0 beside another table", tie: true, head: random, own: true, scaled: true, warning: "transformers 4 uses the embedding"},
+		{name: "T5 1.1", head: random, own: true},
+		{name: "T5 1.1 of two equal tables", head: copied, own: true},
+		{name: "T5 1.1 without its table", head: absent, warning: "there is no lm_head.weight: the embedding is used"},
+		{name: "T5 1.1 saved by 5", tie: true, scale: no, head: random, own: true},
+		{name: "T5 1.1 made by 5", tie: true, scale: no, head: absent},
+		{name: "T5 1.0 saved by 5", tie: true, scale: yes, head: absent, scaled: true},
+		{name: "T5 1.0 merged by PEFT with lm_head", scale: yes, head: random, own: true, scaled: true},
+		{name: "T5 1.1 merged by PEFT", scale: no, head: random, own: true},
+		{name: "mT5", model: "mt5", version: "4.57.6", head: random, own: true},
+		{name: "mT5 saved by 5", model: "mt5", version: "5.24.0", tie: true, head: random, own: true},
+		{name: "mT5 made by 5", model: "mt5", version: "5.24.0", tie: true, head: absent},
+		{name: "mT5 whatever it says of scaling", model: "mt5", tie: true, scale: yes, head: absent},
+		{name: "mT5 that 4 ties", model: "mt5", version: "4.57.6", tie: true, head: random, own: true, warning: "transformers 4 uses the embedding"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			cfg := smallConfig()
+			cfg.ModelType = cmp.Or(c.model, "t5")
+			cfg.TieWordEmbeddings, cfg.ScaleDecoderOutputs = c.tie, c.scale
+			cfg.unknown = map[string]json.RawMessage{"transformers_version": json.RawMessage(`"` + c.version + `"`)}
+			all := *cfg
+			all.ownTable = yes
+			w := randomWeights(t, &all)
+			switch c.head {
+			case absent:
+				delete(w, headTensor)
+			case copied:
+				delete(w, headTensor)
+				tensor := w[embeddingTensor]
+				tensor.Name = headTensor
+				w[headTensor] = tensor
+			}
+			ck, err := OpenCheckpoint(w.write(t, cfg))
+			require.NoError(t, err)
+			defer ck.Close()
+			if c.warning == "" {
+				assert.Empty(t, ck.Warnings())
+			} else {
+				require.Len(t, ck.Warnings(), 1)
+				assert.Contains(t, ck.Warnings()[0], c.warning)
+			}
+			d := ck.Config.Describe()
+			scale := float32(1)
+			if c.scaled {
+				scale = float32(1 / math.Sqrt(6))
+			}
+			assert.Equal(t, scale, d.HeadScale)
+			assert.Equal(t, c.own, d.Head == headTensor)
+
+			again := t.TempDir()
+			require.NoError(t, WriteCheckpoint(again, ck.Config, safetensors.F32, ck.Float32))
+			back, err := OpenCheckpoint(again)
+			require.NoError(t, err)
+			defer back.Close()
+			assert.Empty(t, back.Warnings())
+			assert.Equal(t, d, back.Config.Describe())
+			assert.Equal(t, cfg.ModelType, back.Config.ModelType)
+			assert.Equal(t, !c.own, back.Config.TieWordEmbeddings, "what transformers 4 goes by")
+			if c.scale != nil {
+				assert.Equal(t, c.scale, back.Config.ScaleDecoderOutputs)
+			}
+			before, err := ck.Fingerprint()
+			require.NoError(t, err)
+			after, err := back.Fingerprint()
+			require.NoError(t, err)
+			assert.Equal(t, before, after)
+		})
+	}
+
+	cfg := smallConfig()
+	w := randomWeights(t, cfg)
+	w.put("encoder.embed_tokens.weight", 37, 6)
+	ck, err := OpenCheckpoint(w.write(t, cfg))
+	require.NoError(t, err)
+	defer ck.Close()
+	require.Len(t, ck.Warnings(), 1)
+	assert.Contains(t, ck.Warnings()[0], "shared.weight and encoder.embed_tokens.weight hold other values: the first is used")
+}
+
+// A Flan saved again by transformers 5 says that it ties its tables, and computes what it did.
+func TestFlanSavedByTransformers5(t *testing.T) {
+	old := smallConfig()
+	w := randomWeights(t, old)
+	four, err := OpenCheckpoint(w.write(t, old))
+	require.NoError(t, err)
+	defer four.Close()
+	no, saved := false, *old
+	saved.TieWordEmbeddings, saved.ScaleDecoderOutputs = true, &no
+	five, err := OpenCheckpoint(w.write(t, &saved))
+	require.NoError(t, err)
+	defer five.Close()
+	assert.Equal(t, four.Config.Describe(), five.Config.Describe())
+	assert.Empty(t, five.Warnings())
+	dir := t.TempDir()
+	require.NoError(t, WriteCheckpoint(dir, five.Config, safetensors.F32, five.Float32))
+	file, err := safetensors.Open(filepath.Join(dir, "model.safetensors"))
+	require.NoError(t, err)
+	defer file.Close()
+	_, ok := file.Lookup(headTensor)
+	assert.True(t, ok)
+}
+
+// Transformers 5 refuses a whole number where it expects a float.
+func TestInteropConfigNumbers(t *testing.T) {
+	cfg := smallConfig()
+	cfg.DropoutRate, cfg.LayerNormEpsilon = 0, 1e-6
+	dir := t.TempDir()
+	require.NoError(t, WriteCheckpoint(dir, cfg, safetensors.F32, RandomTensors(cfg, 1)))
+	for _, path := range []string{filepath.Join(dir, "config.json"), filepath.Join("backbone", "config.json")} {
+		file, err := os.ReadFile(path)
+		require.NoError(t, err)
+		for _, line := range []string{`"initializer_factor": 1.0,`, `"layer_norm_epsilon": 1e-06,`, `"dropout_rate": 0.0,`, `"d_model": `} {
+			assert.Contains(t, string(file), line, path)
+		}
 	}
 }
 

@@ -1,12 +1,16 @@
 package t5
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math"
 	"os"
+	"strconv"
+	"strings"
 
+	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/nn"
 )
 
@@ -14,7 +18,7 @@ import (
 // the meaning of a field that the file leaves out. Fields of the file that are not listed here are
 // kept and written back.
 type Config struct {
-	ModelType string `json:"model_type"` // "t5"
+	ModelType string `json:"model_type"` // ModelT5 or ModelMT5
 
 	DModel           int `json:"d_model"`            // width of the hidden states
 	DKV              int `json:"d_kv"`               // width of one head; DKV × NumHeads need not be DModel
@@ -24,9 +28,13 @@ type Config struct {
 	NumDecoderLayers int `json:"num_decoder_layers"` // NumLayers when the file has none
 	VocabSize        int `json:"vocab_size"`         // rows of the embedding; may exceed the tokenizer's
 
-	FeedForwardProj   string  `json:"feed_forward_proj"`   // FeedForwardReLU or FeedForwardGatedGELU
-	TieWordEmbeddings bool    `json:"tie_word_embeddings"` // the embedding is the output table too
-	LayerNormEpsilon  float64 `json:"layer_norm_epsilon"`
+	FeedForwardProj  string  `json:"feed_forward_proj"` // FeedForwardReLU or FeedForwardGatedGELU
+	LayerNormEpsilon float64 `json:"layer_norm_epsilon"`
+
+	// TieWordEmbeddings and ScaleDecoderOutputs are as the file has them; OwnTable and Scaled say
+	// what they mean.
+	TieWordEmbeddings   bool  `json:"tie_word_embeddings"`
+	ScaleDecoderOutputs *bool `json:"scale_decoder_outputs,omitempty"` // nil where the file has none, as before transformers 5
 
 	RelativeAttentionNumBuckets  int `json:"relative_attention_num_buckets"`
 	RelativeAttentionMaxDistance int `json:"relative_attention_max_distance"`
@@ -41,8 +49,15 @@ type Config struct {
 	EOSTokenID          int `json:"eos_token_id"`
 	DecoderStartTokenID int `json:"decoder_start_token_id"` // PadTokenID when the file has none
 
-	unknown map[string]json.RawMessage // what the file has beside these
+	ownTable *bool                      // whether the weights hold an output table; nil where there are none to look at
+	unknown  map[string]json.RawMessage // what the file has beside these
 }
+
+// The models whose computation this package has.
+const (
+	ModelT5  = "t5"
+	ModelMT5 = "mt5" // T5 1.1 with another vocabulary
+)
 
 // The feed-forward layers of the two generations of T5.
 const (
@@ -52,6 +67,40 @@ const (
 
 // Gated says whether the feed-forward layers are FeedForwardGatedGELU.
 func (c *Config) Gated() bool { return c.FeedForwardProj == FeedForwardGatedGELU }
+
+// OwnTable says whether the output table is a tensor of its own, lm_head.weight, and not the
+// embedding: as the weights have it, since transformers 5 says that all models tie the two and
+// looks whether there is another table. Without weights, TieWordEmbeddings says it.
+func (c *Config) OwnTable() bool {
+	if c.ownTable != nil {
+		return *c.ownTable
+	}
+	return !c.TieWordEmbeddings
+}
+
+// Scaled says whether the decoder's states are multiplied by 1/√DModel before the output table:
+// T5 1.0 does that, which ties the two tables, and files from before transformers 5 say no more
+// than that.
+func (c *Config) Scaled() bool {
+	switch {
+	case c.ModelType == ModelMT5:
+		return false
+	case c.ScaleDecoderOutputs != nil:
+		return *c.ScaleDecoderOutputs
+	}
+	return c.TieWordEmbeddings
+}
+
+// beforeVersion5 says whether the file is one of transformers 4, for which tie_word_embeddings
+// says which output table there is. T5's files tell by the field that version 5 added.
+func (c *Config) beforeVersion5() bool {
+	if c.ModelType == ModelT5 {
+		return c.ScaleDecoderOutputs == nil
+	}
+	version, _, _ := strings.Cut(strings.Trim(string(c.unknown["transformers_version"]), `"`), ".")
+	n, err := strconv.Atoi(version)
+	return err != nil || n < 5
+}
 
 // ReadConfig reads and checks the file at path.
 func ReadConfig(path string) (*Config, error) {
@@ -69,7 +118,7 @@ func ReadConfig(path string) (*Config, error) {
 // ParseConfig reads and checks the contents of a config.json.
 func ParseConfig(data []byte) (*Config, error) {
 	c := &Config{}
-	if err := json.Unmarshal(data, c); err != nil {
+	if err := jsontext.Unmarshal(data, c); err != nil {
 		return nil, err
 	}
 	return c, c.Validate()
@@ -81,8 +130,17 @@ type fields Config
 // UnmarshalJSON fills in what the file leaves out or sets to null. It does not Validate.
 func (c *Config) UnmarshalJSON(data []byte) error {
 	var unknown map[string]json.RawMessage
-	if err := json.Unmarshal(data, &unknown); err != nil {
+	if err := jsontext.Unmarshal(data, &unknown); err != nil {
 		return err
+	}
+	// Another model's fields need not be what these are: its name comes first.
+	if name, ok := bytes.CutPrefix(unknown["model_type"], []byte(`"`)); ok {
+		if err := checkModelType(string(bytes.TrimSuffix(name, []byte(`"`)))); err != nil {
+			return err
+		}
+	}
+	if eos := unknown["eos_token_id"]; bytes.HasPrefix(eos, []byte("[")) {
+		return fmt.Errorf("eos_token_id is a list, %s: a text ends with one token here, so give its id alone", eos)
 	}
 	const absent = math.MinInt
 	f := fields{
@@ -97,8 +155,11 @@ func (c *Config) UnmarshalJSON(data []byte) error {
 		NumDecoderLayers:             absent,
 		DecoderStartTokenID:          absent,
 	}
-	if err := json.Unmarshal(data, &f); err != nil {
+	if err := jsontext.Unmarshal(data, &f); err != nil {
 		return err
+	}
+	if scale, ok := unknown["scale_decoder_outputs"]; ok && string(scale) == "null" {
+		f.ScaleDecoderOutputs = new(bool) // as Python takes None
 	}
 	if f.NumDecoderLayers == absent {
 		f.NumDecoderLayers = f.NumLayers
@@ -128,7 +189,7 @@ func feedForwardProj(proj string, file map[string]json.RawMessage) (string, erro
 	}
 	for key, to := range map[string]any{"dense_act_fn": &act.Fn, "is_gated_act": &act.Gated} {
 		if value, ok := file[key]; ok {
-			if err := json.Unmarshal(value, to); err != nil {
+			if err := jsontext.Unmarshal(value, to); err != nil {
 				return "", fmt.Errorf("%s: %w", key, err)
 			}
 		}
@@ -160,7 +221,7 @@ func feedForwardProj(proj string, file map[string]json.RawMessage) (string, erro
 
 // knownKeys lists the names in the file that Config has fields for.
 func knownKeys() []string {
-	data, err := json.Marshal(fields{})
+	data, err := json.Marshal(fields{ScaleDecoderOutputs: new(bool)})
 	if err != nil {
 		panic(err) // a struct of numbers and strings
 	}
@@ -176,27 +237,47 @@ func knownKeys() []string {
 }
 
 // MarshalJSON writes all fields and what UnmarshalJSON kept, sorted by name, so that Hugging Face's
-// programs open the result.
+// programs open the result. Transformers 5 takes no whole number where it expects a float.
 func (c *Config) MarshalJSON() ([]byte, error) {
 	known, err := json.Marshal((*fields)(c))
 	if err != nil {
 		return nil, err
 	}
 	out := map[string]json.RawMessage{
-		"architectures":      json.RawMessage(`["T5ForConditionalGeneration"]`),
+		"architectures":      json.RawMessage(`["` + strings.ToUpper(c.ModelType) + `ForConditionalGeneration"]`),
 		"is_encoder_decoder": json.RawMessage("true"),
 	}
 	maps.Copy(out, c.unknown)
 	if err := json.Unmarshal(known, &out); err != nil {
 		return nil, err
 	}
+	for key, value := range map[string]float64{
+		"layer_norm_epsilon": c.LayerNormEpsilon, "initializer_factor": c.InitializerFactor, "dropout_rate": c.DropoutRate,
+	} {
+		out[key] = floatText(value)
+	}
 	return json.Marshal(out)
 }
 
-// withTorchType is c for weights that are stored as torchType ("float32", ...). Transformers 5
-// calls the field dtype but still reads the old name.
-func (c *Config) withTorchType(torchType string) *Config {
+// floatText writes a number as Python writes a float: with a point or an exponent.
+func floatText(x float64) json.RawMessage {
+	text := strconv.AppendFloat(nil, x, 'g', -1, 64)
+	if !bytes.ContainsAny(text, ".e") {
+		text = append(text, ".0"...)
+	}
+	return text
+}
+
+// written is c for weights that are stored as torchType ("float32", ...). Transformers 5 calls the
+// field dtype but still reads the old name. It takes the output table from the weights, but
+// transformers 4 looks at tie_word_embeddings, so that says it too; where the scaling does not
+// follow from it, as it does in transformers 4, scale_decoder_outputs says that.
+func (c *Config) written(torchType string) *Config {
 	changed := *c
+	changed.TieWordEmbeddings = !c.OwnTable()
+	if scaled := c.Scaled(); c.ModelType == ModelT5 && scaled != changed.TieWordEmbeddings {
+		changed.ScaleDecoderOutputs = &scaled
+	}
 	changed.unknown = map[string]json.RawMessage{}
 	maps.Copy(changed.unknown, c.unknown)
 	delete(changed.unknown, "dtype")
@@ -211,11 +292,38 @@ const (
 	maxLayers = 1 << 10
 )
 
+// relatives are the models that come closest to T5, and what they have that T5 has not.
+var relatives = map[string]string{
+	"umt5":                "umT5 has a table of position biases in every block",
+	"longt5":              "LongT5's encoder attends to near tokens and to summaries of blocks",
+	"switch_transformers": "Switch Transformers route each token to one of several feed-forward layers",
+	"pop2piano":           "Pop2Piano reads sound",
+	"udop":                "UDOP reads pictures of pages",
+	"t5gemma":             "T5Gemma is built of Gemma's blocks",
+	"t5gemma2":            "T5Gemma 2 is built of Gemma's blocks",
+	"codet5p":             "CodeT5+ has code of its own",
+	"bart":                "BART has another architecture",
+	"mbart":               "mBART has another architecture",
+	"pegasus":             "Pegasus has another architecture",
+}
+
+// checkModelType refuses what is neither T5 nor mT5.
+func checkModelType(name string) error {
+	if name == ModelT5 || name == ModelMT5 {
+		return nil
+	}
+	why := ""
+	if relative, ok := relatives[name]; ok {
+		why = relative + ", which is not supported; "
+	}
+	return fmt.Errorf(`model_type is %q: %sonly "t5" (T5 1.0, T5 1.1, Flan-T5, ByT5) and "mt5" are read`, name, why)
+}
+
 // Validate reports the first field with a value that no T5 can have or that this package does not
 // support.
 func (c *Config) Validate() error {
-	if c.ModelType != "t5" {
-		return fmt.Errorf(`model_type is %q: only "t5" is supported (T5 1.0, T5 1.1 and Flan-T5)`, c.ModelType)
+	if err := checkModelType(c.ModelType); err != nil {
+		return err
 	}
 	if c.FeedForwardProj != FeedForwardReLU && c.FeedForwardProj != FeedForwardGatedGELU {
 		return fmt.Errorf("feed_forward_proj is %q: only %q (T5 1.0) and %q (T5 1.1 and Flan-T5) are supported", c.FeedForwardProj, FeedForwardReLU, FeedForwardGatedGELU)

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -70,8 +71,13 @@ func TestBadConfigs(t *testing.T) {
 		value any
 		want  string
 	}{
-		{"model_type", "mt5", `model_type is "mt5": only "t5"`},
-		{"model_type", "bert", `only "t5" is supported`},
+		{"model_type", "umt5", `model_type is "umt5": umT5 has a table of position biases in every block`},
+		{"model_type", "longt5", "LongT5's encoder attends to near tokens"},
+		{"model_type", "bert", `model_type is "bert": only "t5"`},
+		{"eos_token_id", []int{1, 2}, "eos_token_id is a list, [1,2]: "},
+		{"pad_token_id", []int{0}, "pad_token_id is a list, expected a whole number"},
+		{"d_ff", 64.5, "d_ff is 64.5, expected a whole number"},
+		{"tie_word_embeddings", "yes", "tie_word_embeddings is a text, expected true or false"},
 		{"model_type", nil, `model_type is ""`},
 		{"feed_forward_proj", "gated-silu", `"gated-silu": only "relu" (T5 1.0) and "gated-gelu"`},
 		{"feed_forward_proj", "gelu", "only"},
@@ -110,6 +116,23 @@ func TestBadConfigs(t *testing.T) {
 	for _, text := range []string{"", "null", "[]", "{", `"t5"`} {
 		_, err := ParseConfig([]byte(text))
 		assert.Error(t, err, text)
+	}
+}
+
+// What a person or another program writes is read, or refused in words that name no type of Go.
+func TestGoNamesInErrors(t *testing.T) {
+	c, err := ParseConfig([]byte("\xef\xbb\xbf{" + strings.Replace(sizes, `"d_ff":16`, `"d_ff":64.0`, 1) + "}"))
+	require.NoError(t, err)
+	assert.Equal(t, 64, c.DFF)
+	for text, want := range map[string]string{
+		`"eos_token_id":[1]`: "eos_token_id is a list",
+		`"pad_token_id":{}`:  "pad_token_id is an object, expected a whole number",
+		`"d_ff":`:            "line 1, column 104: this is no JSON",
+	} {
+		_, err := ParseConfig([]byte("{" + sizes + "," + text + "}"))
+		require.ErrorContains(t, err, want)
+		assert.NotContains(t, err.Error(), "Go")
+		assert.NotContains(t, err.Error(), "fields")
 	}
 }
 

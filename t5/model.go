@@ -14,18 +14,26 @@ func Load(ctx context.Context, e *tensor.Engine, ck *Checkpoint, trainable bool)
 	return nn.Load(ctx, e, ck.Config.Describe(), ck, trainable)
 }
 
+// The two tables of a vocabulary. Where the embedding is the output table too, there is one.
+const (
+	embeddingTensor = "shared.weight"
+	headTensor      = "lm_head.weight"
+)
+
 // Describe is T5 as package nn records it, with the tensors named as Hugging Face names them.
 func (c *Config) Describe() nn.Description {
 	d := nn.Description{
-		Width: c.DModel, Vocabulary: c.VocabSize, Embedding: "shared.weight", Head: "lm_head.weight", HeadScale: 1,
+		Width: c.DModel, Vocabulary: c.VocabSize, Embedding: embeddingTensor, Head: embeddingTensor, HeadScale: 1,
 		Epsilon: float32(c.LayerNormEpsilon),
 		Encoder: c.stack("encoder", c.NumLayers, false),
 		Decoder: c.stack("decoder", c.NumDecoderLayers, true),
 		Start:   c.DecoderStartTokenID, End: c.EOSTokenID, Pad: c.PadTokenID,
 	}
-	if c.TieWordEmbeddings {
-		// T5 scales the decoder's states before the embedding serves as output table.
-		d.Head, d.HeadScale = d.Embedding, float32(1/math.Sqrt(float64(c.DModel)))
+	if c.OwnTable() {
+		d.Head = headTensor
+	}
+	if c.Scaled() {
+		d.HeadScale = float32(1 / math.Sqrt(float64(c.DModel)))
 	}
 	return d
 }

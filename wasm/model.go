@@ -46,6 +46,9 @@ func openModel(ctx context.Context, name string, files modelFiles) (*model, erro
 	if err != nil {
 		return nil, openFailure(ctx, files, err)
 	}
+	for _, warning := range s.Checkpoint.Warnings() {
+		fmt.Printf("%s: %s\n", name, warning) // on the console
+	}
 	m := &model{Setup: s}
 	if err = dev.Wait(ctx); err == nil {
 		m.embeddingSize, err = m.meanEmbedding()

@@ -104,9 +104,17 @@ func inspectCheckpoint(cmd *cobra.Command, dir string) error {
 		return err
 	}
 	defer ck.Close()
+	warnOf(cmd, dir, ck)
 	out, c := cmd.OutOrStdout(), ck.Config
+	table := "the embedding"
+	if c.OwnTable() {
+		table = "lm_head.weight"
+	}
+	if c.Scaled() {
+		table += " (scaled)"
+	}
 	field(out, "model", "%s", describeModel(ck))
-	field(out, "sizes", "d_model %d, %d heads of %d, d_ff %d (%s), vocabulary %s, tied embeddings: %t", c.DModel, c.NumHeads, c.DKV, c.DFF, c.FeedForwardProj, count(c.VocabSize), c.TieWordEmbeddings)
+	field(out, "sizes", "d_model %d, %d heads of %d, d_ff %d (%s), vocabulary %s, output table: %s", c.DModel, c.NumHeads, c.DKV, c.DFF, c.FeedForwardProj, count(c.VocabSize), table)
 	bytes, types := int64(0), map[string]int{}
 	for _, name := range ck.Names() {
 		info, _ := ck.Info(name)
@@ -153,7 +161,10 @@ func trainable(k *dept.Kind, d nn.Description) string {
 // describeModel names a checkpoint's kind and size.
 func describeModel(ck *t5.Checkpoint) string {
 	c, kind := ck.Config, "T5"
-	if c.Gated() {
+	switch {
+	case c.ModelType == t5.ModelMT5:
+		kind = "mT5"
+	case c.Gated():
 		kind = "T5 1.1 or Flan"
 	}
 	return fmt.Sprintf("%s, %d+%d blocks of width %d, %s parameters", kind, c.NumLayers, c.NumDecoderLayers, c.DModel, count(c.Describe().Parameters()))

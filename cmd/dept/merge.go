@@ -80,6 +80,7 @@ func merge(cmd *cobra.Command, model, adapterDir, out string) error {
 		return err
 	}
 	defer ck.Close()
+	warnOf(cmd, model, ck)
 	tok, err := text.Open(model)
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/t5"
 )
 
 // openSetup opens a model that locate found.
@@ -26,10 +27,18 @@ func openSetup(cmd *cobra.Command, model located, o train.Opening) (*train.Setup
 	if err != nil {
 		return nil, err
 	}
+	warnOf(cmd, o.Name, s.Checkpoint)
 	if eos := s.Model.End; int(s.Tokenizer.EOS()) != eos {
 		warn(cmd, "the tokenizer of %s ends a text with id %d, but config.json says %d: generated texts will not end where they should", o.Name, s.Tokenizer.EOS(), eos)
 	}
 	return s, nil
+}
+
+// warnOf passes on what a checkpoint's files leave in doubt.
+func warnOf(cmd *cobra.Command, name string, ck *t5.Checkpoint) {
+	for _, warning := range ck.Warnings() {
+		warn(cmd, "%s: %s", name, warning)
+	}
 }
 
 // checkBase refuses the adapter in a folder where check does, and passes its advice on.

@@ -3,6 +3,7 @@ package train
 import (
 	"context"
 	"encoding/json"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/internal/reference"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 )
@@ -27,6 +29,81 @@ type interopRow struct {
 	Greedy     []int32   `json:"greedy"`
 }
 
+// answersAs holds a model with a method to what an expect.json says of its rows: losses
+// and logits to what float32 leaves of float64's, tokens exactly.
+func answersAs(t *testing.T, m *nn.Model, method *dept.Method, expect string) {
+	ctx, e := context.Background(), sharedEngine(t)
+	g := golden{slack: slackOf(e)}
+	raw, err := os.ReadFile(expect)
+	require.NoError(t, err)
+	var want struct{ Rows []interopRow }
+	require.NoError(t, json.Unmarshal(raw, &want))
+	require.NotEmpty(t, want.Rows)
+	predictor := NewPredictor(e, m, nil, method, PredictOptions{Batch: 1, MaxSourceLength: 32, MaxNewTokens: 8, Beams: 1})
+	defer predictor.Release()
+	for _, row := range want.Rows {
+		x := data.Example{Source: row.Source, Target: row.Target}
+		s := shape{1, len(x.Source), len(x.Target)}
+		loss, _, logits := runPass(t, e, m, method, rowsOfIDs{x}, s, nil)
+		assert.InEpsilon(t, row.Loss, loss, 1e-6)
+		losses, err := predictor.Losses(ctx, []data.Example{x})
+		require.NoError(t, err)
+		g.compare(t, "loss of each token", losses[0], row.NLL, 5e-12)
+		last := logits[(s.target-1)*m.Vocabulary:][:len(row.LastLogits)]
+		g.compare(t, "last logits", last, row.LastLogits, 5e-12)
+		var apart, most float64
+		for i, want := range row.LastLogits {
+			apart, most = max(apart, math.Abs(float64(last[i]-want))), max(most, math.Abs(float64(want)))
+		}
+		assert.LessOrEqual(t, apart, 1e-5*most, "the last logits' largest difference")
+
+		gen, err := predictor.generatorFor(ctx, s)
+		require.NoError(t, err)
+		require.NoError(t, gen.in.write([]data.Example{x}))
+		tokens, err := gen.gen.Generate(ctx)
+		require.NoError(t, err)
+		answer := row.Greedy
+		if n := len(answer); answer[n-1] == int32(m.End) {
+			answer = answer[:n-1]
+		}
+		assert.Equal(t, answer, tokens[0])
+	}
+}
+
+// Checkpoints as transformers 4 and 5 save them compute what transformers does, as they
+// come and written again.
+func TestCheckpointsOfTransformers(t *testing.T) {
+	for _, name := range []string{"interop-mt5", "interop-tied-or-scaled"} {
+		cases, ok := reference.Path(t, "cases", name)
+		if !ok {
+			continue
+		}
+		found, err := filepath.Glob(filepath.Join(cases, "*", "expect.json"))
+		require.NoError(t, err)
+		require.NotEmpty(t, found)
+		for _, expect := range found {
+			t.Run(name+"/"+filepath.Base(filepath.Dir(expect)), func(t *testing.T) { checkpointAnswersAs(t, filepath.Dir(expect)) })
+		}
+	}
+}
+
+func checkpointAnswersAs(t *testing.T, dir string) {
+	again := t.TempDir()
+	for i, at := range []string{dir, again} {
+		ck, err := t5.OpenCheckpoint(at)
+		require.NoError(t, err)
+		defer ck.Close()
+		assert.Empty(t, ck.Warnings())
+		m, err := t5.Load(context.Background(), sharedEngine(t), ck, false)
+		require.NoError(t, err)
+		answersAs(t, m, dept.AsIs(), filepath.Join(dir, "expect.json"))
+		m.Release()
+		if i == 0 {
+			require.NoError(t, t5.WriteCheckpoint(again, ck.Config, safetensors.F32, ck.Float32))
+		}
+	}
+}
+
 // Adapters that PEFT has trained, and the model alone, answer as PEFT says.
 func TestAdaptersOfPEFT(t *testing.T) {
 	dir, ok := reference.Path(t, "cases", "interop-adapters")
@@ -34,7 +111,6 @@ func TestAdaptersOfPEFT(t *testing.T) {
 		return
 	}
 	ctx, e := context.Background(), sharedEngine(t)
-	g := golden{slack: slackOf(e)}
 	ck, err := t5.OpenCheckpoint(filepath.Join(dir, "base"))
 	require.NoError(t, err)
 	defer ck.Close()
@@ -51,34 +127,7 @@ func TestAdaptersOfPEFT(t *testing.T) {
 				require.NoError(t, err)
 				defer method.Release()
 			}
-			raw, err := os.ReadFile(filepath.Join(dir, name, "expect.json"))
-			require.NoError(t, err)
-			var want struct{ Rows []interopRow }
-			require.NoError(t, json.Unmarshal(raw, &want))
-			predictor := NewPredictor(e, m, nil, method, PredictOptions{Batch: 1, MaxSourceLength: 32, MaxNewTokens: 8, Beams: 1})
-			defer predictor.Release()
-			for _, row := range want.Rows {
-				x := data.Example{Source: row.Source, Target: row.Target}
-				s := shape{1, len(x.Source), len(x.Target)}
-				loss, _, logits := runPass(t, e, m, method, rowsOfIDs{x}, s, nil)
-				assert.InEpsilon(t, row.Loss, loss, 1e-6)
-				losses, err := predictor.Losses(ctx, []data.Example{x})
-				require.NoError(t, err)
-				g.compare(t, "loss of each token", losses[0], row.NLL, 5e-12)
-				last := logits[(s.target-1)*m.Vocabulary:][:len(row.LastLogits)]
-				g.compare(t, "last logits", last, row.LastLogits, 5e-12)
-
-				gen, err := predictor.generatorFor(ctx, s)
-				require.NoError(t, err)
-				require.NoError(t, gen.in.write([]data.Example{x}))
-				tokens, err := gen.gen.Generate(ctx)
-				require.NoError(t, err)
-				answer := row.Greedy
-				if n := len(answer); answer[n-1] == int32(m.End) {
-					answer = answer[:n-1]
-				}
-				assert.Equal(t, answer, tokens[0])
-			}
+			answersAs(t, m, method, filepath.Join(dir, name, "expect.json"))
 		})
 	}
 }
