@@ -58,6 +58,25 @@ func Read(r io.ReaderAt, size int64, name string) (*File, error) {
 	return f, nil
 }
 
+// View is a file of tensors that lie among size bytes behind r as another format has them, each
+// where its Info says; name is what errors call it. They may share bytes. Closing the File does not
+// close r.
+func View(r io.ReaderAt, size int64, name string, tensors []Info) (*File, error) {
+	f := &File{name: name, r: r, close: func() error { return nil }, header: &Header{Tensors: tensors}}
+	f.byName = make(map[string]Info, len(tensors))
+	for _, t := range tensors {
+		want, ok := byteSize(t.DType, t.Shape)
+		if !ok || want != t.Size || t.Offset < 0 || t.Size > size || t.Offset > size-t.Size {
+			return nil, fmt.Errorf("reading %s: tensor %q of shape %v and type %s does not lie in %d bytes from %d on, of %d", name, t.Name, t.Shape, t.DType, t.Size, t.Offset, size)
+		}
+		if _, taken := f.byName[t.Name]; taken {
+			return nil, fmt.Errorf("reading %s: there are two tensors %q", name, t.Name)
+		}
+		f.byName[t.Name] = t
+	}
+	return f, nil
+}
+
 // Zeros is a file in which the tensors lie and every number is 0. Only its header takes
 // memory, so that a model of any size can be planned; the tensors' Data is not asked for.
 func Zeros(tensors []Tensor) (*File, error) {

@@ -18,6 +18,7 @@ import (
 	"github.com/go-dept/dept/internal/atomicfile"
 	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/safetensors"
+	"github.com/go-dept/dept/torchbin"
 )
 
 // The files of a checkpoint folder, beside the tokenizer's.
@@ -45,8 +46,9 @@ type stored struct {
 	info safetensors.Info
 }
 
-// OpenCheckpoint opens a folder with config.json and either model.safetensors or
-// model.safetensors.index.json and the shards that it names. The folder needs no tokenizer.
+// OpenCheckpoint opens a folder with config.json and the weights: model.safetensors, else
+// model.safetensors.index.json and the shards that it names, else pytorch_model.bin or its index and
+// shards. The folder needs no tokenizer.
 func OpenCheckpoint(dir string) (*Checkpoint, error) {
 	stat, err := os.Stat(dir)
 	if err == nil && !stat.IsDir() {
@@ -123,48 +125,64 @@ func ZeroCheckpoint(cfg *Config) (*Checkpoint, error) {
 	return c, c.resolve(allTensors(weights))
 }
 
+// form is a way to store weights: in a file, or in shards of a suffix with an index of them.
+type form struct {
+	file, index, suffix string
+	read                func(r io.ReaderAt, size int64, name string) (*safetensors.File, error)
+}
+
+// forms are the ways in which Hugging Face's programs store weights, in their order of preference.
+var forms = []form{
+	{weightsFile, indexFile, ".safetensors", safetensors.Read},
+	{"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin", torchbin.Read},
+}
+
 // openWeights opens the one weights file or the shards, and returns all tensors by name.
 func (c *Checkpoint) openWeights(dir fs.FS) (map[string]stored, error) {
-	found := map[string]stored{}
-	file, err := c.openFile(dir, weightsFile)
-	if err == nil {
-		return allTensors(file), nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	index, err := fs.ReadFile(dir, indexFile)
-	if errors.Is(err, fs.ErrNotExist) {
-		hint := ""
-		if _, err := fs.Stat(dir, "pytorch_model.bin"); err == nil {
-			hint = "; there is a pytorch_model.bin, which save_pretrained(..., safe_serialization=True) of Hugging Face's transformers turns into it"
+	for _, form := range forms {
+		file, err := c.openFile(dir, form.file, form)
+		if err == nil {
+			return allTensors(file), nil
 		}
-		return nil, fmt.Errorf("there is neither %s nor %s%s", weightsFile, indexFile, hint)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+		index, err := fs.ReadFile(dir, form.index)
+		if err == nil {
+			return c.openShards(dir, form, index)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
+	return nil, fmt.Errorf("there is neither %s nor pytorch_model.bin, nor the index of either", weightsFile)
+}
+
+// openShards opens the files that an index names, and returns the tensors that it names.
+func (c *Checkpoint) openShards(dir fs.FS, form form, index []byte) (map[string]stored, error) {
 	var shards struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := jsontext.Unmarshal(index, &shards); err != nil {
-		return nil, fmt.Errorf("%s: %w", indexFile, err)
+		return nil, fmt.Errorf("%s: %w", form.index, err)
 	}
+	found := map[string]stored{}
 	files := map[string]*safetensors.File{}
 	for _, name := range slices.Sorted(maps.Keys(shards.WeightMap)) {
 		shard := shards.WeightMap[name]
 		// A shard lies beside its index: nothing else is opened because a file says so.
-		if strings.ContainsAny(shard, `/\`) || !strings.HasSuffix(shard, ".safetensors") {
-			return nil, fmt.Errorf("%s: %q is no name of a shard", indexFile, shard)
+		if strings.ContainsAny(shard, `/\`) || !strings.HasSuffix(shard, form.suffix) {
+			return nil, fmt.Errorf("%s: %q is no name of a shard", form.index, shard)
 		}
 		if files[shard] == nil {
-			if files[shard], err = c.openFile(dir, shard); err != nil {
-				return nil, fmt.Errorf("a shard that %s names: %w", indexFile, err)
+			var err error
+			if files[shard], err = c.openFile(dir, shard, form); err != nil {
+				return nil, fmt.Errorf("a shard that %s names: %w", form.index, err)
 			}
 		}
 		info, ok := files[shard].Lookup(name)
 		if !ok {
-			return nil, fmt.Errorf("%s says that %s has tensor %q, but it does not", indexFile, shard, name)
+			return nil, fmt.Errorf("%s says that %s has tensor %q, but it does not", form.index, shard, name)
 		}
 		found[name] = stored{files[shard], info}
 	}
@@ -180,7 +198,7 @@ func allTensors(file *safetensors.File) map[string]stored {
 	return found
 }
 
-func (c *Checkpoint) openFile(dir fs.FS, name string) (*safetensors.File, error) {
+func (c *Checkpoint) openFile(dir fs.FS, name string, form form) (*safetensors.File, error) {
 	f, err := dir.Open(name)
 	if err != nil {
 		return nil, err
@@ -199,7 +217,7 @@ func (c *Checkpoint) openFile(dir fs.FS, name string) (*safetensors.File, error)
 		}
 		r, size = bytes.NewReader(data), int64(len(data))
 	}
-	return safetensors.Read(r, size, name)
+	return form.read(r, size, name)
 }
 
 // tables are the names under which Hugging Face's programs store the embedding, in the order of

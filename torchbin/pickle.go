@@ -15,45 +15,72 @@ type (
 	pickleGlobal string         // "module name"
 	pickleTuple  []any          // immutable once made
 	pickleDict   map[string]any // shared through the memo, as Python's are
+	pickleList   struct{ items []any }
 )
 
 // What a pickle of tensors may refer to.
 const (
-	orderedDict   pickleGlobal = "collections OrderedDict"
-	rebuildTensor pickleGlobal = "torch._utils _rebuild_tensor_v2"
+	orderedDict      pickleGlobal = "collections OrderedDict"
+	rebuildTensor    pickleGlobal = "torch._utils _rebuild_tensor_v2"
+	rebuildParameter pickleGlobal = "torch._utils _rebuild_parameter"
 )
 
 var storageTypes = map[pickleGlobal]safetensors.DType{
+	"torch DoubleStorage":   safetensors.F64,
 	"torch FloatStorage":    safetensors.F32,
 	"torch HalfStorage":     safetensors.F16,
 	"torch BFloat16Storage": safetensors.BF16,
+	"torch LongStorage":     safetensors.I64,
+	"torch IntStorage":      safetensors.I32,
+	"torch ShortStorage":    safetensors.I16,
+	"torch CharStorage":     safetensors.I8,
+	"torch ByteStorage":     safetensors.U8,
+	"torch BoolStorage":     safetensors.Bool,
 }
+
+// kindOf says what a value is in a sentence.
+func kindOf(value any) string {
+	switch value.(type) {
+	case nil:
+		return "nothing"
+	case string:
+		return "a text"
+	case int64:
+		return "a number"
+	case bool:
+		return "true or false"
+	case pickleTuple:
+		return "a tuple"
+	case *pickleList:
+		return "a list"
+	case pickleDict:
+		return "a dictionary"
+	case view:
+		return "a tensor"
+	}
+	return "something else"
+}
+
+// maxStack bounds the machine's stack, on which pickles have a thousand items at a time.
+const maxStack = 1 << 14
 
 var errPickleShort = errors.New("ends within an instruction")
 
-// unpickleTensors runs a pickle that makes a dictionary and gives the tensors in it.
-func unpickleTensors(data []byte) (map[string]view, error) {
+// unpickle runs the pickle that data begins with, and gives what it makes and its length.
+func unpickle(data []byte) (result any, length int, err error) {
 	u := unpickler{data: data, memo: map[uint32]any{}}
 	for {
 		at := u.at
 		result, done, err := u.step()
+		if err == nil && len(u.stack)+len(u.marks) > maxStack {
+			err = errors.New("has too many values at once")
+		}
 		if err != nil {
-			return nil, fmt.Errorf("byte %d: %w", at, err)
+			return nil, 0, fmt.Errorf("byte %d: %w", at, err)
 		}
-		if !done {
-			continue
+		if done {
+			return result, u.at, nil
 		}
-		dict, ok := result.(pickleDict)
-		if !ok {
-			return nil, fmt.Errorf("makes a %T, expected a dictionary of tensors", result)
-		}
-		tensors := map[string]view{}
-		for name, value := range dict {
-			if tensor, ok := value.(view); ok {
-				tensors[name] = tensor
-			}
-		}
-		return tensors, nil
 	}
 }
 
@@ -89,6 +116,8 @@ func (u *unpickler) step() (result any, done bool, err error) {
 		return nil, false, u.put(op[0])
 	case 's', 'u': // SETITEM, SETITEMS
 		return nil, false, u.setItems(op[0])
+	case 'a', 'e': // APPEND, APPENDS
+		return nil, false, u.appendItems(op[0])
 	case 'b': // BUILD: a dictionary's attributes, such as a state dict's _metadata
 		_, err = u.pop()
 		return nil, false, err
@@ -129,6 +158,8 @@ func (u *unpickler) value(op byte) (any, error) {
 		return u.global()
 	case '}': // EMPTY_DICT
 		return pickleDict{}, nil
+	case ']': // EMPTY_LIST
+		return &pickleList{}, nil
 	case ')': // EMPTY_TUPLE
 		return pickleTuple{}, nil
 	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
@@ -216,8 +247,10 @@ func (u *unpickler) global() (any, error) {
 	}
 	u.at = len(u.data) - len(rest)
 	global := pickleGlobal(string(module) + " " + string(name))
-	if global != orderedDict && global != rebuildTensor && storageTypes[global] == "" {
-		return nil, fmt.Errorf("refers to %.100q: only float32, float16 and bfloat16 tensors are read", string(global))
+	switch {
+	case global == orderedDict, global == rebuildTensor, global == rebuildParameter, storageTypes[global] != "":
+	default:
+		return nil, fmt.Errorf("refers to %.100q, which is neither a tensor nor a dictionary: only those are read", string(global))
 	}
 	return global, nil
 }
@@ -244,14 +277,19 @@ func (u *unpickler) popMark() (height int, err error) {
 	return height, nil
 }
 
-// tuple pops what is above the height.
-func (u *unpickler) tuple(height int) (any, error) {
+// above pops what is above the height.
+func (u *unpickler) above(height int) ([]any, error) {
 	if height < 0 || len(u.marks) > 0 && height < u.marks[len(u.marks)-1] {
 		return nil, errors.New("takes a value from an empty stack")
 	}
 	items := slices.Clone(u.stack[height:])
 	u.stack = u.stack[:height]
-	return pickleTuple(items), nil
+	return items, nil
+}
+
+func (u *unpickler) tuple(height int) (any, error) {
+	items, err := u.above(height)
+	return pickleTuple(items), err
 }
 
 func (u *unpickler) put(op byte) error {
@@ -295,31 +333,58 @@ func (u *unpickler) setItems(op byte) error {
 			return err
 		}
 	}
-	items, err := u.tuple(height)
+	pairs, err := u.above(height)
 	if err != nil {
 		return err
 	}
-	pairs := items.(pickleTuple)
 	if len(pairs)%2 != 0 || len(u.stack) == 0 {
 		return errors.New("sets an item that is no pair, or nowhere")
 	}
 	dict, ok := u.stack[len(u.stack)-1].(pickleDict)
 	if !ok {
-		return fmt.Errorf("sets an item of a %T", u.stack[len(u.stack)-1])
+		return fmt.Errorf("sets an item of %s", kindOf(u.stack[len(u.stack)-1]))
 	}
 	for i := 0; i < len(pairs); i += 2 {
 		key, ok := pairs[i].(string)
 		if !ok {
-			return fmt.Errorf("a key is a %T, expected a text", pairs[i])
+			return fmt.Errorf("a key is %s, expected a text", kindOf(pairs[i]))
 		}
 		dict[key] = pairs[i+1]
 	}
 	return nil
 }
 
-// newStorage reads ("storage", type, key, device, number of elements).
+// appendItems puts what is above the mark, or the topmost value, at the end of the list below it.
+func (u *unpickler) appendItems(op byte) error {
+	height := len(u.stack) - 1
+	if op == 'e' {
+		var err error
+		if height, err = u.popMark(); err != nil {
+			return err
+		}
+	}
+	items, err := u.above(height)
+	if err != nil {
+		return err
+	}
+	if len(u.stack) == 0 {
+		return errors.New("appends to nothing")
+	}
+	list, ok := u.stack[len(u.stack)-1].(*pickleList)
+	if !ok {
+		return fmt.Errorf("appends to %s", kindOf(u.stack[len(u.stack)-1]))
+	}
+	list.items = append(list.items, items...)
+	return nil
+}
+
+// newStorage reads ("storage", type, key, device, number of elements); the form of before PyTorch
+// 1.6 has a sixth, what it views, of which only None is known to be written.
 func newStorage(id any) (any, error) {
 	tuple, _ := id.(pickleTuple)
+	if len(tuple) == 6 && tuple[5] == nil {
+		tuple = tuple[:5]
+	}
 	if len(tuple) != 5 || tuple[0] != "storage" {
 		return nil, errors.New("an outside reference that is no storage")
 	}
@@ -332,12 +397,17 @@ func newStorage(id any) (any, error) {
 	return storage{dtype: storageTypes[global], key: key, elements: elements}, nil
 }
 
-// call makes an empty OrderedDict, or a tensor of (storage, offset, shape, strides, …).
+// call makes an empty OrderedDict, a tensor of (storage, offset, shape, strides, …), or of (tensor,
+// …) a parameter, which is one.
 func call(function, args any) (any, error) {
 	tuple, ok := args.(pickleTuple)
 	switch {
 	case function == orderedDict && ok && len(tuple) == 0:
 		return pickleDict{}, nil
+	case function == rebuildParameter && len(tuple) > 0:
+		if tensor, ok := tuple[0].(view); ok {
+			return tensor, nil
+		}
 	case function == rebuildTensor && len(tuple) >= 6:
 		storage, ok := tuple[0].(storage)
 		offset, ok2 := tuple[1].(int64)

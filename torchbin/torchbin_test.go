@@ -9,6 +9,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -16,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/internal/reference"
-	"github.com/go-dept/dept/safetensors"
 )
 
 // torchZip is a zip of entries, "name=content" each, under adapter/.
@@ -93,6 +93,10 @@ func TestTorchBin(t *testing.T) {
 			"\x00\x3c\x01\x00", []int{2}, []float32{1, 0x1p-24}},
 		{"bfloat16", pickleDictOf(pickleTensor(pickleStorage("BFloat16Storage", "0", 2), 0, pickleInts(2), pickleInts(1))),
 			"\x80\x3f\x00\xc0", []int{2}, []float32{1, -2}},
+		{"float64", pickleDictOf(pickleTensor(pickleStorage("DoubleStorage", "0", 1), 0, pickleInts(1), pickleInts(1))),
+			"\x00\x00\x00\x00\x00\x00\xf8\xbf", []int{1}, []float32{-1.5}},
+		{"a parameter", pickleDictOf("ctorch._utils\n_rebuild_parameter\n(" + row + "\x88ccollections\nOrderedDict\n)RtR"),
+			data, []int{2, 3}, []float32{1, -2, 3, 4.5, 5, 6}},
 		{"a view", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 6), 2, pickleInts(1, 3), pickleInts(99, 1))),
 			data, []int{1, 3}, []float32{3, 4.5, 5}},
 		{"a number", pickleDictOf(pickleTensor(pickleStorage("FloatStorage", "0", 6), 5, pickleInts(), pickleInts())),
@@ -122,6 +126,101 @@ func TestTorchBin(t *testing.T) {
 	}
 }
 
+// legacy is a file of before PyTorch 1.6: the dictionary's pickle, then its storages by key,
+// "key=bytes" each of so many elements.
+func legacy(pickle string, elements int64, storages ...string) []byte {
+	file := string(legacyMagic) + "\x80\x02M\xe9\x03." +
+		"\x80\x02}(" + pickleText("protocol_version") + "M\xe9\x03" + pickleText("little_endian") + "\x88u." + pickle + "\x80\x02]("
+	data := ""
+	for _, s := range storages {
+		key, content, _ := strings.Cut(s, "=")
+		file += pickleText(key)
+		data += string(binary.LittleEndian.AppendUint64(nil, uint64(elements))) + content
+	}
+	return []byte(file + "e." + data)
+}
+
+func TestLegacy(t *testing.T) {
+	storage := func(key string) string {
+		return strings.Replace(pickleStorage("FloatStorage", key, 6), "tQ", "NtQ", 1)
+	}
+	pickle := "\x80\x02}(" + pickleText("v") + pickleTensor(storage("7"), 3, pickleInts(3), pickleInts(1)) +
+		pickleText("w") + pickleTensor(storage("5"), 0, pickleInts(2, 3), pickleInts(3, 1)) + "u."
+	first, second := float32Bytes(1, -2, 3, 4.5, 5, 6), float32Bytes(7, 8, 9, 10, 11, 12)
+	good := legacy(pickle, 6, "5="+first, "7="+second)
+	file, err := Parse(good)
+	require.NoError(t, err)
+	for name, want := range map[string][]float32{"v": {10, 11, 12}, "w": {1, -2, 3, 4.5, 5, 6}} {
+		values, err := file.Float32(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, values)
+	}
+	for name, c := range map[string]struct {
+		file []byte
+		want string
+	}{
+		"cut in a storage":   {good[:len(good)-1], `storage "7" has 6 elements of 4 bytes at byte`},
+		"cut in a count":     {good[:len(good)-30], `the file is cut off`},
+		"cut in the pickles": {good[:60], "ends within an instruction"},
+		"another count":      {legacy(pickle, 5, "5="+first, "7="+second), "the file is cut off"},
+		"a storage missing":  {legacy(pickle, 6, "5="+first), `tensor "v": its storage "7" has 0 elements, expected 6 of F32`},
+		"one too many":       {legacy(pickle, 6, "5="+first, "7="+second, "8="), `storage "8" belongs to no tensor`},
+		"big-endian":         {bytes.Replace(good, []byte("\x88u."), []byte("\x89u."), 1), "big-endian machine"},
+		"another version":    {bytes.Replace(good, []byte("M\xe9\x03."), []byte("M\xea\x03."), 1), "is not read"},
+		"no dictionary":      {legacy("\x80\x02K\x01.", 6), "it holds a number, expected a dictionary of tensors"},
+	} {
+		_, err := Parse(c.file)
+		assert.ErrorContains(t, err, c.want, name)
+	}
+}
+
+// A file is read where its tensors lie, when they are asked for; those that share a storage may be
+// more than the file together.
+func TestRead(t *testing.T) {
+	storage := pickleStorage("FloatStorage", "0", 1000)
+	row := pickleTensor(storage, 0, pickleInts(1000), pickleInts(1))
+	content := torchZip(zip.Store, "data.pkl=\x80\x02}("+pickleText("shared")+row+pickleText("lm_head")+row+"u.", "data/0="+strings.Repeat("\x00\x00\x80?", 1000))
+	r := &counting{Reader: bytes.NewReader(content)}
+	file, err := Read(r, int64(len(content)), "pytorch_model.bin")
+	require.NoError(t, err)
+	assert.Less(t, r.read, 2000, "the storage is not read")
+	for _, name := range []string{"shared", "lm_head"} {
+		values, err := file.Float32(name)
+		require.NoError(t, err)
+		assert.Equal(t, float32(1), values[999])
+	}
+	_, err = Parse(content)
+	assert.ErrorContains(t, err, "more than the file's")
+	damaged := bytes.Replace(content, []byte("\x00\x00\x80?"), []byte("\x00\x00\x81?"), 1)
+	damaged = bytes.Replace(damaged, []byte("lm_head"), []byte("lm_heaD"), 1)
+	_, err = Read(bytes.NewReader(damaged), int64(len(damaged)), "pytorch_model.bin")
+	assert.ErrorContains(t, err, "reading pytorch_model.bin: entry \"data.pkl\": zip: checksum error")
+}
+
+type counting struct {
+	*bytes.Reader
+	read int
+}
+
+func (c *counting) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := c.Reader.ReadAt(p, offset)
+	c.read += n
+	return n, err
+}
+
+// A directory that takes more memory than any model's is refused.
+func TestLargeDirectory(t *testing.T) {
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for i := range 1 << 15 {
+		_, err := w.CreateHeader(&zip.FileHeader{Name: fmt.Sprint("a/", i), Method: zip.Store})
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	_, err := Parse(file.Bytes())
+	assert.ErrorContains(t, err, "its directory is too large")
+}
+
 func TestTorchBinErrors(t *testing.T) {
 	storage := pickleStorage("FloatStorage", "0", 6)
 	tensor := pickleTensor(storage, 0, pickleInts(2, 3), pickleInts(3, 1))
@@ -139,16 +238,19 @@ func TestTorchBinErrors(t *testing.T) {
 		{"a long storage", []string{"data.pkl=" + good, data + "abcd"}, `storage "0" has 28 bytes, expected 6 elements`},
 		{"twice", []string{"data.pkl=" + good, data, data}, `there are two entries "adapter/data/0"`},
 		{"big-endian", []string{"byteorder=big", "data.pkl=" + good, data}, `byte order "big": only little is read`},
-		{"a large pickle", []string{"data.pkl=" + strings.Repeat("(", maxPickle+1)}, "it describes more than an adapter"},
+		{"a large pickle", []string{"data.pkl=" + strings.Repeat("(", maxPickle+1)}, "it describes more than the tensors of a model"},
 		{"too many rows", []string{"data.pkl=" + of(pickleInts(3, 3), pickleInts(3, 1)), data}, "shape [3 3] does not fit a storage of 6 elements"},
 		{"an overflowing shape", []string{"data.pkl=" + of(pickleInts(1<<30, 1<<30, 1<<30), pickleInts(1, 1, 1)), data}, "does not fit a storage of 6"},
-		{"a negative shape", []string{"data.pkl=" + of(pickleInts(-2, -3), pickleInts(3, 1)), data}, "does not fit a storage of 6"},
+		{"a negative shape", []string{"data.pkl=" + of(pickleInts(-2, -3), pickleInts(3, 1)), data}, "shape [-2 -3] has a negative dimension"},
 		{"a negative empty shape", []string{"data.pkl=" + of(pickleInts(-2, 0), pickleInts(3, 1)), data}, "shape [-2 0] has a negative dimension"},
 		{"a transposed view", []string{"data.pkl=" + of(pickleInts(3, 2), pickleInts(1, 3)), data}, "is not contiguous"},
 		{"a spread row", []string{"data.pkl=" + of(pickleInts(6), pickleInts(0)), data}, "is not contiguous"},
 		{"beyond the end", []string{"data.pkl=" + pickleDictOf(pickleTensor(storage, 1, pickleInts(2, 3), pickleInts(3, 1))), data}, "at offset 1 does not fit"},
 		{"before the start", []string{"data.pkl=" + pickleDictOf(pickleTensor(storage, -1, pickleInts(2), pickleInts(1))), data}, "at offset -1 does not fit"},
-		{"integers", []string{"data.pkl=" + pickleDictOf(strings.Replace(tensor, "FloatStorage", "LongStorage", 1)), data}, `refers to "torch LongStorage"`},
+		{"complex numbers", []string{"data.pkl=" + pickleDictOf(strings.Replace(tensor, "FloatStorage", "ComplexFloatStorage", 1)), data}, `refers to "torch ComplexFloatStorage"`},
+		{"too many values", []string{"data.pkl=\x80\x02" + strings.Repeat("N", maxStack+1)}, "has too many values at once"},
+		{"appending to nothing", []string{"data.pkl=\x80\x02Na."}, "appends to nothing"},
+		{"appending to a text", []string{"data.pkl=\x80\x02" + pickleText("w") + "Na."}, "appends to a text"},
 		{"code", []string{"data.pkl=\x80\x02cos\nsystem\n(" + pickleText("ls") + "tR."}, `byte 2: refers to "os system"`},
 		{"protocol 4", []string{"data.pkl=\x80\x04}."}, "protocol 4, expected 2"},
 		{"an unknown instruction", []string{"data.pkl=\x80\x02\x94."}, "instruction 0x94 does not belong"},
@@ -163,8 +265,8 @@ func TestTorchBinErrors(t *testing.T) {
 		{"nothing to remember", []string{"data.pkl=\x80\x02q\x07."}, "remembers a value of an empty stack"},
 		{"an odd item", []string{"data.pkl=\x80\x02}(Nu."}, "sets an item that is no pair, or nowhere"},
 		{"items of nothing", []string{"data.pkl=\x80\x02NNs."}, "sets an item that is no pair, or nowhere"},
-		{"items of a tuple", []string{"data.pkl=\x80\x02)NNs."}, "sets an item of a torchbin.pickleTuple"},
-		{"a key that is a number", []string{"data.pkl=\x80\x02}K\x01Ns."}, "a key is a int64, expected a text"},
+		{"items of a tuple", []string{"data.pkl=\x80\x02)NNs."}, "sets an item of a tuple"},
+		{"a key that is a number", []string{"data.pkl=\x80\x02}K\x01Ns."}, "a key is a number, expected a text"},
 		{"a reference to nothing", []string{"data.pkl=\x80\x02NQ."}, "an outside reference that is no storage"},
 		{"a storage of no type", []string{"data.pkl=\x80\x02(" + pickleText("storage") + "NNNNtQ."}, "a storage whose type, key or size is none"},
 		{"a call of a text", []string{"data.pkl=\x80\x02" + pickleText("w") + ")R."}, "neither a dictionary nor a tensor"},
@@ -232,26 +334,32 @@ func FuzzTorchBin(f *testing.F) {
 		}
 		total := 0
 		for _, info := range file.Tensors() {
-			values, err := file.Float32(info.Name)
+			values, err := file.Bytes(info.Name)
 			require.NoError(t, err)
-			assert.Contains(t, []safetensors.DType{safetensors.F32, safetensors.F16, safetensors.BF16}, info.DType)
 			total += len(values)
 		}
 		assert.LessOrEqual(t, total, len(pickle)+len(storage)+1000)
 	})
 }
 
-// The whole file at the fuzzer's mercy, zip and all.
+// The whole file at the fuzzer's mercy, zip and all; what is read takes little memory.
 func FuzzTorchZip(f *testing.F) {
 	tensor := pickleTensor(pickleStorage("FloatStorage", "0", 6), 0, pickleInts(2, 3), pickleInts(3, 1))
 	f.Add(torchZip(zip.Store, "data.pkl="+pickleDictOf(tensor), "data/0="+strings.Repeat("\x00", 24), "byteorder=little"))
 	f.Add(torchZip(zip.Deflate, "data.pkl="))
+	f.Add(legacy(pickleDictOf(tensor), 6, "0="+strings.Repeat("\x00", 24)))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		if file, err := Parse(content); err == nil {
-			for _, info := range file.Tensors() {
-				_, err := file.Float32(info.Name)
-				require.NoError(t, err)
-			}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		file, err := Read(bytes.NewReader(content), int64(len(content)), "pytorch_model.bin")
+		runtime.ReadMemStats(&after)
+		require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20+4*len(content)))
+		if err != nil {
+			return
+		}
+		for _, info := range file.Tensors() {
+			_, err := file.Bytes(info.Name)
+			require.NoError(t, err)
 		}
 	})
 }
