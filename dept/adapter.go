@@ -16,6 +16,8 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/internal/foreign"
+	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/torchbin"
@@ -317,6 +319,9 @@ func (a *Adapter) Fingerprint() (string, error) {
 // ReadAdapter reads the adapter in a folder: ours, the DePT authors', or one of
 // Hugging Face's PEFT of a method in Kinds.
 func ReadAdapter(dir string) (*Adapter, error) {
+	if err := foreign.CheckFolder(dir, AdapterConfigFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("adapter %s: %w", dir, err)
+	}
 	files := map[string][]byte{}
 	for _, name := range []string{AdapterConfigFile, AdapterWeightsFile, AdapterTorchFile} {
 		if name == AdapterTorchFile && files[AdapterWeightsFile] != nil {
@@ -328,6 +333,11 @@ func ReadAdapter(dir string) (*Adapter, error) {
 		}
 		if err == nil {
 			files[name] = content
+		}
+	}
+	if files[AdapterConfigFile] == nil {
+		if what := foreign.Folder(os.DirFS(dir), foreign.Adapter); what != nil {
+			return nil, fmt.Errorf("adapter %s: %w", dir, what)
 		}
 	}
 	a, err := ParseAdapter(files)
@@ -344,12 +354,15 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 	if err != nil {
 		return nil, err
 	}
-	name, open := AdapterWeightsFile, safetensors.Parse
+	name, format, open := AdapterWeightsFile, foreign.SafeTensors, safetensors.Parse
 	if files[name] == nil {
-		name, open = AdapterTorchFile, torchbin.Parse
+		name, format, open = AdapterTorchFile, foreign.PyTorch, torchbin.Parse
 	}
 	if files[name] == nil {
 		return nil, fmt.Errorf("no %s or %s: no weights have been saved", AdapterWeightsFile, AdapterTorchFile)
+	}
+	if err := foreign.Check(files[name], format); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	weights, err := open(files[name])
 	if err != nil {
@@ -403,8 +416,13 @@ func parseConfig(config []byte) (*Adapter, error) {
 		PeftType    string `json:"peft_type"`
 		BaseModel   string `json:"base_model_name_or_path"`
 		Fingerprint string `json:"base_model_fingerprint"` // of adapters of earlier versions
+		ModelClass  string `json:"model_class"`            // of adapters of the adapters library
 	}
-	if err := json.Unmarshal(config, &file); err != nil {
+	err := foreign.Check(config)
+	if err == nil {
+		err = jsontext.Unmarshal(config, &file)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", AdapterConfigFile, err)
 	}
 	var peft []string
@@ -417,7 +435,7 @@ func parseConfig(config []byte) (*Adapter, error) {
 			continue
 		}
 		c := k.Empty()
-		err := json.Unmarshal(config, c)
+		err := jsontext.Unmarshal(config, c)
 		if err == nil {
 			err = c.Check()
 		}
@@ -426,5 +444,33 @@ func parseConfig(config []byte) (*Adapter, error) {
 		}
 		return &Adapter{Config: c, Base: Base{file.BaseModel, file.Fingerprint}}, nil
 	}
-	return nil, fmt.Errorf("%s: peft_type is %q, expected one of %s", AdapterConfigFile, file.PeftType, strings.Join(peft, ", "))
+	return nil, fmt.Errorf("%s: it is %s: the adapters that are read have peft_type %s", AdapterConfigFile, otherMethod(file.PeftType, file.ModelClass), strings.Join(peft, ", "))
+}
+
+// otherMethods are methods of PEFT's that are not in Kinds, by peft_type.
+var otherMethods = map[string]string{
+	"PREFIX_TUNING":           "prefix tuning, which puts trained keys and values before those of each attention",
+	"P_TUNING":                "P-tuning, a prompt that a small network makes",
+	"MULTITASK_PROMPT_TUNING": "multitask prompt tuning, a prompt and a change of it for each task",
+	"CPT":                     "context-aware prompt tuning",
+	"LN_TUNING":               "LN tuning, which trains the layer norms",
+	"ADALORA":                 "AdaLoRA, LoRA whose ranks training spreads over the modules",
+	"LOHA":                    "LoHa, low-rank Hadamard products",
+	"LOKR":                    "LoKr, low-rank Kronecker products",
+	"VERA":                    "VeRA, scalings of random matrices that all modules share",
+	"OFT":                     "orthogonal fine-tuning",
+	"BOFT":                    "orthogonal fine-tuning with butterfly factors",
+}
+
+// otherMethod says what an adapter is that no row of Kinds reads.
+func otherMethod(peftType, modelClass string) string {
+	switch about, known := otherMethods[peftType]; {
+	case known:
+		return fmt.Sprintf("an adapter of %s (peft_type %s)", about, peftType)
+	case peftType != "":
+		return fmt.Sprintf("an adapter of a method that is not known here (peft_type %q)", peftType)
+	case modelClass != "":
+		return "an adapter of the adapters library (AdapterHub), layers put between a model's own"
+	}
+	return "no adapter of PEFT's, since it has no peft_type"
 }

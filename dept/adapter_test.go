@@ -177,9 +177,9 @@ func TestParseAdapterErrors(t *testing.T) {
 		{"no width", map[string]any{"token_dim": nil}, nil, "token_dim is 0, expected 1 to"},
 		{"no max_length", map[string]any{"max_length": nil}, nil, "max_length is 0, expected 1 to"},
 		{"no lora_alpha", map[string]any{"lora_alpha": nil}, nil, "lora_alpha is 0, expected a positive number"},
-		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, `peft_type is "LOHA", expected one of PROMPT_TUNING_LORA, PROMPT_TUNING, LORA`},
+		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, "it is an adapter of LoHa, low-rank Hadamard products (peft_type LOHA): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA"},
 		{"two submodules", map[string]any{"num_transformer_submodules": 2}, nil, "prompt_embeddings has shape [3 4], expected [6 4]"},
-		{"m is text", map[string]any{"num_virtual_tokens": "3"}, nil, "adapter_config.json: json: "},
+		{"m is text", map[string]any{"num_virtual_tokens": "3"}, nil, "num_virtual_tokens is a text, expected a whole number"},
 		{"A missing", nil, tensors{TensorA: nil}, "lora_embedding_A is missing, expected shape [5 2]"},
 		{"P missing", nil, tensors{TensorP: nil}, "prompt_embeddings is missing, expected shape [3 4]"},
 		{"one dimension", nil, float(TensorP, safetensors.F32, long[:12], 12), "prompt_embeddings has shape [12], expected [3 4]"},
@@ -339,4 +339,30 @@ func TestReferenceAdapters(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, a, back)
 	}
+}
+
+// An adapter of a method that is not read says what it is, as does one of the adapters library, a
+// model in an adapter's place, and a file that is no weights.
+func TestInteropAdapters(t *testing.T) {
+	for config, want := range map[string]string{
+		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of prefix tuning, which puts trained keys and values before those of each attention (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA",
+		`{"peft_type": "LN_TUNING"}`:     "it is an adapter of LN tuning",
+		`{"peft_type": "NEXT_YEARS"}`:    `it is an adapter of a method that is not known here (peft_type "NEXT_YEARS")`,
+		`{"config": {"mh_adapter": true}, "model_class": "T5ForConditionalGeneration"}`: "it is an adapter of the adapters library (AdapterHub)",
+		`{}`: "it is no adapter of PEFT's, since it has no peft_type",
+		"version https://git-lfs.github.com/spec/v1\n": "adapter_config.json: it is a Git LFS pointer",
+		`{"peft_type": ["LORA"]}`:                      "adapter_config.json: peft_type is a list, expected a text",
+		`{"peft_type": "LORA", "r": "four"}`:           "adapter_config.json: r is a text, expected a whole number",
+	} {
+		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
+		assert.ErrorContains(t, err, want)
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "config.json"), []byte("{}"), 0o644))
+	_, err := ReadAdapter(dir)
+	assert.ErrorContains(t, err, dir+": it is a whole model, not an adapter: give it as --model")
+	_, err = ReadAdapter(filepath.Join(dir, "config.json"))
+	assert.ErrorContains(t, err, "it is no folder; give the folder that holds adapter_config.json")
+	_, err = ParseAdapter(map[string][]byte{AdapterConfigFile: []byte("\xef\xbb\xbf" + `{"peft_type": "IA3", "target_modules": ["k"], "feedforward_modules": []}`), AdapterWeightsFile: []byte("<html>")})
+	assert.ErrorContains(t, err, "adapter_model.safetensors: it is an HTML page")
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/internal/foreign"
 	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/torchbin"
@@ -50,11 +51,7 @@ type stored struct {
 // model.safetensors.index.json and the shards that it names, else pytorch_model.bin or its index and
 // shards. The folder needs no tokenizer.
 func OpenCheckpoint(dir string) (*Checkpoint, error) {
-	stat, err := os.Stat(dir)
-	if err == nil && !stat.IsDir() {
-		err = errors.New("it is no folder; give the folder that holds config.json")
-	}
-	if err != nil {
+	if err := foreign.CheckFolder(dir, configFile); err != nil {
 		return nil, fmt.Errorf("opening checkpoint %s: %w", dir, err)
 	}
 	c, err := OpenCheckpointFS(os.DirFS(dir))
@@ -69,12 +66,18 @@ func OpenCheckpoint(dir string) (*Checkpoint, error) {
 func OpenCheckpointFS(dir fs.FS) (*Checkpoint, error) {
 	data, err := fs.ReadFile(dir, configFile)
 	if errors.Is(err, fs.ErrNotExist) {
+		if what := foreign.Folder(dir, foreign.Model); what != nil {
+			return nil, what
+		}
 		return nil, fmt.Errorf("there is no %s: give a folder with a checkpoint as Hugging Face lays it out: %w", configFile, err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	config, err := ParseConfig(data)
+	var config *Config
+	if err = foreign.Check(data); err == nil {
+		config, err = ParseConfig(data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", configFile, err)
 	}
@@ -128,13 +131,14 @@ func ZeroCheckpoint(cfg *Config) (*Checkpoint, error) {
 // form is a way to store weights: in a file, or in shards of a suffix with an index of them.
 type form struct {
 	file, index, suffix string
+	format              foreign.Format
 	read                func(r io.ReaderAt, size int64, name string) (*safetensors.File, error)
 }
 
 // forms are the ways in which Hugging Face's programs store weights, in their order of preference.
 var forms = []form{
-	{weightsFile, indexFile, ".safetensors", safetensors.Read},
-	{"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin", torchbin.Read},
+	{weightsFile, indexFile, ".safetensors", foreign.SafeTensors, safetensors.Read},
+	{"pytorch_model.bin", "pytorch_model.bin.index.json", ".bin", foreign.PyTorch, torchbin.Read},
 }
 
 // openWeights opens the one weights file or the shards, and returns all tensors by name.
@@ -155,6 +159,9 @@ func (c *Checkpoint) openWeights(dir fs.FS) (map[string]stored, error) {
 			return nil, err
 		}
 	}
+	if what := foreign.Folder(dir, foreign.Model); what != nil {
+		return nil, fmt.Errorf("the weights are missing: %w", what)
+	}
 	return nil, fmt.Errorf("there is neither %s nor pytorch_model.bin, nor the index of either", weightsFile)
 }
 
@@ -163,7 +170,11 @@ func (c *Checkpoint) openShards(dir fs.FS, form form, index []byte) (map[string]
 	var shards struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := jsontext.Unmarshal(index, &shards); err != nil {
+	err := foreign.Check(index)
+	if err == nil {
+		err = jsontext.Unmarshal(index, &shards)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", form.index, err)
 	}
 	found := map[string]stored{}
@@ -216,6 +227,9 @@ func (c *Checkpoint) openFile(dir fs.FS, name string, form form) (*safetensors.F
 			return nil, err
 		}
 		r, size = bytes.NewReader(data), int64(len(data))
+	}
+	if err := foreign.CheckAt(r, form.format); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return form.read(r, size, name)
 }

@@ -452,6 +452,44 @@ func TestOpenCheckpointErrors(t *testing.T) {
 	assert.ErrorContains(t, err, "bart")
 }
 
+// A checkout without git lfs has pointers for files, and a download may be a page.
+func TestGitLFSPointer(t *testing.T) {
+	pointer := []byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 308000000\n")
+	cfg := smallConfig()
+	for _, name := range []string{"config.json", "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin"} {
+		dir := t.TempDir()
+		writeConfig(t, dir, cfg)
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), pointer, 0o644))
+		_, err := OpenCheckpoint(dir)
+		assert.ErrorContains(t, err, name+": it is a Git LFS pointer, not the file: run git lfs pull")
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte("<!doctype html>"), 0o644))
+		_, err = OpenCheckpoint(dir)
+		assert.ErrorContains(t, err, name+": it is an HTML page, not the file")
+	}
+}
+
+func TestWeightsInAnotherForm(t *testing.T) {
+	dir := t.TempDir()
+	writeConfig(t, dir, smallConfig())
+	for name, want := range map[string]string{
+		"tf_model.h5":            "the weights are missing: there is tf_model.h5, weights of TensorFlow",
+		"flax_model.msgpack":     "there is flax_model.msgpack, weights of Flax",
+		"model.fp16.safetensors": "there is model.fp16.safetensors, a variant of the weights",
+		"adapter_config.json":    "it is an adapter, not a model",
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte("{}"), 0o644))
+		_, err := OpenCheckpoint(dir)
+		assert.ErrorContains(t, err, want)
+		require.NoError(t, os.Remove(path))
+	}
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte("\x89HDF\r\n\x1a\n"), 0o644))
+	_, err := OpenCheckpoint(dir)
+	assert.ErrorContains(t, err, "model.safetensors: it is an HDF5 file")
+	_, err = OpenCheckpoint(filepath.Join(dir, "model.safetensors"))
+	assert.ErrorContains(t, err, "it is an HDF5 file")
+}
+
 // streamFS is a file system whose files can only be read from front to back.
 type streamFS struct{ fs.FS }
 
