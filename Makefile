@@ -18,11 +18,11 @@ test: lint
 	go run ./web/build
 	go run ./internal/minutes go test -p 1 -timeout 60m ./...
 
-# PART=fuzz, old-new, drivers, gpu-day or mt5 is that part alone; FUZZ, OLD, PAIRS and
-# DRIVERS are passed on.
+# PART=NAME is that part alone; scripts/check-long says which there are and what they
+# take, such as FUZZ=900.
 check-long:
 	@.ci/setup shaders
-	@FUZZ="$(FUZZ)" OLD="$(OLD)" PAIRS="$(PAIRS)" DRIVERS="$(DRIVERS)" scripts/check-long $(PART)
+	@scripts/check-long $(PART)
 
 shader-report:
 	@.ci/setup shaders

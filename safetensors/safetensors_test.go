@@ -11,6 +11,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/internal/allocation"
 )
 
 // raw assembles a file from a header and n bytes of elements, checking nothing.
@@ -246,7 +248,9 @@ func FuzzParse(f *testing.F) {
 	f.Add(b.Bytes())
 	f.Add(raw("{}", 0))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := Parse(data)
+		var file *File
+		var err error
+		allocation.Check(t, len(data), func() { file, err = Parse(data) })
 		if err != nil {
 			return
 		}

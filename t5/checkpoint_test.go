@@ -1,6 +1,7 @@
 package t5
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
@@ -18,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/internal/allocation"
 	"github.com/go-dept/dept/internal/reference"
 	"github.com/go-dept/dept/safetensors"
 )
@@ -661,4 +663,45 @@ func TestReferenceCheckpointsOpen(t *testing.T) {
 		require.NoError(t, file.Close())
 		require.NoError(t, ck.Close())
 	}
+}
+
+// FuzzOpenCheckpoint: a folder of any config.json, index and weights is refused with an error or has
+// all tensors of its model.
+func FuzzOpenCheckpoint(f *testing.F) {
+	cfg := smallConfig()
+	config, err := json.Marshal(cfg)
+	require.NoError(f, err)
+	var weights bytes.Buffer
+	require.NoError(f, safetensors.Write(&weights, tensorList(cfg, safetensors.BF16, RandomTensors(cfg, 1)), nil))
+	index := map[string]string{}
+	for _, spec := range cfg.Tensors() {
+		index[spec.Name] = "model-1.safetensors"
+	}
+	sharded, err := json.Marshal(map[string]any{"weight_map": index})
+	require.NoError(f, err)
+	f.Add(config, sharded, weights.Bytes())
+	f.Add(config, []byte(nil), weights.Bytes())
+	f.Add(config, []byte(`{"weight_map": {"shared.weight": "../x.safetensors"}}`), weights.Bytes())
+	f.Add([]byte("version https://git-lfs.github.com/spec/v1\n"), []byte("<html>"), []byte("PK\x03\x04"))
+	f.Fuzz(func(t *testing.T, config, index, weights []byte) {
+		folders := []fstest.MapFS{
+			{"config.json": {Data: config}, "model.safetensors": {Data: weights}},
+			{"config.json": {Data: config}, "model.safetensors.index.json": {Data: index}, "model-1.safetensors": {Data: weights}},
+			{"config.json": {Data: config}, "pytorch_model.bin": {Data: weights}},
+			{"config.json": {Data: config}, "pytorch_model.bin.index.json": {Data: index}, "model-1.bin": {Data: weights}},
+		}
+		for _, dir := range folders {
+			var ck *Checkpoint
+			var err error
+			allocation.Check(t, len(config)+len(index)+len(weights), func() { ck, err = OpenCheckpointFS(dir) })
+			if err != nil {
+				require.NotContains(t, err.Error(), "Go struct")
+				continue
+			}
+			for _, spec := range ck.Config.Tensors() {
+				_, err := ck.Float32(spec.Name)
+				require.NoError(t, err)
+			}
+		}
+	})
 }

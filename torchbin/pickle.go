@@ -61,7 +61,7 @@ func kindOf(value any) string {
 	return "something else"
 }
 
-// maxStack bounds the machine's stack, on which pickles have a thousand items at a time.
+// maxStack bounds the machine's stack, on which pickles have a thousand items at a time, and lists.
 const maxStack = 1 << 14
 
 var errPickleShort = errors.New("ends within an instruction")
@@ -374,7 +374,9 @@ func (u *unpickler) appendItems(op byte) error {
 	if !ok {
 		return fmt.Errorf("appends to %s", kindOf(u.stack[len(u.stack)-1]))
 	}
-	list.items = append(list.items, items...)
+	if list.items = append(list.items, items...); len(list.items) > maxStack {
+		return errors.New("a list has too many items")
+	}
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/internal/allocation"
 )
 
 func zipOf(name string) string {
@@ -162,6 +165,24 @@ func FuzzCheck(f *testing.F) {
 		}
 		if len(head) >= HeadLen {
 			require.Equal(t, err, Check(append(head[:HeadLen:HeadLen], "more"...)))
+		}
+	})
+}
+
+// FuzzFolder: a folder of any names is recognised or not.
+func FuzzFolder(f *testing.F) {
+	for _, names := range []string{"adapter_config.json", "models--a--b/snapshots/c/x\nmodels--a--b/refs/main", "snapshots/c\nblobs/d", "run/run.json\nrun/config.json", "tf_model.h5", "vocab.json\nmerges.txt", "hub/models--"} {
+		f.Add(names, `{"base_model_name_or_path": "x"}`)
+	}
+	f.Fuzz(func(t *testing.T, names, content string) {
+		dir := fstest.MapFS{}
+		for name := range strings.SplitSeq(names, "\n") {
+			if fs.ValidPath(name) && name != "." {
+				dir[name] = &fstest.MapFile{Data: []byte(content)}
+			}
+		}
+		for _, want := range []Thing{Model, Adapter, Tokenizer} {
+			allocation.Check(t, len(names)+len(content), func() { _ = Folder(dir, want) })
 		}
 	})
 }
