@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 
@@ -9,17 +8,14 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/internal/foreign"
 	"github.com/go-dept/dept/t5"
 )
 
 // openSetup opens a model that locate found.
 func openSetup(cmd *cobra.Command, model located, o train.Opening) (*train.Setup, error) {
 	o.Name, o.Commit = model.Name, model.Commit
-	stat, err := os.Stat(model.Dir)
-	if err == nil && !stat.IsDir() {
-		err = errors.New("it is no folder; give the folder that holds config.json")
-	}
-	if err != nil {
+	if err := foreign.CheckFolder(model.Dir, "config.json"); err != nil {
 		return nil, fmt.Errorf("opening checkpoint %s: %w", o.Name, err)
 	}
 	o.Files = os.DirFS(model.Dir)

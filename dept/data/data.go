@@ -11,6 +11,7 @@ import (
 	"os"
 
 	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/internal/foreign"
 )
 
 // Row is one example as text.
@@ -83,6 +84,14 @@ func Open(opts Options, paths ...string) (*Reader, error) {
 	of := opts
 	if of.Format == "" {
 		of.Format = FormatOf(path)
+	}
+	wanted := []foreign.Format{foreign.Gzip, foreign.UTF16}
+	if of.Format == Parquet {
+		wanted = append(wanted, foreign.Parquet)
+	}
+	if err := foreign.CheckAt(file, wanted...); err != nil {
+		file.Close()
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	r, err := NewReader(path, file, of)
 	if err != nil {

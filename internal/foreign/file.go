@@ -24,6 +24,7 @@ const (
 	PyTorch            // what torch.save writes, old or new
 	Gzip
 	Parquet
+	UTF16
 	other
 )
 
@@ -53,7 +54,7 @@ var formats = []format{
 	{other, "an HDF5 file, as Keras and TensorFlow store weights", fmt.Sprintf(inPython4, "from_tf"), starts("\x89HDF\r\n\x1a\n")},
 	{other, "a msgpack file, as Flax stores weights", fmt.Sprintf(inPython4, "from_flax"), isMsgpack},
 	{other, "an ONNX model", asCheckpoint, isONNX},
-	{Parquet, "a Parquet file", "it holds rows: give it as --train or --data", starts("PAR1")},
+	{Parquet, "a Parquet file", "give it a name that ends in .parquet", starts("PAR1")},
 	{other, "an Arrow file", asText + ", or as Parquet", func(head []byte) bool { return starts("ARROW1")(head) || starts("\xff\xff\xff\xff")(head) }},
 	{other, "a spreadsheet", asText, func(head []byte) bool {
 		return zipped(head, "[Content_Types].xml", "xl/", "mimetypeapplication/vnd.oasis")
@@ -74,7 +75,7 @@ var formats = []format{
 	{other, "a picture", "dept reads text", func(head []byte) bool {
 		return starts("\x89PNG\r\n")(head) || starts("\xff\xd8\xff")(head) || starts("GIF8")(head)
 	}},
-	{other, "text in UTF-16", "save it as UTF-8 (PowerShell: Out-File -Encoding utf8)", func(head []byte) bool { return starts("\xff\xfe")(head) || starts("\xfe\xff")(head) }},
+	{UTF16, "text in UTF-16", "save it as UTF-8 (PowerShell: Out-File -Encoding utf8)", func(head []byte) bool { return starts("\xff\xfe")(head) || starts("\xfe\xff")(head) }},
 }
 
 // Check refuses a file that begins with head where that shows it to be in a format other than those
