@@ -17,7 +17,6 @@ type Thing int
 const (
 	Model Thing = iota
 	Adapter
-	Tokenizer
 )
 
 // maxNamed is how many names a sentence lists.
@@ -132,9 +131,8 @@ func swapped(dir fs.FS, files []string, want Thing) string {
 	return ""
 }
 
-// otherForm recognises weights, and a tokenizer, in a form that is not read.
+// otherForm recognises weights in a form that is not read.
 func otherForm(files, folders []string, want Thing) string {
-	has := func(name string) bool { return slices.Contains(files, name) }
 	find := func(match func(name string) bool) string {
 		if i := slices.IndexFunc(files, match); i >= 0 {
 			return files[i]
@@ -146,16 +144,7 @@ func otherForm(files, folders []string, want Thing) string {
 			return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(strings.ToLower(name), s) })
 		})
 	}
-	switch want {
-	case Tokenizer:
-		switch {
-		case has("vocab.json") && has("merges.txt"):
-			return "vocab.json and merges.txt are a byte-level BPE tokenizer, as CodeT5 and GPT-2 have: T5's tokenizers are read, tokenizer.json or spiece.model of SentencePiece's kind"
-		case has("vocab.txt"):
-			return "vocab.txt is a WordPiece tokenizer, as BERT has: T5's tokenizers are read, tokenizer.json or spiece.model of SentencePiece's kind"
-		}
-		return ""
-	case Adapter:
+	if want == Adapter {
 		if name := find(func(name string) bool { return name == "pytorch_adapter.bin" || name == "adapter.safetensors" }); name != "" {
 			return "there is " + name + ", an adapter of the adapters library, but no adapter_config.json"
 		}

@@ -119,8 +119,6 @@ func TestFolder(t *testing.T) {
 		{"the T5 library's", Model, []string{"operative_config.gin", "model.ckpt-1000000.index"}, "of a TensorFlow checkpoint as the T5 library writes it"},
 		{"a state dict", Model, []string{"config.json", "best.pt"}, "give it the name pytorch_model.bin"},
 		{"weights of another name", Model, []string{"config.json", "t5.safetensors"}, "there is t5.safetensors: if it is the model's weights"},
-		{"CodeT5's tokenizer", Tokenizer, []string{"config.json", "vocab.json", "merges.txt"}, "a byte-level BPE tokenizer, as CodeT5 and GPT-2 have"},
-		{"BERT's tokenizer", Tokenizer, []string{"vocab.txt"}, "a WordPiece tokenizer"},
 		{"half an adapter of another library", Adapter, []string{"pytorch_adapter.bin"}, "of the adapters library"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -129,7 +127,7 @@ func TestFolder(t *testing.T) {
 			assert.NotContains(t, err.Error(), "\n")
 		})
 	}
-	for _, want := range []Thing{Model, Adapter, Tokenizer} {
+	for _, want := range []Thing{Model, Adapter} {
 		assert.NoError(t, Folder(files(), want))
 		assert.NoError(t, Folder(files("notes.txt", "pictures/one.png"), want))
 	}
@@ -171,7 +169,7 @@ func FuzzCheck(f *testing.F) {
 
 // FuzzFolder: a folder of any names is recognised or not.
 func FuzzFolder(f *testing.F) {
-	for _, names := range []string{"adapter_config.json", "models--a--b/snapshots/c/x\nmodels--a--b/refs/main", "snapshots/c\nblobs/d", "run/run.json\nrun/config.json", "tf_model.h5", "vocab.json\nmerges.txt", "hub/models--"} {
+	for _, names := range []string{"adapter_config.json", "models--a--b/snapshots/c/x\nmodels--a--b/refs/main", "snapshots/c\nblobs/d", "run/run.json\nrun/config.json", "tf_model.h5", "hub/models--"} {
 		f.Add(names, `{"base_model_name_or_path": "x"}`)
 	}
 	f.Fuzz(func(t *testing.T, names, content string) {
@@ -181,7 +179,7 @@ func FuzzFolder(f *testing.F) {
 				dir[name] = &fstest.MapFile{Data: []byte(content)}
 			}
 		}
-		for _, want := range []Thing{Model, Adapter, Tokenizer} {
+		for _, want := range []Thing{Model, Adapter} {
 			allocation.Check(t, len(names)+len(content), func() { _ = Folder(dir, want) })
 		}
 	})
