@@ -39,8 +39,9 @@ type Progress struct {
 // Transport carries requests to servers.
 type Transport interface {
 	// Send sends a request and returns the response's head, with a body to read and close. It
-	// follows no redirect; one that cannot help it, such as a browser's fetch, sends no token on
-	// to another origin. An error means that no response came.
+	// follows no redirect; one that cannot help it, as over a browser's fetch, sends no token on to
+	// another origin, and what the hub says of files is asked of its API then. An error means that
+	// no response came.
 	Send(ctx context.Context, r Request) (*Response, error)
 }
 
@@ -159,6 +160,9 @@ type about struct {
 
 var blobName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
 
+// validBlob holds for what can be the name of a blob's file.
+func validBlob(etag string) bool { return blobName.MatchString(etag) && !strings.Contains(etag, "..") }
+
 // ask asks the server about a file, again where that may help.
 func (c *Client) ask(ctx context.Context, r Ref, revision, name string) (about, error) {
 	for failed := 1; ; failed++ {
@@ -212,9 +216,9 @@ func (c *Client) askOnce(ctx context.Context, r Ref, revision, name string) (abo
 	a.etag = strings.Trim(strings.TrimPrefix(a.etag, "W/"), `"`)
 	switch {
 	case !commit.MatchString(a.commit):
-		return about{}, &unreachable{fmt.Errorf("%s does not answer as a hub does (X-Repo-Commit is %q): check HF_ENDPOINT and the proxy", c.Endpoint, a.commit)}
-	case !blobName.MatchString(a.etag) || strings.Contains(a.etag, ".."):
-		return about{}, &unreachable{fmt.Errorf("%s gives no checksum of %s that can name a file (ETag %q): check HF_ENDPOINT and the proxy", c.Endpoint, name, a.etag)}
+		return about{}, &unclear{fmt.Errorf("%s does not answer as a hub does (X-Repo-Commit is %q): check HF_ENDPOINT and the proxy", c.Endpoint, a.commit)}
+	case !validBlob(a.etag):
+		return about{}, &unclear{fmt.Errorf("%s gives no checksum of %s that can name a file (ETag %q): check HF_ENDPOINT and the proxy", c.Endpoint, name, a.etag)}
 	}
 	return a, nil
 }

@@ -115,8 +115,9 @@ func (s *Snapshot) fill(ctx context.Context, name string, a about, partial strin
 // times without another byte.
 func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) error {
 	c := s.client
+	furthest := int64(0) // what has been reached before counts as no progress
 	for failed := 0; ; {
-		n, err := c.fetchOnce(ctx, s, name, a, f)
+		reached, err := c.fetchOnce(ctx, s, name, a, f)
 		if err == nil || ctx.Err() != nil {
 			return errors.Join(err, context.Cause(ctx))
 		}
@@ -126,8 +127,8 @@ func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) 
 			return c.explain(s.Ref, name, err)
 		case !temporary(err):
 			return err
-		case n > 0:
-			failed = 0
+		case reached > furthest:
+			failed, furthest = 0, reached
 		}
 		if failed++; failed == attempts {
 			return fmt.Errorf("downloading %s of %s: %w; what has arrived is kept: run the same again and it goes on from there", name, s.Ref, err)
@@ -138,14 +139,13 @@ func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) 
 	}
 }
 
-// fetchOnce appends to f what a server sends, and returns how many bytes that were.
-func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a about, f *os.File) (n int64, err error) {
-	at, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
+// fetchOnce appends to f what a server sends, and returns how many bytes f has then.
+func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a about, f *os.File) (at int64, err error) {
+	if at, err = f.Seek(0, io.SeekEnd); err != nil {
 		return 0, c.onDisk(err)
 	}
 	if a.size >= 0 && at >= a.size {
-		return 0, nil // check looks at the rest
+		return at, nil // check looks at the rest
 	}
 	stalled := fmt.Errorf("nothing arrived for %s", c.StallTimeout)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -163,7 +163,7 @@ func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a abou
 		return 0, c.startOver(f, &unreachable{errors.New("the server has no more of it than is here")})
 	}
 	if err != nil {
-		return 0, because(ctx, err)
+		return at, because(ctx, err)
 	}
 	defer response.Body.Close()
 	if encoding := response.Header("Content-Encoding"); encoding != "" && encoding != "identity" {
@@ -184,24 +184,24 @@ func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a abou
 	}
 	buffer := make([]byte, 1<<18)
 	for {
-		read, readErr := response.Body.Read(buffer)
+		n, readErr := response.Body.Read(buffer)
 		watch.Reset(c.StallTimeout)
-		if _, err := f.Write(buffer[:read]); err != nil {
-			return n, c.onDisk(err)
+		if _, err := f.Write(buffer[:n]); err != nil {
+			return at, c.onDisk(err)
 		}
-		n += int64(read)
+		at += int64(n)
 		if c.OnProgress != nil {
-			c.OnProgress(Progress{name, at + n, max(0, total)})
+			c.OnProgress(Progress{name, at, max(0, total)})
 		}
 		switch {
-		case total >= 0 && at+n > total:
-			return n, nil // more than there should be, which check refuses
-		case readErr == io.EOF && total >= 0 && at+n < total:
-			return n, &unreachable{fmt.Errorf("it ended after %d of %d bytes", at+n, total)}
+		case total >= 0 && at > total:
+			return at, nil // more than there should be, which check refuses
+		case (readErr == io.EOF || errors.Is(readErr, io.ErrUnexpectedEOF)) && total >= 0 && at < total:
+			return at, &unreachable{fmt.Errorf("it ended after %d of %d bytes", at, total)}
 		case readErr == io.EOF:
-			return n, nil
+			return at, nil
 		case readErr != nil:
-			return n, because(ctx, &unreachable{readErr})
+			return at, because(ctx, &unreachable{readErr})
 		}
 	}
 }
@@ -227,29 +227,39 @@ func (c *Client) startOver(f *os.File, err error) error {
 
 // check compares a file with what the hub says of it, and says what is wrong; err is of reading it.
 func check(path string, a about) (wrong, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	stat, err := f.Stat()
+	stat, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if a.size >= 0 && stat.Size() != a.size {
 		return fmt.Errorf("it has %d bytes, the hub's %d", stat.Size(), a.size), nil
 	}
-	sum := checksum(a.etag, stat.Size())
+	wrong, _, err = checkSum(path, a.etag)
+	return wrong, err
+}
+
+// checkSum compares a file with the name of its blob, if that is a checksum.
+func checkSum(path, etag string) (wrong error, known bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	sum := checksum(etag, stat.Size())
 	if sum == nil {
-		return nil, nil
+		return nil, false, nil
 	}
 	if _, err := io.Copy(sum, f); err != nil {
-		return nil, err
+		return nil, true, err
 	}
-	if got := hex.EncodeToString(sum.Sum(nil)); got != a.etag {
-		return fmt.Errorf("its checksum is %s, the hub's %s", got, a.etag), nil
+	if got := hex.EncodeToString(sum.Sum(nil)); got != etag {
+		return fmt.Errorf("its checksum is %s, the hub's %s", got, etag), true, nil
 	}
-	return nil, nil
+	return nil, true, nil
 }
 
 // checksum is the hash that a blob of a size is named by: SHA-256, or SHA-1 of git's header and the

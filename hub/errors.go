@@ -56,6 +56,13 @@ func (e *unreachable) Error() string { return e.err.Error() }
 
 func (e *unreachable) Unwrap() error { return e.err }
 
+// unclear is the error of an answer that says nothing of the file.
+type unclear struct{ err error }
+
+func (e *unclear) Error() string { return e.err.Error() }
+
+func (e *unclear) Unwrap() error { return e.err }
+
 // statusError is a server's refusal.
 type statusError struct {
 	status        int
@@ -79,16 +86,14 @@ func temporary(err error) bool {
 	if errors.As(err, &status) {
 		return slices.Contains([]int{408, 429, 500, 502, 503, 504}, status.status)
 	}
-	var none *unreachable
-	return errors.As(err, &none)
+	return errors.As(err, new(*unreachable))
 }
 
 // explain says what a server's refusal of a file, or of a repository, means and what to do.
 func (c *Client) explain(r Ref, file string, err error) error {
 	var refused *statusError
-	var none *unreachable
 	switch {
-	case errors.As(err, &none):
+	case errors.As(err, new(*unreachable)), errors.As(err, new(*unclear)):
 		return &NotCached{r, c.Cache, file, fmt.Errorf("asking %s failed: %w (HTTPS_PROXY and HF_ENDPOINT say how it is reached)", c.Endpoint, err)}
 	case !errors.As(err, &refused):
 		return fmt.Errorf("asking %s for %s: %w", c.Endpoint, r, err)

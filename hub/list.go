@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -30,7 +32,7 @@ type sibling struct {
 func parseListing(data []byte) (sha string, names []string, err error) {
 	var l listing
 	if err := json.Unmarshal(data, &l); err != nil {
-		return "", nil, fmt.Errorf("the hub's list of files: %w", err)
+		return "", nil, fmt.Errorf("the hub's list of files: %w", plainly(err))
 	}
 	if !commit.MatchString(l.SHA) {
 		return "", nil, fmt.Errorf("the hub's list of files gives %q as its commit", l.SHA)
@@ -45,21 +47,98 @@ func parseListing(data []byte) (sha string, names []string, err error) {
 	return l.SHA, names, nil
 }
 
+// plainly words an error of reading JSON without the names of this program's types.
+func plainly(err error) error {
+	var wrong *json.UnmarshalTypeError
+	if errors.As(err, &wrong) {
+		return fmt.Errorf("there is a %s at byte %d, where another kind of value belongs", wrong.Value, wrong.Offset)
+	}
+	return err
+}
+
 // askList asks the hub for a repository's files at a revision.
 func (c *Client) askList(ctx context.Context, r Ref, revision string) (sha string, names []string, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.AskTimeout, fmt.Errorf("no answer in %s", c.AskTimeout))
-	defer cancel()
-	address := fmt.Sprintf("%s/api/%ss/%s/revision/%s", c.Endpoint, r.Kind, r.Name, url.PathEscape(revision))
-	response, err := c.send(ctx, "GET", address, nil, nil)
+	data, _, err := c.getJSON(ctx, fmt.Sprintf("%s/api/%ss/%s/revision/%s", c.Endpoint, r.Kind, r.Name, url.PathEscape(revision)))
 	if err != nil {
-		return "", nil, because(ctx, err)
-	}
-	defer response.Body.Close()
-	data, err := io.ReadAll(io.LimitReader(response.Body, maxJSON))
-	if err != nil {
-		return "", nil, because(ctx, &unreachable{err})
+		return "", nil, err
 	}
 	return parseListing(data)
+}
+
+// parseTree reads what the API says of a commit's files, of one page of them.
+func parseTree(data []byte) (map[string]about, error) {
+	var entries []struct {
+		Type, Path, OID string
+		Size            int64
+		LFS             *struct{ OID string }
+	}
+	if err := json.Unmarshal(data, &entries); err != nil {
+		return nil, fmt.Errorf("the hub's tree of files: %w", plainly(err))
+	}
+	files := map[string]about{}
+	for _, e := range entries {
+		if e.LFS != nil {
+			e.OID = e.LFS.OID
+		}
+		if e.Type == "file" && validFile(e.Path) && validBlob(e.OID) && e.Size >= 0 {
+			files[e.Path] = about{etag: e.OID, size: e.Size}
+		}
+	}
+	return files, nil
+}
+
+// maxJSON is the most bytes of an answer of the API that are read.
+const maxJSON = 64 << 20
+
+// maxPages is how many pages of a tree are read, each of a thousand files.
+const maxPages = 20
+
+// fromTree is what the API says of a file. It is asked where the file's own address does not tell:
+// behind a transport that follows redirects, or a mirror.
+func (s *Snapshot) fromTree(ctx context.Context, name string) (a about, ok bool) {
+	c := s.client
+	if s.tree == nil {
+		s.tree = map[string]about{}
+		address := fmt.Sprintf("%s/api/%ss/%s/tree/%s?recursive=true", c.Endpoint, s.Ref.Kind, s.Ref.Name, s.Commit)
+		for range maxPages {
+			data, next, err := c.getJSON(ctx, address)
+			if err != nil {
+				break
+			}
+			page, err := parseTree(data)
+			if err != nil {
+				break
+			}
+			maps.Copy(s.tree, page)
+			if address = next; next == "" {
+				break
+			}
+		}
+	}
+	a, ok = s.tree[name]
+	a.commit = s.Commit
+	return a, ok
+}
+
+// nextPage is the address in a Link header of the page behind this one.
+var nextPage = regexp.MustCompile(`<([^>]+)>;\s*rel="next"`)
+
+// getJSON asks the API. next is the address of the next page, or empty.
+func (c *Client) getJSON(ctx context.Context, address string) (data []byte, next string, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.AskTimeout, fmt.Errorf("no answer in %s", c.AskTimeout))
+	defer cancel()
+	response, err := c.send(ctx, "GET", address, nil, nil)
+	if err != nil {
+		return nil, "", because(ctx, err)
+	}
+	defer response.Body.Close()
+	if data, err = io.ReadAll(io.LimitReader(response.Body, maxJSON)); err != nil {
+		return nil, "", because(ctx, &unreachable{err})
+	}
+	if m := nextPage.FindStringSubmatch(response.Header("Link")); m != nil && sameOrigin(m[1], c.Endpoint) {
+		next = m[1]
+	}
+	return data, next, nil
 }
 
 // Files brings the files of a repository whose names match one of the patterns of path.Match, which

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"os"
 	"slices"
@@ -134,28 +133,33 @@ func (s *Snapshot) wholeModel() bool {
 	return false
 }
 
-// maxJSON is the most bytes of an index or an answer of the hub that are read.
-const maxJSON = 64 << 20
-
 // shards are the files that an index of weights names; none for another file.
 func (s *Snapshot) shards(weights string) ([]string, error) {
 	if !strings.HasSuffix(weights, ".index.json") {
 		return nil, nil
 	}
-	f, err := os.Open(s.path(weights))
+	data, err := os.ReadFile(s.path(weights))
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	shards, err := parseIndex(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s of %s: %w", weights, s.Ref, err)
+	}
+	return shards, nil
+}
+
+// parseIndex reads the names of the shards from an index of weights.
+func parseIndex(data []byte) ([]string, error) {
 	var index struct {
 		WeightMap map[string]string `json:"weight_map"`
 	}
-	if err := json.NewDecoder(io.LimitReader(f, maxJSON)).Decode(&index); err != nil {
-		return nil, fmt.Errorf("%s of %s is no index of weights: %w", weights, s.Ref, err)
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, fmt.Errorf("it is no index of weights: %w", plainly(err))
 	}
 	shards := slices.Compact(slices.Sorted(maps.Values(index.WeightMap)))
 	if len(shards) == 0 {
-		return nil, fmt.Errorf("%s of %s names no files", weights, s.Ref)
+		return nil, errors.New("it is an index of weights that names no files")
 	}
 	return shards, nil
 }

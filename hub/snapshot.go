@@ -15,6 +15,7 @@ type Snapshot struct {
 	Dir    string // the folder that the repository's files are in
 	client *Client
 	known  map[string]about // what the server said of files
+	tree   map[string]about // the same of all files, where it was asked so
 	local  error            // why no server is asked; nil if one is
 }
 
@@ -66,6 +67,10 @@ func (c *Client) openAt(ctx context.Context, r Ref, probe string) (*Snapshot, er
 			return refused.commit, nil
 		case refused != nil && refused.code == "EntryNotFound":
 			return "", &MissingFile{r, probe}
+		case errors.As(err, new(*unclear)):
+			if sha, _, listErr := c.askList(ctx, r, r.Revision); listErr == nil {
+				return sha, nil
+			}
 		}
 		return "", c.explain(r, "", err)
 	})
@@ -106,7 +111,13 @@ func (s *Snapshot) file(ctx context.Context, name string) error {
 	a, ok := s.known[name]
 	if !ok {
 		var err error
-		if a, err = c.ask(ctx, s.Ref, s.Commit, name); err != nil {
+		a, err = c.ask(ctx, s.Ref, s.Commit, name)
+		if errors.As(err, new(*unclear)) {
+			if inTree, ok := s.fromTree(ctx, name); ok {
+				a, err = inTree, nil
+			}
+		}
+		if err != nil {
 			err = c.explain(s.Ref, name, err)
 			if isMissing(err) {
 				s.noteMissing(name)
