@@ -1,3 +1,5 @@
+//go:build !js
+
 package hub
 
 import (
@@ -400,23 +402,6 @@ func TestNamesThatLeave(t *testing.T) {
 	entries, err := os.ReadDir(outside)
 	require.NoError(t, err)
 	require.Empty(t, entries)
-}
-
-// A full disk, which /dev/full is: the error says so, and the next run finishes.
-func TestFullDisk(t *testing.T) {
-	h := newHarness(t, 50_000)
-	blobs := filepath.Join(h.Cache, "models--org--tiny", "blobs")
-	require.NoError(t, os.MkdirAll(blobs, 0o777))
-	partial := filepath.Join(blobs, hubtest.Checksum("model.safetensors", []byte(h.files["model.safetensors"]))+incomplete)
-	require.NoError(t, os.Symlink("/dev/full", partial))
-	_, err := h.Model(t.Context(), ref(t, "org/tiny"))
-	require.ErrorContains(t, err, "no space left")
-	require.ErrorContains(t, err, "free some space, or set HF_HUB_CACHE")
-	require.NoError(t, os.Remove(partial))
-	onlyWhole(t, h.Client)
-	s, err := h.Model(t.Context(), ref(t, "org/tiny"))
-	require.NoError(t, err)
-	h.whole(t, s, needed...)
 }
 
 // A cache below a file cannot be written by anybody.
