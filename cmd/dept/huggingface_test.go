@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/hub/hubtest"
 )
 
@@ -80,6 +81,19 @@ print(try_to_load_from_cache("org/tiny", "added_tokens.json") is _CACHED_NO_EXIS
 		dir := strings.TrimSpace(succeed(t, "download", "--dataset", "org/rows").stdout)
 		require.FileExists(t, filepath.Join(dir, "data", "train-00000-of-00001.parquet"))
 		say("a data set of Python's is read offline")
+	})
+
+	t.Run("a card", func(t *testing.T) {
+		newHub(t)
+		out := t.TempDir()
+		succeed(t, methodArgs(&dept.LoRA, out, "--model", "org/tiny", "--dev", at("dev.tsv"))...)
+		succeed(t, "export", "--hub-card", "--adapter", out)
+		got := python(t, fmt.Sprintf(`
+from huggingface_hub import ModelCard
+d = ModelCard.load(%q).data
+print(d.base_model, d.library_name, d.eval_results[0].metric_type, d.eval_results[0].dataset_name)`, filepath.Join(out, "README.md")))
+		require.Equal(t, "org/tiny peft accuracy sst2", got)
+		say("the card that dept writes is read by ModelCard")
 	})
 
 	t.Run("at once", func(t *testing.T) {

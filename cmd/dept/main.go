@@ -58,7 +58,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		trainCommand(), pretrainCommand(), evalCommand(), predictCommand(),
 		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), tuneCommand(), shadersCommand(), serveCommand(), demoCommand(),
-		downloadCommand(), cacheCommand(),
+		downloadCommand(), cacheCommand(), exportCommand(),
 	)
 	return root
 }
