@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -115,6 +116,16 @@ func (s *Snapshot) keepRef() error {
 // noExist is where a file is noted that the commit does not have.
 func (s *Snapshot) noExist(name string) string {
 	return filepath.Join(s.repo(), ".no_exist", s.Commit, filepath.FromSlash(name))
+}
+
+// absent says whether the commit is known not to have a file: it was asked for in vain, or the list
+// of all files lacks it that Python's client leaves.
+func (s *Snapshot) absent(name string) bool {
+	if exists(s.noExist(name)) {
+		return true
+	}
+	listed := s.pythonsList()
+	return listed != nil && !slices.Contains(listed, name)
 }
 
 // noteMissing notes that the commit does not have a file, so that nobody asks again. A cache that

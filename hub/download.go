@@ -112,14 +112,17 @@ func (s *Snapshot) fill(ctx context.Context, name string, a about, partial strin
 }
 
 // fetch asks for what f lacks of a file until all is there. It gives up where that fails several
-// times without another byte.
+// times without getting further.
 func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) error {
 	c := s.client
 	furthest := int64(0) // what has been reached before counts as no progress
 	for failed := 0; ; {
 		reached, err := c.fetchOnce(ctx, s, name, a, f)
-		if err == nil || ctx.Err() != nil {
-			return errors.Join(err, context.Cause(ctx))
+		if err == nil {
+			return nil
+		}
+		if cause := context.Cause(ctx); cause != nil {
+			return cause
 		}
 		var refused *statusError
 		switch {

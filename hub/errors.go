@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"slices"
 	"syscall"
 )
@@ -97,6 +98,9 @@ func (c *Client) explain(r Ref, file string, err error) error {
 		return &NotCached{r, c.Cache, file, fmt.Errorf("asking %s failed: %w (HTTPS_PROXY and HF_ENDPOINT say how it is reached)", c.Endpoint, err)}
 	case !errors.As(err, &refused):
 		return fmt.Errorf("asking %s for %s: %w", c.Endpoint, r, err)
+	}
+	if at, err := url.Parse(c.Endpoint); refused.code == "" && (err != nil || at.Host != refused.host) {
+		return fmt.Errorf("downloading %s of %s: %w: try again later, or check the proxy", file, r, refused) // the host of large files
 	}
 	page := c.Endpoint + "/" + r.path()
 	token := "set HF_TOKEN to a token of your account (" + c.Endpoint + "/settings/tokens)"

@@ -258,10 +258,11 @@ func TestRefused(t *testing.T) {
 	}
 	c := clientOf("https://hub", "")
 	for want, refused := range map[string]statusError{
-		"the account of your token has no access":  {status: 403, code: "GatedRepo", tokenSent: true},
-		"forbids your token model org/tiny (403 x": {status: 403, message: "x", tokenSent: true},
-		"model org/tiny is disabled":               {status: 403, message: "Access to this resource is disabled."},
+		"the account of your token has no access":  {status: 403, code: "GatedRepo", tokenSent: true, host: "hub"},
+		"forbids your token model org/tiny (403 x": {status: 403, message: "x", tokenSent: true, host: "hub"},
+		"model org/tiny is disabled":               {status: 403, message: "Access to this resource is disabled.", host: "hub"},
 		"hub answers 418: try again later":         {status: 418, host: "hub"},
+		"of org/tiny: cdn answers 403: try again":  {status: 403, host: "cdn"},
 	} {
 		require.ErrorContains(t, c.explain(ref(t, "org/tiny"), "", &refused), want)
 	}

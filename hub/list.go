@@ -195,13 +195,20 @@ func (s *Snapshot) list(ctx context.Context) ([]string, error) {
 		_, names, err := parseListing(data)
 		return names, err
 	}
-	if data, err := os.ReadFile(filepath.Join(s.repo(), "trees", s.Commit+".json")); err == nil {
-		var tree struct{ Files map[string]any }
-		if err := json.Unmarshal(data, &tree); err == nil && len(tree.Files) > 0 {
-			return slices.Sorted(maps.Keys(tree.Files)), nil
-		}
+	if names := s.pythonsList(); names != nil {
+		return names, nil
 	}
 	return s.present()
+}
+
+// pythonsList names the files of the commit as Python's client noted them; nil where it did not.
+func (s *Snapshot) pythonsList() []string {
+	data, err := os.ReadFile(filepath.Join(s.repo(), "trees", s.Commit+".json"))
+	var tree struct{ Files map[string]any }
+	if err != nil || json.Unmarshal(data, &tree) != nil || len(tree.Files) == 0 {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(tree.Files))
 }
 
 // present names the files that are there.

@@ -18,7 +18,8 @@ const (
 )
 
 var (
-	tokenizerFiles = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
+	vocabularyFiles = []string{"tokenizer.json", "spiece.model"}
+	tokenizerFiles  = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	// Where a file is there, those behind it are not needed.
 	weightsFiles = []string{"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}
 	adapterFiles = []string{"adapter_model.safetensors", "adapter_model.bin"}
@@ -40,7 +41,7 @@ func (c *Client) Model(ctx context.Context, r Ref) (*Snapshot, error) {
 	if err := s.optional(ctx, append([]string{"generation_config.json"}, tokenizerFiles...)...); err != nil {
 		return nil, err
 	}
-	if _, err := s.oneOf(ctx, "tokenizer.json", "spiece.model"); err != nil && !isMissing(err) && !s.uncached(err) {
+	if _, err := s.oneOf(ctx, vocabularyFiles...); err != nil && !isMissing(err) && !s.uncached(err) {
 		return nil, err // byte tokenizers have neither
 	}
 	weights, err := s.oneOf(ctx, weightsFiles...)
@@ -121,7 +122,8 @@ func (s *Snapshot) kindOf(ctx context.Context, wanted, other, is string) error {
 
 // wholeModel says whether all that a model cannot do without is there.
 func (s *Snapshot) wholeModel() bool {
-	if !s.has(configFile) {
+	settled := func(name string) bool { return s.has(name) || s.absent(name) }
+	if !s.has(configFile) || !s.has(vocabularyFiles[0]) && !s.has(vocabularyFiles[1]) && !(settled(vocabularyFiles[0]) && settled(vocabularyFiles[1])) {
 		return false
 	}
 	for _, weights := range weightsFiles {

@@ -331,4 +331,21 @@ func TestPythonsCache(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, filepath.Join(repo, "snapshots", sha), s.Dir)
 	}
+
+	// Of a commit without its tokenizer the tokenizer is asked for, unless it is known to have none.
+	h := newHarness(t, 1000)
+	first, err := h.Model(t.Context(), ref(t, "org/tiny"))
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(filepath.Join(first.Dir, "tokenizer.json")))
+	s, err := h.Model(t.Context(), ref(t, "org/tiny@"+h.commit))
+	require.NoError(t, err)
+	h.whole(t, s, needed...)
+	require.NoError(t, os.Remove(filepath.Join(first.Dir, "tokenizer.json")))
+	trees := filepath.Join(h.Cache, "models--org--tiny", "trees")
+	require.NoError(t, os.Mkdir(trees, 0o777))
+	require.NoError(t, os.WriteFile(filepath.Join(trees, h.commit+".json"), []byte(`{"files": {"config.json": {}, "model.safetensors": {}}}`), 0o666))
+	h.Requests()
+	_, err = h.Model(t.Context(), ref(t, "org/tiny@"+h.commit))
+	require.NoError(t, err)
+	require.Empty(t, h.Requests())
 }

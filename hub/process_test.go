@@ -119,10 +119,11 @@ func TestKilled(t *testing.T) {
 		p.Wait()
 		onlyWhole(t, h.Client)
 		cut += len(partials(t, h.Client))
-		if sha := h.refCommit(ref(t, "org/tiny")); sha != "" {
+		sha := h.refCommit(ref(t, "org/tiny"))
+		if sha != "" {
 			h.whole(t, &Snapshot{Commit: sha, Dir: filepath.Join(h.Cache, "models--org--tiny", "snapshots", sha)}, needed...)
 		}
-		if random.IntN(4) == 0 {
+		if sha != "" || random.IntN(4) == 0 {
 			h.wait(t, h.process(t, "org/tiny"))
 			require.Empty(t, partials(t, h.Client))
 			h.Cache = t.TempDir()

@@ -103,7 +103,7 @@ func (s *Snapshot) file(ctx context.Context, name string) error {
 		return fmt.Errorf("%s names a file %q, which would lie outside of its folder", s.Ref, name)
 	case s.has(name):
 		return nil
-	case exists(s.noExist(name)):
+	case s.absent(name):
 		return &MissingFile{s.Ref, name}
 	case s.local != nil:
 		return &NotCached{s.Ref, c.Cache, name, reason(s.local)}

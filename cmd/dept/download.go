@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"time"
@@ -32,7 +33,7 @@ func (d *downloads) progress(p hub.Progress) {
 			fmt.Fprintf(d.out, "downloading %s, %s\n", p.File, size(max(p.Done, p.Total)))
 			return
 		}
-		d.bar = progressbar.NewOptions64(p.Total,
+		d.bar = progressbar.NewOptions64(cmp.Or(p.Total, -1), // -1 is unknown
 			progressbar.OptionSetWriter(d.out),
 			progressbar.OptionSetDescription(p.File),
 			progressbar.OptionSetWidth(20),
