@@ -81,7 +81,7 @@ var matmulTable = newTable("matmul",
 	variant[MatMul]{name: "thin", needs: thinNeeds, fits: MatMul.narrow, suits: MatMul.thin, call: thin(2, 2)},
 	variant[MatMul]{name: "cooperative-tall", needs: needs{features: wgpu.F16 | wgpu.CooperativeMatrices, invocations: 8 * 64, workgroupStorage: 47 << 10}, fits: MatMul.half, suits: MatMul.large, call: cooperative(4)},
 	variant[MatMul]{name: "cooperative", needs: needs{features: wgpu.F16 | wgpu.CooperativeMatrices, invocations: 4 * 64, workgroupStorage: 26 << 10}, fits: MatMul.half, call: cooperative(2)},
-	variant[MatMul]{name: "block-light", needs: needs{vendor: "intel", invocations: 256, workgroupStorage: 12 << 10}, call: block{side: 16, beside: 1}.call},
+	variant[MatMul]{name: "light", needs: needs{vendor: "intel", invocations: 256, workgroupStorage: 13 << 10}, call: MatMul.light},
 	variant[MatMul]{name: "block", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, suits: MatMul.large, call: block{side: 16}.call},
 	variant[MatMul]{name: "block-split", needs: needs{invocations: 256, workgroupStorage: 32 << 10}, suits: MatMul.deep, call: block{side: 8, split: 4}.call},
 	variant[MatMul]{name: "block-small", needs: needs{invocations: 64, workgroupStorage: 8 << 10}, call: block{side: 8}.call},
@@ -120,24 +120,25 @@ func (m MatMul) half() bool { return m.Half }
 func (m MatMul) narrow() bool { return m.N <= 8*65535 }
 
 // block is a kernel for GPUs whose workgroups compute tiles in workgroup memory, with
-// split squares of side×side threads, each with 2×beside blocks of 4×4. Zeros are 1, 2
-// and float32.
+// split squares of side×side threads, each with 2×2 blocks of 4×4. Zeros are 1 and
+// float32.
 type block struct {
-	side, split, beside int
-	half                bool // operands are float16 in workgroup memory
+	side, split int
+	half        bool // operands are float16 in workgroup memory
 }
 
 func (b block) call(m MatMul, _ Target) Call {
-	split, beside := max(1, b.split), 2
-	if b.beside > 0 {
-		beside = b.beside
-	}
-	grid := [3]uint32{over(m.N, 4*beside*b.side), over(m.M, 8*b.side), 1}
-	constants := m.loads("SIDE", b.side, "SPLIT", split, "BESIDE", beside)
+	grid := [3]uint32{over(m.N, 8*b.side), over(m.M, 8*b.side), 1}
+	constants := m.loads("SIDE", b.side, "SPLIT", max(1, b.split))
 	if b.half {
 		constants = append(constants, "Part", "vec4<f16>")
 	}
 	return m.call("block", 0, grid, constants...)
+}
+
+// light is a kernel with half the sums a thread.
+func (m MatMul) light(Target) Call {
+	return m.call("light", 0, [3]uint32{over(m.N, 64), over(m.M, 128), 1}, m.loads()...)
 }
 
 // thinNeeds is what 64 threads need to leave their sums.

@@ -1,16 +1,15 @@
 // The matrix product for products that fill a GPU: what matmul.wgsl computes, with
 // float32 arithmetic. SIDE×SIDE threads compute a tile of C, from 16 numbers of k at a
-// time in workgroup memory. A thread adds up 2×BESIDE blocks of 4×4 numbers in
-// registers, by chains of fma. What bounds a GPU there are the loads from workgroup
-// memory; with 2×2 blocks each serves 16 multiply-adds. (To hand the numbers of A on in
-// a subgroup saves two of five loads, and costs more instructions than it saves.)
+// time in workgroup memory. A thread adds up 2×2 blocks of 4×4 numbers in registers, by
+// chains of fma. What bounds a GPU there are the loads from workgroup memory; so each
+// serves 16 multiply-adds. (To hand the numbers of A on in a subgroup saves two of five
+// loads, and costs more instructions than it saves.)
 //
 // Where C has few tiles, SPLIT such squares of threads each take other numbers of k,
 // and their sums are added up in the end, in an order that depends on the sizes alone.
 
 override SIDE: u32 = 16u;
-override SPLIT: u32 = 1u;       // more than one with SIDE 8 and 2×2 blocks
-override BESIDE: u32 = 2u;      // blocks of a thread side by side; it has two below each other
+override SPLIT: u32 = 1u;       // more than one with SIDE 8
 
 // Four numbers in workgroup memory: vec4<f32> or vec4<f16>.
 alias Part = vec4<f32>;
@@ -245,11 +244,11 @@ fn add3(x: vec4<f32>, y: vec4<f32>) {
 // end shared
 
 // For each of 16 numbers of k: vectors of four neighbors of a workgroup's rows of A in
-// two strips, then those of its columns of B in BESIDE. The place of a vector in its
+// two strips, then those of its columns of B in two. The place of a vector in its
 // strip is xor'ed with half of k, so that threads that store at once meet different
 // banks. Indexes are constants wherever they can be: the others are checked against
 // the bounds.
-var<workgroup> parts: array<array<array<array<Part, SIDE>, 2u + BESIDE>, 16>, SPLIT>;
+var<workgroup> parts: array<array<array<array<Part, SIDE>, 4>, 16>, SPLIT>;
 
 // A 4×4 block of A or B that a thread brings there at each step.
 struct Share {
@@ -287,12 +286,8 @@ fn add_one(square: u32, k: u32, y: u32, x: u32) {
   let a0 = vec4<f32>(parts[square][k][0][y]);
   let a1 = vec4<f32>(parts[square][k][1][y]);
   let b0 = vec4<f32>(parts[square][k][2][x]);
+  let b1 = vec4<f32>(parts[square][k][3][x]);
   add0(a0, b0);
-  if (BESIDE == 1u) {
-    add1(a1, b0);
-    return;
-  }
-  let b1 = vec4<f32>(parts[square][k][1u + BESIDE][x]);
   add1(a0, b1);
   add2(a1, b0);
   add3(a1, b1);
@@ -311,15 +306,13 @@ fn add_four(square: u32, k: u32, y: u32, x: u32) {
 // Reports whether the thread has sums of C.
 fn block(t: Thread) -> bool {
   let row = 8u * SIDE * t.group.y;
-  let col = 4u * BESIDE * SIDE * t.group.x;
+  let col = 8u * SIDE * t.group.x;
   let square = t.lane / (SIDE * SIDE);
   let y = t.lane / SIDE % SIDE;
   let x = t.lane % SIDE;
   // Each thread brings a block of A and one of B, or those of A come first.
   let both = SIDE == 8u;
   let of_a = 8u * SIDE * SPLIT;
-  let of_b = 4u * BESIDE * SIDE * SPLIT;
-  let threads = SIDE * SIDE * SPLIT;
   let second = share_of(t.lane, B_ALONG, col, params.n, 2u);
   var first = share_of(t.lane, A_ALONG, row, params.m, 0u);
   if (!both && t.lane >= of_a) {
@@ -331,7 +324,7 @@ fn block(t: Thread) -> bool {
     if (both) {
       bring(first, a_share(first, k));
       bring(second, b_share(second, k));
-    } else if (of_a + of_b == threads || t.lane < of_a + of_b) {
+    } else {
       var block: mat4x4<f32>;
       if (t.lane < of_a) {
         block = a_share(first, k);
@@ -369,7 +362,7 @@ fn block(t: Thread) -> bool {
   if (SPLIT > 1u) {
     add_squares(square, t.lane % (SIDE * SIDE));
   }
-  wide = BESIDE;
+  wide = 2u;
   top = row + 4u * y;
   left = col + 4u * x;
   down = 4u * SIDE;
@@ -641,10 +634,8 @@ fn block_plain(t: Thread) {
   }
   plain(0u, block0());
   plain(1u, block1());
-  if (BESIDE > 1u) {
-    plain(2u, block2());
-    plain(3u, block3());
-  }
+  plain(2u, block2());
+  plain(3u, block3());
 }
 
 @compute @workgroup_size(SIDE * SIDE * SPLIT)
@@ -655,10 +646,8 @@ fn block_relu(t: Thread) {
   }
   relu(0u, block0());
   relu(1u, block1());
-  if (BESIDE > 1u) {
-    relu(2u, block2());
-    relu(3u, block3());
-  }
+  relu(2u, block2());
+  relu(3u, block3());
 }
 
 @compute @workgroup_size(SIDE * SIDE * SPLIT)
@@ -668,10 +657,8 @@ fn block_residual(t: Thread) {
   }
   add_residual(0u, block0());
   add_residual(1u, block1());
-  if (BESIDE > 1u) {
-    add_residual(2u, block2());
-    add_residual(3u, block3());
-  }
+  add_residual(2u, block2());
+  add_residual(3u, block3());
 }
 
 @compute @workgroup_size(SIDE * SIDE * SPLIT)
@@ -682,10 +669,8 @@ fn block_gated(t: Thread) {
   }
   gated(0u, block0());
   gated(1u, block1());
-  if (BESIDE > 1u) {
-    gated(2u, block2());
-    gated(3u, block3());
-  }
+  gated(2u, block2());
+  gated(3u, block3());
 }
 
 @compute @workgroup_size(SIDE * SIDE * SPLIT)
@@ -695,8 +680,6 @@ fn block_gated_pre(t: Thread) {
   }
   gated_pre(0u, block0());
   gated_pre(1u, block1());
-  if (BESIDE > 1u) {
-    gated_pre(2u, block2());
-    gated_pre(3u, block3());
-  }
+  gated_pre(2u, block2());
+  gated_pre(3u, block3());
 }

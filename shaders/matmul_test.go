@@ -226,7 +226,7 @@ func matmulCases(target Target) []kernelCase {
 	// browser, which takes longer, how half-precision weights are loaded in those of the
 	// ends below.
 	gpu := bothTargets(target)[1]
-	for v, name := range []string{"block", "thin", "block-split", "block-small", "block-light", "thin-light"} {
+	for v, name := range []string{"block", "thin", "block-split", "block-small", "light", "thin-light"} {
 		for i, m := range operands {
 			whole, odd := sized(m, 132, 148, 180), sized(m, 131, 149, 147)
 			switch {
@@ -254,7 +254,7 @@ func matmulCases(target Target) []kernelCase {
 	for i, m := range ends {
 		m.Dropout = Dropout{Rate: 0.3, Site: uint32(i)}
 		m.Plus = i%2 == 0
-		cases = append(cases, sized(m, 35, 150, 20).rowBy("block", gpu, 0.2))
+		cases = append(cases, sized(m, 35, 150, 20).rowBy("block", gpu, 0.2), sized(m, 131, 74, 36).rowBy("light", gpu, 0.2))
 		if i%2 == 0 && runtime.GOOS != "js" { // ten seconds each in a browser
 			cases = append(cases, sized(m, 130, 78, 68).rowBy("block-split", gpu, 0.2))
 		}
