@@ -67,11 +67,13 @@ var attentionTable = newTable("attention",
 		return a.call("attention_few", Constants("HEAD_DIM", a.HeadDim), t.grid1D(a.Batch*a.Heads*a.Queries, 1))
 	}},
 	// A block a workgroup.
-	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 24 << 10}, call: tiled(16, "f32")},
+	// Of fewer numbers: Intel's compiler spills the sums of more.
+	variant[attentionPass]{name: "tiled-light", needs: needs{vendor: "intel", invocations: 256, workgroupStorage: 24 << 10}, call: tiled(16, 32, "f32")},
+	variant[attentionPass]{name: "tiled", needs: needs{invocations: 256, workgroupStorage: 24 << 10}, call: tiled(16, 64, "f32")},
 	// Where it was measured to be faster: half the bytes of workgroup memory, but more
 	// instructions.
-	variant[attentionPass]{name: "tiled-half", needs: needs{features: wgpu.F16, invocations: 256, workgroupStorage: 24 << 10}, fits: attentionPass.half, call: tiled(16, "f16")},
-	variant[attentionPass]{name: "tiled-narrow", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: tiled(8, "f32")},
+	variant[attentionPass]{name: "tiled-half", needs: needs{features: wgpu.F16, invocations: 256, workgroupStorage: 24 << 10}, fits: attentionPass.half, call: tiled(16, 64, "f16")},
+	variant[attentionPass]{name: "tiled-narrow", needs: needs{invocations: 256, workgroupStorage: 16 << 10}, call: tiled(8, 64, "f32")},
 ).by(attentionPass.class)
 
 // class tells passes apart by head size and about the number of queries and keys.
@@ -83,22 +85,25 @@ func (a attentionPass) class() string {
 	return fmt.Sprintf("%s D=%d Q=%d K=%d", name, a.HeadDim, atMost(a.Queries), atMost(a.Keys))
 }
 
-// tiled is the kernels for GPUs with so many threads side by side, and q, k and v staged
-// as a type of numbers.
-func tiled(x int, staged string) func(attentionPass, Target) Call {
+// tiled is the kernels for GPUs with so many threads side by side, of up to so many sums
+// each, and q, k and v staged as a type of numbers.
+func tiled(x, sums int, staged string) func(attentionPass, Target) Call {
 	return func(a attentionPass, t Target) Call {
 		constants, blocks := []any{"HEAD_DIM", a.HeadDim}, a.blocks(a.tiled)
-		if a.entry != "delta" {
-			constants = append(constants, "ALIGNED", a.fours())
-		}
-		if a.entry != "delta" && a.entry != "grad_bias" {
-			constants = append(constants, "X", x)
-		}
 		switch a.entry {
-		case "forward":
-			constants = append(constants, "Staged", staged)
-		case "grad_kv":
-			blocks *= (a.HeadDim + 127) / 128 // each for 128 numbers of a head
+		case "delta":
+		case "grad_bias":
+			constants = append(constants, "ALIGNED", a.fours(), "GUARDED", sums < 64)
+		default:
+			span := sums / 4 * x // of the numbers of a head, of which a thread has four rows
+			if a.entry == "grad_kv" {
+				span /= 2 // once for keys and once for values
+			}
+			blocks *= int(over(a.HeadDim, span))
+			constants = append(constants, "ALIGNED", a.fours(), "X", x, "SPAN", span)
+			if a.entry == "forward" {
+				constants = append(constants, "Staged", staged)
+			}
 		}
 		return a.call("attention_"+a.entry, Constants(constants...), t.grid1D(blocks, 1))
 	}

@@ -239,10 +239,15 @@ fn keys_of_four(b: u32, row: u32) -> Windows {
 
 override X: u32 = 16;  // threads side by side: 16, or 8 where workgroup memory is scarce
 
+// The numbers of a head that a workgroup sums up, and how many workgroups share so the
+// head of a block of rows: more would not fit the registers.
+override SPAN: u32 = 128u;
+const PARTS: u32 = (HEAD_DIM + SPAN - 1u) / SPAN;
+
 const COLS: u32 = 4u * X;
 const THREADS: u32 = 16u * X;
-const PANELS: u32 = (HEAD_DIM + 63u) / 64u;
-const PANEL: u32 = min(16u, FOURS);  // of them summed at a time
+const PANELS: u32 = (min(HEAD_DIM, SPAN) + 63u) / 64u;
+const PANEL: u32 = min(16u, min(FOURS, SPAN / 4u));  // fours summed at a time
 
 // The tile's weights, a line for each column: four rows a vector.
 var<workgroup> tile: array<array<vec4<f32>, 16>, COLS>;
@@ -551,42 +556,43 @@ fn write_rows(p: Places, i: u32, m: mat4x4<f32>) {
 
 fn write_sums(p: Places, i: u32, s: Sums) {
   write_rows(p, i, s.a);
-  if (X == 8u) {
+  if (X == 8u && PANEL > 8u) {
     write_rows(p, i + 32u, s.b);
   }
 }
 // end shared
 
 // shared: attention_sums
-// The sums of up to 256 numbers, and the tile times an operand onto them.
+// The sums of up to 256 numbers, from number `part` of a head, and the tile times an
+// operand onto them.
 var<private> sum0: Sums;
 var<private> sum1: Sums;
 var<private> sum2: Sums;
 var<private> sum3: Sums;
 
-fn add_tile(operand: u32, b: u32, h: u32, col: u32, count: u32, lane: u32) {
-  sum0 = add_panel(sum0, operand, b, h, col, count, 0u, lane);
+fn add_tile(operand: u32, b: u32, h: u32, col: u32, count: u32, part: u32, lane: u32) {
+  sum0 = add_panel(sum0, operand, b, h, col, count, part, lane);
   if (PANELS > 1u) {
-    sum1 = add_panel(sum1, operand, b, h, col, count, 64u, lane);
+    sum1 = add_panel(sum1, operand, b, h, col, count, part + 64u, lane);
   }
   if (PANELS > 2u) {
-    sum2 = add_panel(sum2, operand, b, h, col, count, 128u, lane);
+    sum2 = add_panel(sum2, operand, b, h, col, count, part + 128u, lane);
   }
   if (PANELS > 3u) {
-    sum3 = add_panel(sum3, operand, b, h, col, count, 192u, lane);
+    sum3 = add_panel(sum3, operand, b, h, col, count, part + 192u, lane);
   }
 }
 
-fn write_all(p: Places, x: u32) {
-  write_sums(p, 4u * x, sum0);
+fn write_all(p: Places, i: u32) {
+  write_sums(p, i, sum0);
   if (PANELS > 1u) {
-    write_sums(p, 4u * x + 64u, sum1);
+    write_sums(p, i + 64u, sum1);
   }
   if (PANELS > 2u) {
-    write_sums(p, 4u * x + 128u, sum2);
+    write_sums(p, i + 128u, sum2);
   }
   if (PANELS > 3u) {
-    write_sums(p, 4u * x + 192u, sum3);
+    write_sums(p, i + 192u, sum3);
   }
 }
 // end shared
@@ -616,13 +622,14 @@ fn scale_all(f: vec4<f32>) {
 fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.queries + ROWS - 1u) / ROWS;
   let unit = number_of(group);
-  if (unit >= params.batch * params.heads * blocks) {
+  if (unit >= params.batch * params.heads * blocks * PARTS) {
     return;
   }
-  let head = unit / blocks;
+  let part = unit % PARTS * SPAN;  // the first of its numbers
+  let head = unit / PARTS / blocks;
   let b = head / params.heads;
   let h = head % params.heads;
-  let first = unit % blocks * ROWS;
+  let first = unit / PARTS % blocks * ROWS;
   let x = lane % X;
   let y = lane / X;
   let row = first + 4u * y;
@@ -651,7 +658,7 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
     m = exp4(m - rows_of(peak));
     total = shrink * total + vec4(1.0) * m;
     put(dropped(m, kept_block(head, row, col)), x, y);
-    add_tile(V, b, h, key, cover.y - key, lane);
+    add_tile(V, b, h, key, cover.y - key, part, lane);
   }
   workgroupBarrier();
   tile[x][y] = total;
@@ -665,8 +672,8 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   whole = select(whole, vec4(1.0), empty);
   scale_all(1.0 / whole);
   let to = places(DOUT, b, h, row);
-  write_all(to, x);
-  if (x == 0u) {
+  write_all(to, part + 4u * x);
+  if (x == 0u && part == 0u) {
     let logs = select(peak + log(whole), vec4(0.0), empty);
     let at = head * params.queries + row;
     if (to.inside.x) { row_stats[at].x = logs.x; }

@@ -249,6 +249,10 @@ fn keys_of_four(b: u32, row: u32) -> Windows {
 
 const DISTANCES: u32 = 64u;
 
+// Whether each step of a product is in a branch, which leaves Intel's compiler with as
+// many registers again: see matmul_light.wgsl.
+override GUARDED: bool = false;
+
 // A line for each of sixteen numbers of the 127 keys at one of the distances from 64
 // queries, which are staged.
 var<workgroup> tile: array<array<vec4<f32>, 32>, 16>;
@@ -301,7 +305,16 @@ fn band_multiply(s: Band, count: u32, lane: u32) -> Band {
   let y = lane / 8u;
   var sum = s;
   for (var i = 0u; i < count; i += 4u) {
-    sum = band_step(band_step(band_step(band_step(sum, i, x, y), i + 1u, x, y), i + 2u, x, y), i + 3u, x, y);
+    sum = band_step(sum, i, x, y);
+    if (!GUARDED || i + 1u < count) {
+      sum = band_step(sum, i + 1u, x, y);
+    }
+    if (!GUARDED || i + 2u < count) {
+      sum = band_step(sum, i + 2u, x, y);
+    }
+    if (!GUARDED || i + 3u < count) {
+      sum = band_step(sum, i + 3u, x, y);
+    }
   }
   return sum;
 }
@@ -389,7 +402,6 @@ fn grad_bias(group: Group, @builtin(local_invocation_index) lane: u32) {
   let start = u32(max(0, 1 - offset - i32(DISTANCES)));
   let end = u32(clamp(i32(params.keys) - offset, 0, i32(params.queries)));
   for (var b = 0u; b < params.batch; b++) {
-    let head = b * params.heads + h;
     for (var row = start; row < end; row += ROWS) {
       let near = i32(row) + offset;
       let cover = vec2<i32>(span_of(keys_of(b, row + lane), lane).xy);
@@ -398,6 +410,7 @@ fn grad_bias(group: Group, @builtin(local_invocation_index) lane: u32) {
       }
       let s = band_products(Q, K, b, h, row, near, lane);
       let slope = band_products(DOUT, V, b, h, row, near, lane);
+      let head = b * params.heads + h;
       let i = row + 4u * y;
       let j = i32(i + 8u * x) + offset;
       let w = keys_of_four(b, i);

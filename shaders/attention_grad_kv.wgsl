@@ -261,10 +261,15 @@ fn keys_of_four(b: u32, row: u32) -> Windows {
 
 override X: u32 = 16;  // threads side by side: 16, or 8 where workgroup memory is scarce
 
+// The numbers of a head that a workgroup sums up, and how many workgroups share so the
+// head of a block of rows: more would not fit the registers.
+override SPAN: u32 = 128u;
+const PARTS: u32 = (HEAD_DIM + SPAN - 1u) / SPAN;
+
 const COLS: u32 = 4u * X;
 const THREADS: u32 = 16u * X;
-const PANELS: u32 = (HEAD_DIM + 63u) / 64u;
-const PANEL: u32 = min(16u, FOURS);  // of them summed at a time
+const PANELS: u32 = (min(HEAD_DIM, SPAN) + 63u) / 64u;
+const PANEL: u32 = min(16u, min(FOURS, SPAN / 4u));  // fours summed at a time
 
 // The tile's weights, a line for each column: four rows a vector.
 var<workgroup> tile: array<array<vec4<f32>, 16>, COLS>;
@@ -573,7 +578,7 @@ fn write_rows(p: Places, i: u32, m: mat4x4<f32>) {
 
 fn write_sums(p: Places, i: u32, s: Sums) {
   write_rows(p, i, s.a);
-  if (X == 8u) {
+  if (X == 8u && PANEL > 8u) {
     write_rows(p, i + 32u, s.b);
   }
 }
@@ -607,10 +612,6 @@ fn columns_of(v: vec4<f32>) -> mat4x4<f32> {
   return mat4x4(v, v, v, v);
 }
 
-// A workgroup has the sums of up to 128 numbers of the keys and of the values: more
-// would not fit the registers.
-const PARTS: u32 = (HEAD_DIM + 127u) / 128u;
-
 @compute @workgroup_size(THREADS)
 fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   let blocks = (params.keys + ROWS - 1u) / ROWS;
@@ -618,7 +619,7 @@ fn grad_kv(group: Group, @builtin(local_invocation_index) lane: u32) {
   if (unit >= params.batch * params.heads * blocks * PARTS) {
     return;
   }
-  let part = unit % PARTS * 128u;  // the first of its numbers
+  let part = unit % PARTS * SPAN;  // the first of its numbers
   let head = unit / PARTS / blocks;
   let b = head / params.heads;
   let h = head % params.heads;

@@ -399,9 +399,11 @@ func attentionCases(target Target) []kernelCase {
 	targets := bothTargets(target)
 	narrow := targets[1]
 	narrow.WorkgroupStorage = 16 << 10
+	light := targets[1]
+	light.Vendor = "intel"
 	alone := targets[0] // without subgroups
 	alone.Features &^= wgpu.Subgroups
-	for _, target := range append(targets, narrow, alone) {
+	for _, target := range append(targets, narrow, light, alone) {
 		for i, r := range rows {
 			if r.a.HeadDim == 48 && target.Type != wgpu.CPU {
 				continue // three parts of a row: of the wide kernels alone
@@ -411,6 +413,9 @@ func attentionCases(target Target) []kernelCase {
 			}
 			if (r.a.HeadDim < 64 || r.a.HeadDim > 130) && target.WorkgroupStorage == narrow.WorkgroupStorage {
 				continue // heads of 64 and 130 are enough of these
+			}
+			if r.a.HeadDim <= 64 && target.Vendor == light.Vendor {
+				continue // of smaller heads the kernels are the others'
 			}
 			t := target
 			if i%2 == 1 {
