@@ -3,9 +3,9 @@
 package main
 
 import (
-	"context"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/shaders"
@@ -16,9 +16,22 @@ import (
 // one among them, to what AMD's compiler makes of them, as TestAMD holds those of
 // T5-small.
 func TestHeads(t *testing.T) {
-	target := shaders.Target{Type: wgpu.DiscreteGPU, Invocations: 256, WorkgroupStorage: 32 << 10, Groups: 1<<16 - 1}
-	c := &compiler{}
-	for _, d := range []int{8, 33, 128, 256} {
+	names := []string{"navi21", "gfx1100"}
+	headCompiler(t, "", gpu, 8, 33, 128, 256).each(t, names, holdAMD)
+	narrow := gpu
+	narrow.WorkgroupStorage = 16 << 10
+	headCompiler(t, "", narrow, 128, 256).each(t, names, func(t *testing.T, _ shader, c *compiled) {
+		assert.Zero(t, c.spilled())
+	})
+}
+
+// gpu is one without features.
+var gpu = shaders.Target{Type: wgpu.DiscreteGPU, Invocations: 256, WorkgroupStorage: 32 << 10, Groups: 1<<16 - 1}
+
+// headCompiler compiles attention's kernels for heads of some sizes.
+func headCompiler(t *testing.T, drivers string, target shaders.Target, sizes ...int) *compiler {
+	var all []shader
+	for _, d := range sizes {
 		a := shaders.Attention{
 			Batch: 2, Heads: 2, Queries: 200, Keys: 200, HeadDim: d, Bias: true, BiasSpan: 200,
 			QStride: 6 * d, KVStride: 6 * d, KOffset: 2 * d, VOffset: 4 * d,
@@ -35,13 +48,8 @@ func TestHeads(t *testing.T) {
 		for _, call := range calls {
 			source, err := shaders.Source(call.Spec)
 			require.NoError(t, err)
-			c.shaders = append(c.shaders, shader{File: call.Spec.String(), Entry: call.Spec.Entry, Operation: call.Operation(), source: source})
+			all = append(all, shader{File: call.Spec.String(), Entry: call.Spec.Entry, Operation: call.Operation(), source: source})
 		}
 	}
-	var err error
-	c.kit, err = newKit(t.TempDir())
-	require.NoError(t, err)
-	c.spirv, err = c.kit.spirv(context.Background(), c.shaders)
-	require.NoError(t, err)
-	c.each(t, []string{"navi21", "gfx1100"}, holdAMD)
+	return compilerOf(t, drivers, all)
 }

@@ -20,9 +20,14 @@ func TestDrivers(t *testing.T) {
 	newCompiler(t, drivers, "--vendor", "nvidia").each(t, []string{"ga102"}, func(t *testing.T, _ shader, c *compiled) {
 		assert.Zero(t, c.spilled())
 	})
-	newCompiler(t, drivers, "--vendor", "intel").each(t, []string{"mtl", "lnl"}, func(t *testing.T, s shader, c *compiled) {
-		if !strings.HasPrefix(s.Entry, "thin_") {
-			assert.Zero(t, c.spilled())
+	holdIntel := func(t *testing.T, s shader, c *compiled) {
+		assert.Zero(t, c.spilled())
+		if strings.HasPrefix(s.Entry, "light_") {
+			assert.GreaterOrEqual(t, c.listing.lanes, 16)
 		}
-	})
+	}
+	newCompiler(t, drivers, "--vendor", "intel").each(t, []string{"tgl", "mtl", "lnl"}, holdIntel)
+	target := gpu
+	target.Vendor = "intel"
+	headCompiler(t, drivers, target, 33, 128, 256).each(t, []string{"mtl", "lnl"}, holdIntel)
 }
