@@ -84,7 +84,7 @@ type Origin struct {
 	Model      nn.Description
 	Checkpoint nn.Checkpoint
 	Tokenizer  interface {
-		Encode(text string) ([]int32, error)
+		Encode(text string) []int32
 		EOS() int32
 	} // only a prompt that starts from text needs it
 	Seed uint64

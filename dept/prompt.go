@@ -336,11 +336,7 @@ func startP(c *PromptConfig, init PromptInit, o Origin) ([]float32, error) {
 			ids = append(ids, int32(random.IntN(vocabulary)))
 		}
 	case InitText:
-		text, err := o.Tokenizer.Encode(promptText)
-		if err != nil {
-			return nil, fmt.Errorf("start prompt from text: %w", err)
-		}
-		ids = append(text, o.Tokenizer.EOS())
+		ids = append(o.Tokenizer.Encode(promptText), o.Tokenizer.EOS())
 	default:
 		return nil, refuse("prompt-init", fmt.Sprintf("%q", init), "there are %s, %s and %s", InitText, InitVocab, InitRandom)
 	}

@@ -48,12 +48,17 @@ func parseCharsmap(data []byte) (*charsmap, error) {
 	return c, nil
 }
 
-// normalize replaces, from left to right, the longest run of bytes that has a rule. Bytes that are
-// not UTF-8 become U+FFFD. A nil charsmap has no rules.
-func (c *charsmap) normalize(text string) string {
+// normalize replaces, from left to right, the longest run of bytes that has a rule, except where one of
+// the texts in verbatim is. Bytes that are not UTF-8 become U+FFFD. A nil charsmap has no rules.
+func (c *charsmap) normalize(text string, verbatim *trie) string {
 	var b strings.Builder
 	b.Grow(len(text) + 8)
 	for len(text) > 0 {
+		if n := verbatim.longest(text); n > 0 {
+			b.WriteString(text[:n])
+			text = text[n:]
+			continue
+		}
 		replacement, n := c.longest(text)
 		if n == 0 {
 			r, size := utf8.DecodeRuneInString(text)

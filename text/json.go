@@ -1,13 +1,17 @@
 package text
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -38,11 +42,13 @@ type normalizerJSON struct {
 	Normalizers         []normalizerJSON `json:"normalizers,omitempty"`
 	Content             string           `json:"content,omitempty"`
 	Pattern             patternJSON      `json:"pattern,omitzero"`
+	StripLeft           *bool            `json:"strip_left,omitempty"`
+	StripRight          *bool            `json:"strip_right,omitempty"`
 }
 
 type patternJSON struct {
-	String string `json:"String"`
-	Regex  string `json:"Regex"`
+	String string `json:"String,omitempty"`
+	Regex  string `json:"Regex,omitempty"`
 }
 
 type metaspaceJSON struct {
@@ -50,59 +56,37 @@ type metaspaceJSON struct {
 	Replacement    string          `json:"replacement,omitempty"`
 	AddPrefixSpace *bool           `json:"add_prefix_space,omitempty"`
 	PrependScheme  string          `json:"prepend_scheme,omitempty"`
+	Split          *bool           `json:"split,omitempty"`
 	Pretokenizers  []metaspaceJSON `json:"pretokenizers,omitempty"`
 }
 
 type modelJSON struct {
-	Type         string      `json:"type"`
-	UnkID        *int        `json:"unk_id"`
-	Vocab        []scoreJSON `json:"vocab"`
-	ByteFallback bool        `json:"byte_fallback"`
+	Type         string          `json:"type"`
+	UnkID        *int            `json:"unk_id"`
+	Vocab        json.RawMessage `json:"vocab"`
+	Merges       json.RawMessage `json:"merges,omitempty"`
+	ByteFallback bool            `json:"byte_fallback"`
 }
-
-// scoreJSON is a pair [piece, score].
-type scoreJSON struct {
-	text  string
-	score float64
-}
-
-func (s *scoreJSON) UnmarshalJSON(data []byte) error {
-	var pair []any
-	if err := json.Unmarshal(data, &pair); err != nil {
-		return err
-	}
-	if len(pair) == 2 {
-		text, isText := pair[0].(string)
-		score, isNumber := pair[1].(float64)
-		if isText && isNumber {
-			*s = scoreJSON{text, score}
-			return nil
-		}
-	}
-	return fmt.Errorf("the vocabulary's entry %.60s is not a pair of a piece and its score", data)
-}
-
-func (s scoreJSON) MarshalJSON() ([]byte, error) { return json.Marshal([]any{s.text, s.score}) }
 
 // ParseJSON reads a tokenizer.json with a unigram model, as T5's have it: a normaliser that
 // is a precompiled charsmap (or none), words split at white space, a ▁ in front of each.
-func ParseJSON(data []byte) (*Tokenizer, error) {
+func ParseJSON(data []byte) (*Tokenizer, error) { return parseJSON(data, companions{}) }
+
+func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 	var file tokenizerJSON
-	if err := json.Unmarshal(data, &file); err != nil {
+	if err := unmarshal(data, &file); err != nil {
 		return nil, err
 	}
-	if file.Model.Type != "" && file.Model.Type != "Unigram" {
-		return nil, fmt.Errorf(`the model's type is %q: only "Unigram" is supported, which all T5 tokenizers are`, file.Model.Type)
-	}
-	if file.Model.ByteFallback {
-		return nil, errors.New("the model has byte_fallback, which no T5 tokenizer has and which is not supported")
+	if err := file.Model.checkType(); err != nil {
+		return nil, err
 	}
 	if file.Model.UnkID == nil {
 		return nil, errors.New("the model has no unk_id")
 	}
-	v := vocabulary{unk: *file.Model.UnkID}
-	for _, s := range file.Model.Vocab {
-		v.pieces = append(v.pieces, piece{text: s.text, score: s.score})
+	v := vocabulary{unk: *file.Model.UnkID, byteFallback: file.Model.ByteFallback}
+	var err error
+	if v.pieces, err = parseVocab(file.Model.Vocab); err != nil {
+		return nil, err
 	}
 	if file.Normalizer != nil {
 		if err := file.Normalizer.apply(&v); err != nil {
@@ -115,6 +99,13 @@ func ParseJSON(data []byte) (*Tokenizer, error) {
 	if err := file.PreTokenizer.apply(&v); err != nil {
 		return nil, err
 	}
+	for i := range v.pieces {
+		if p := &v.pieces[i]; v.byteFallback && isByte(p.text) {
+			p.kind = byteKind
+		} else if v.split && strings.LastIndex(p.text, wordStart) > 0 {
+			p.kind = hidden // longer than a word
+		}
+	}
 	for _, a := range file.AddedTokens {
 		if a.SingleWord {
 			return nil, fmt.Errorf("added token %q has single_word, which is not supported", a.Content)
@@ -122,12 +113,124 @@ func ParseJSON(data []byte) (*Tokenizer, error) {
 		// Spaces beside an added token vanish anyway, so lstrip and rstrip make no difference.
 		v.added = append(v.added, addedToken{text: a.Content, id: a.ID, special: a.Special})
 	}
+	for _, a := range beside.added {
+		if a.id >= len(v.pieces) && !slices.ContainsFunc(v.added, func(b addedToken) bool { return a.text == b.text }) {
+			v.added = append(v.added, a)
+		}
+	}
 	t, err := newTokenizer(v)
 	if err != nil {
 		return nil, err
 	}
 	t.files = map[string][]byte{tokenizerFile: data}
 	return t, nil
+}
+
+// unmarshal reads JSON, which may have a byte-order mark, and says in a user's words what is wrong with it.
+func unmarshal(data []byte, v any) error {
+	err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), v)
+	var syntax *json.SyntaxError
+	var wrong *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("it is not JSON, or cut off: byte %d: %w", syntax.Offset, err)
+	case errors.As(err, &wrong):
+		return fmt.Errorf("%s cannot be a JSON %s: byte %d", cmp.Or(wrong.Field, "the file"), wrong.Value, wrong.Offset)
+	}
+	return err
+}
+
+// whatIsRead ends the refusal of a tokenizer of another kind.
+const whatIsRead = "dept reads T5's Unigram and ByT5's bytes"
+
+// checkType refuses all models but Unigram by their names. Old files have no type.
+func (m *modelJSON) checkType() error {
+	kind := m.Type
+	if kind == "" && len(m.Merges) > 0 {
+		kind = "BPE"
+	}
+	switch kind {
+	case "", "Unigram":
+		return nil
+	case "BPE":
+		kind = "BPE, as CodeT5's"
+	case "WordPiece":
+		kind = "WordPiece, as BERT's"
+	}
+	return fmt.Errorf("this tokenizer is a %s; %s", kind, whatIsRead)
+}
+
+// parseVocab reads a list of pairs [piece, score]. There are 250,000 in a large vocabulary, so that how long
+// it takes is most of what opening one takes: the package for JSON, which has checked the syntax, is ten
+// times slower.
+func parseVocab(data []byte) ([]piece, error) {
+	s := scanner{data}
+	if string(data) == "null" || len(data) == 0 {
+		return nil, nil
+	}
+	if !s.take('[') {
+		return nil, fmt.Errorf("model.vocab is %.60s, and no list of pieces with their scores", data)
+	}
+	pieces := make([]piece, 0, min(bytes.Count(data, []byte{'['}), maxVocab))
+	for !s.take(']') {
+		entry := s.rest
+		if len(pieces) > maxVocab {
+			return nil, fmt.Errorf("the vocabulary has more than %d pieces", maxVocab)
+		}
+		p, ok := s.pair()
+		if !ok {
+			return nil, fmt.Errorf("the vocabulary's entry %.60s is not a pair of a piece and its score", entry)
+		}
+		pieces = append(pieces, p)
+		s.take(',')
+	}
+	return pieces, nil
+}
+
+// scanner goes through JSON that is known to be well formed.
+type scanner struct{ rest []byte }
+
+// take goes past white space and c, if that follows.
+func (s *scanner) take(c byte) bool {
+	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
+	if len(s.rest) == 0 || s.rest[0] != c {
+		return false
+	}
+	s.rest = s.rest[1:]
+	return true
+}
+
+// pair reads a piece and its score, a finite number of 32 bits.
+func (s *scanner) pair() (p piece, ok bool) {
+	if !s.take('[') || !s.take('"') {
+		return p, false
+	}
+	end, escaped := 0, false
+	for s.rest[end] != '"' {
+		if s.rest[end] == '\\' {
+			escaped = true
+			end++
+		}
+		end++
+	}
+	if escaped {
+		quoted := append(append([]byte{'"'}, s.rest[:end]...), '"')
+		if json.Unmarshal(quoted, &p.text) != nil {
+			return p, false
+		}
+	} else {
+		p.text = string(s.rest[:end])
+	}
+	s.rest = s.rest[end+1:]
+	if !s.take(',') {
+		return p, false
+	}
+	s.take(' ')
+	end = bytes.IndexAny(s.rest, " \t\r\n],")
+	score, err := strconv.ParseFloat(string(s.rest[:end]), 64)
+	p.score = float32(score)
+	s.rest = s.rest[end:]
+	return p, err == nil && s.take(']')
 }
 
 // apply puts the normaliser into v, or says that it is not supported.
@@ -185,6 +288,8 @@ func (m *metaspaceJSON) apply(v *vocabulary) error {
 	if scheme != "always" && scheme != "first" {
 		return errors.New("the pre_tokenizer puts no ▁ in front of a text (prepend_scheme never), which is not supported")
 	}
+	v.unicodeSpaces = len(m.Pretokenizers) == 2
+	v.split = step.Split == nil || *step.Split
 	// Behind WhitespaceSplit every word but the first would go without: nobody means that.
 	v.prefixFirstOnly = scheme == "first" && len(m.Pretokenizers) == 0
 	return nil
@@ -192,47 +297,45 @@ func (m *metaspaceJSON) apply(v *vocabulary) error {
 
 // Piece is an entry of a vocabulary. A piece that starts a word starts with ▁ (U+2581), as in
 // "▁film"; the others continue a word. Score is the logarithm of its probability: of all ways to cut
-// a word into pieces, the one with the highest sum is taken.
+// a word into pieces, the one with the highest sum is taken. 32 bits of it count.
 type Piece struct {
 	Text  string
 	Score float64
 }
 
-// maxPiece is the longest piece, in bytes, that the library's search finds.
-const maxPiece = 20
+// separates says whether r is no part of a word: white space, or the ▁ that stands for it.
+func separates(r rune) bool { return unicode.IsSpace(r) || r == '▁' }
 
 // NewUnigram makes a tokenizer for a vocabulary of one's own: <pad>, </s> and <unk> get the ids 0, 1
 // and 2, pieces follow in their order, and <extra_id_99> down to <extra_id_0> come last. The text is
 // not normalised in any other way than at white space. Characters that no piece has become <unk>.
 // Save writes it as a tokenizer.json, which Hugging Face's tokenizers read as well.
 func NewUnigram(pieces []Piece) (*Tokenizer, error) {
-	v := vocabulary{unk: 2}
+	v := vocabulary{unk: 2, unicodeSpaces: true}
 	for id, text := range []string{padPiece, eosPiece, unkPiece} {
 		v.pieces = append(v.pieces, piece{text: text})
 		v.added = append(v.added, addedToken{text: text, id: id, special: true})
 	}
 	seen := map[string]bool{padPiece: true, eosPiece: true, unkPiece: true}
-	for i := range Sentinels {
+	for i := range sentinels {
 		seen[sentinel(i)] = true
 	}
 	for _, p := range pieces {
 		switch rest := strings.TrimPrefix(p.Text, wordStart); {
-		case p.Text == "" || strings.ContainsFunc(rest, isSpace):
+		case p.Text == "" || strings.ContainsFunc(rest, separates):
 			return nil, fmt.Errorf("piece %q is empty, or has a space or a ▁ behind its first character", p.Text)
 		case !utf8.ValidString(p.Text):
 			return nil, fmt.Errorf("piece %q is not valid UTF-8", p.Text)
-		case len(p.Text) > maxPiece:
-			return nil, fmt.Errorf("piece %q has %d bytes, more than %d: it would never be found (▁ has 3)", p.Text, len(p.Text), maxPiece)
 		case seen[p.Text]:
 			return nil, fmt.Errorf("piece %q is there twice", p.Text)
 		case math.IsNaN(p.Score) || math.IsInf(p.Score, 0):
 			return nil, fmt.Errorf("piece %q has the score %g", p.Text, p.Score)
 		}
 		seen[p.Text] = true
-		v.pieces = append(v.pieces, piece{text: p.Text, score: p.Score})
+		v.pieces = append(v.pieces, piece{text: p.Text, score: float32(p.Score)})
 	}
-	for i := range Sentinels {
-		v.added = append(v.added, addedToken{text: sentinel(Sentinels - 1 - i), id: len(v.pieces) + i, special: true})
+	for i := range sentinels {
+		v.added = append(v.added, addedToken{text: sentinel(sentinels - 1 - i), id: len(v.pieces) + i, special: true})
 	}
 	data, err := v.json()
 	if err != nil {
@@ -243,27 +346,51 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 
 // json is the vocabulary as a tokenizer.json, which Hugging Face's tokenizers read as well.
 func (v *vocabulary) json() ([]byte, error) {
-	file := tokenizerJSON{Version: "1.0", Model: modelJSON{Type: "Unigram", UnkID: &v.unk}}
+	file := tokenizerJSON{Version: "1.0", Model: modelJSON{Type: "Unigram", UnkID: &v.unk, ByteFallback: v.byteFallback}}
+	added := map[int]bool{}
+	for _, a := range v.added {
+		added[a.id] = true
+		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: a.id, Content: a.text, Special: a.special})
+	}
 	eos := 0
+	entries := make([][2]any, len(v.pieces))
 	for id, p := range v.pieces {
-		if added := slices.ContainsFunc(v.added, func(a addedToken) bool { return a.id == id }); p.hidden && !added {
-			p.text = hiddenText + p.text // the file has no other way to say that it is not to be found
-		}
-		file.Model.Vocab = append(file.Model.Vocab, scoreJSON{p.text, p.score})
 		if p.text == eosPiece {
 			eos = id
 		}
+		if p.kind == hidden && !added[id] {
+			// The file has no other way to say that a piece is not to be found: no word has a space.
+			p.text = " " + p.text
+		}
+		entries[id] = [2]any{p.text, float64(p.score)} // as Hugging Face's programs write scores
 	}
-	for _, a := range v.added {
-		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: a.id, Content: a.text, Special: a.special})
+	vocab, err := json.Marshal(entries)
+	if err != nil {
+		return nil, err
 	}
-	if len(v.charsmap) > 0 {
-		file.Normalizer = &normalizerJSON{Type: "Precompiled", PrecompiledCharsmap: base64.StdEncoding.EncodeToString(v.charsmap)}
-	}
-	always := true
-	metaspace := metaspaceJSON{Type: "Metaspace", Replacement: wordStart, AddPrefixSpace: &always, PrependScheme: "always"}
-	file.PreTokenizer = &metaspaceJSON{Type: "Sequence", Pretokenizers: []metaspaceJSON{{Type: "WhitespaceSplit"}, metaspace}}
+	file.Model.Vocab = vocab
+	charsmap := normalizerJSON{Type: "Precompiled", PrecompiledCharsmap: base64.StdEncoding.EncodeToString(v.charsmap)}
+	yes, no := true, false
+	metaspace := metaspaceJSON{Type: "Metaspace", Replacement: wordStart, AddPrefixSpace: &yes, PrependScheme: "always"}
 	file.Decoder = metaspace
+	if v.byteFallback {
+		file.Decoder = map[string]any{"type": "Sequence", "decoders": []any{map[string]any{"type": "ByteFallback"}, metaspace}}
+	}
+	if v.unicodeSpaces {
+		if len(v.charsmap) > 0 {
+			file.Normalizer = &charsmap
+		}
+		file.PreTokenizer = &metaspaceJSON{Type: "Sequence", Pretokenizers: []metaspaceJSON{{Type: "WhitespaceSplit"}, metaspace}}
+	} else {
+		// As SentencePiece: only spaces separate words, and a piece can go over several.
+		steps := []normalizerJSON{{Type: "Strip", StripLeft: &no, StripRight: &yes}, {Type: "Replace", Pattern: patternJSON{Regex: " {2,}"}, Content: wordStart}}
+		if len(v.charsmap) > 0 {
+			steps = append([]normalizerJSON{charsmap}, steps...)
+		}
+		file.Normalizer = &normalizerJSON{Type: "Sequence", Normalizers: steps}
+		metaspace.Split = &no
+		file.PreTokenizer = &metaspace
+	}
 	// Text, then </s>: what T5 expects of a source and of a target.
 	sequence := map[string]any{"Sequence": map[string]any{"id": "A", "type_id": 0}}
 	end := map[string]any{"SpecialToken": map[string]any{"id": eosPiece, "type_id": 0}}

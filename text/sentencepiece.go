@@ -5,19 +5,34 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // ParseSentencePiece reads a spiece.model, the protocol buffer ModelProto of
 // github.com/google/sentencepiece, with a unigram model. As in Hugging Face's T5 tokenizer, the
 // sentinels <extra_id_99> to <extra_id_0> follow its pieces, unless the file has them.
 func ParseSentencePiece(data []byte) (*Tokenizer, error) {
+	return parseSentencePiece(data, companions{})
+}
+
+func parseSentencePiece(data []byte, beside companions) (*Tokenizer, error) {
 	v := vocabulary{unk: -1}
+	n := 0
+	if err := eachField(data, func(number int, _ uint64, _ []byte) error {
+		if number == 1 {
+			n++
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	v.pieces = make([]piece, 0, min(n, maxVocab+1))
 	err := eachField(data, func(number int, value uint64, bytes []byte) error {
 		switch number {
 		case 1: // pieces
 			return v.addPiece(bytes)
 		case 2: // trainer_spec
-			return checkTrainerSpec(bytes)
+			return v.readTrainerSpec(bytes)
 		case 3: // normalizer_spec
 			return eachField(bytes, func(number int, value uint64, bytes []byte) error {
 				switch number {
@@ -39,24 +54,22 @@ func ParseSentencePiece(data []byte) (*Tokenizer, error) {
 	if v.unk < 0 {
 		return nil, errors.New("no piece is of the type UNKNOWN: this is no SentencePiece model")
 	}
-	ids := map[string]int{}
+	v.put(beside.added)
 	for id, p := range v.pieces {
-		ids[p.text] = id
-	}
-	special := func(text string) {
-		if id, ok := ids[text]; ok {
-			v.added = append(v.added, addedToken{text: text, id: id, special: true})
+		if id == v.unk || p.text == padPiece || p.text == eosPiece || isSentinel(p.text) {
+			v.added = append(v.added, addedToken{text: p.text, id: id, special: true})
 		}
 	}
-	special(padPiece)
-	special(eosPiece)
-	special(v.pieces[v.unk].text)
-	_, has := ids[sentinel(0)]
-	for i := range Sentinels {
-		if has {
-			special(sentinel(i))
-		} else {
-			v.added = append(v.added, addedToken{text: sentinel(i), id: len(v.pieces) + Sentinels - 1 - i, special: true})
+	// mT5's own sentinels are pieces as any others, with a ▁.
+	has := slices.ContainsFunc(v.added, func(a addedToken) bool { return isSentinel(a.text) }) ||
+		slices.ContainsFunc(v.pieces, func(p piece) bool { return p.text == wordStart+sentinel(0) })
+	if !has {
+		extra := sentinels
+		if beside.extraIDs != nil {
+			extra = *beside.extraIDs
+		}
+		for i := range extra {
+			v.added = append(v.added, addedToken{text: sentinel(i), id: len(v.pieces) + extra - 1 - i, special: true})
 		}
 	}
 	t, err := newTokenizer(v)
@@ -67,18 +80,44 @@ func ParseSentencePiece(data []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
+// put gives added tokens the ids that the files beside the model say, as Hugging Face's transformers does, even
+// where the model has other pieces there, or them elsewhere.
+func (v *vocabulary) put(added []addedToken) {
+	v.added = added
+	ids := map[string]int{}
+	for _, a := range added {
+		ids[a.text] = a.id
+	}
+	for id := range v.pieces {
+		if other, ok := ids[v.pieces[id].text]; ok && other != id {
+			v.pieces[id] = piece{kind: hidden, special: true}
+			if id == v.unk && other < len(v.pieces) {
+				v.unk = other
+			}
+		}
+	}
+	for _, a := range added {
+		if a.id >= 0 && a.id < len(v.pieces) && v.pieces[a.id].text != a.text {
+			v.pieces[a.id] = piece{text: a.text, kind: hidden}
+		}
+	}
+}
+
 // addPiece reads a ModelProto.SentencePiece.
 func (v *vocabulary) addPiece(data []byte) error {
 	const (
-		normal, unknown, control, userDefined, unused = 1, 2, 3, 4, 5
+		typeNormal, typeUnknown, typeControl, typeUserDefined, typeUnused, typeByte = 1, 2, 3, 4, 5, 6
 	)
-	p, kind := piece{}, uint64(normal)
+	if len(v.pieces) > maxVocab {
+		return fmt.Errorf("the vocabulary has more than %d pieces", maxVocab)
+	}
+	p, kind := piece{}, uint64(typeNormal)
 	err := eachField(data, func(number int, value uint64, bytes []byte) error {
 		switch number {
 		case 1:
 			p.text = string(bytes)
 		case 2:
-			p.score = float64(math.Float32frombits(uint32(value)))
+			p.score = math.Float32frombits(uint32(value))
 		case 3:
 			kind = value
 		}
@@ -88,27 +127,41 @@ func (v *vocabulary) addPiece(data []byte) error {
 		return err
 	}
 	switch kind {
-	case normal, userDefined:
-	case unknown:
+	case typeNormal:
+	case typeUserDefined:
+		p.kind = userDefined
+	case typeUnknown:
 		v.unk = len(v.pieces)
-	case control, unused:
-		p.hidden = true
+	case typeControl:
+		p.kind, p.special = hidden, true
+	case typeUnused:
+		p.kind = hidden
+	case typeByte:
+		if p.kind = byteKind; !isByte(p.text) {
+			return fmt.Errorf("piece %d, %q, is of the type BYTE, and those are <0x00> to <0xFF>", len(v.pieces), p.text)
+		}
 	default:
-		return fmt.Errorf("piece %d, %q, is of type %d, which is not supported: T5 has no byte pieces", len(v.pieces), p.text, kind)
+		return fmt.Errorf("piece %d, %q, is of type %d, which SentencePiece does not have", len(v.pieces), p.text, kind)
 	}
 	v.pieces = append(v.pieces, p)
 	return nil
 }
 
-// checkTrainerSpec refuses models that are not unigram models.
-func checkTrainerSpec(data []byte) error {
+// readTrainerSpec refuses models that are not unigram models.
+func (v *vocabulary) readTrainerSpec(data []byte) error {
 	return eachField(data, func(number int, value uint64, bytes []byte) error {
-		const modelType, unigram, whitespaceAsSuffix = 3, 1, 24
-		if number == modelType && value != unigram {
-			return fmt.Errorf("model_type is %d: only 1 (UNIGRAM) is supported, which all T5 tokenizers are", value)
-		}
-		if number == whitespaceAsSuffix && value != 0 {
+		const modelType, unigram, whitespaceAsSuffix, byteFallback = 3, 1, 24, 35
+		switch {
+		case number == modelType && value != unigram:
+			kind, ok := map[uint64]string{2: "BPE, as Llama's", 3: "model of words", 4: "model of characters"}[value]
+			if !ok {
+				kind = fmt.Sprintf("model of type %d", value)
+			}
+			return fmt.Errorf("this SentencePiece model is a %s; %s", kind, whatIsRead)
+		case number == whitespaceAsSuffix && value != 0:
 			return errors.New("the model has treat_whitespace_as_suffix, which T5's do not and which is not supported")
+		case number == byteFallback:
+			v.byteFallback = value != 0
 		}
 		return nil
 	})

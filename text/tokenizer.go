@@ -1,5 +1,11 @@
-// Package text turns text into token ids and back: SentencePiece's unigram tokenizers, read from the
-// tokenizer.json or the spiece.model of a checkpoint's folder, or made of a vocabulary.
+// Package text turns text into token ids and back: SentencePiece's unigram tokenizers, as T5 and mT5 have
+// them, read from the tokenizer.json or the spiece.model of a checkpoint's folder, or made of a
+// vocabulary; and ByT5's bytes.
+//
+// The search for the best pieces is the package's own. That of github.com/sugarme/tokenizer, which tests
+// compare it with, finds pieces of up to 20 bytes (mT5 has longer ones), reads the scores of the whole
+// vocabulary for each word, has no byte fallback that keeps to the pieces, and breaks ties in another way
+// than SentencePiece.
 package text
 
 import (
@@ -14,56 +20,45 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/sugarme/tokenizer/model/unigram"
 
 	"github.com/go-dept/dept/internal/atomicfile"
 )
 
-// Tokenizer turns text into ids and back, as SentencePiece does: the text is normalised, split
-// at white space, each word gets a ▁ in front, and the pieces of the vocabulary that make up a word
-// with the highest sum of scores are its tokens. Its methods may be called from several goroutines.
-//
-// The search for the best pieces is that of github.com/sugarme/tokenizer. Its own reader and
-// normaliser are not used: they end the program on a malformed file, and they take the first rule
-// of a charsmap that fits where SentencePiece takes the longest. The search considers pieces of up
-// to 20 bytes, which all pieces of T5 are, and breaks ties between equal sums (in long runs of one
-// character) in its own way.
+// Tokenizer turns text into ids and back, as SentencePiece does: the text is normalised, each word gets a
+// ▁ in front, and the pieces of the vocabulary that make it up with the highest sum of scores are its
+// tokens. Characters that no piece has are bytes where the vocabulary has byte fallback, else <unk>. Its
+// methods may be called from several goroutines.
 type Tokenizer struct {
-	pieces   []string // by id; "" where an id has no text
-	special  []bool   // by id: no part of a decoded text
+	pieces   []piece // by id; without text where an id has none
 	unk      int32
 	eos, pad int32
 
-	charsmap        *charsmap
-	added           [256][]addedToken // by first byte of the text, longest first
-	prefixFirstOnly bool              // no ▁ for a word right behind an added token
-	model           *unigram.Unigram
-	words           wordCache
-
+	charsmap   *charsmap
+	verbatim   *trie             // the pieces that are taken as they are, if there are such
+	added      [256][]addedToken // by first byte of the text, longest first
+	model      *unigram
 	files      map[string][]byte // what it was read from, by name
 	vocabulary vocabulary        // in the same words
 }
 
-// Files of a tokenizer. The first that exists of the first two is read; the others are for Hugging
-// Face's programs, and Save hands them on.
+// Files of a tokenizer. The first that exists of the first two is read, and the next two with it; all are
+// for Hugging Face's programs too, and Save hands them on.
 const (
 	tokenizerFile     = "tokenizer.json"
 	sentencePieceFile = "spiece.model"
+	configFile        = "tokenizer_config.json"
+	addedFile         = "added_tokens.json"
+	specialFile       = "special_tokens_map.json"
 )
-
-var tokenizerCompanions = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 
 const (
 	wordStart = "▁" // what SentencePiece writes for the space in front of a word
 	eosPiece  = "</s>"
 	padPiece  = "<pad>"
 	unkPiece  = "<unk>"
-	Sentinels = 100 // <extra_id_0> to <extra_id_99>
+	sentinels = 100 // <extra_id_0> to <extra_id_99>, where a folder does not say how many
 
 	// maxVocab is four times the largest vocabulary in use, so that no file makes a list of ids
 	// that memory cannot hold.
@@ -71,6 +66,11 @@ const (
 )
 
 func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
+
+func isSentinel(text string) bool {
+	number, ok := strings.CutPrefix(text, "<extra_id_")
+	return ok && strings.TrimLeft(number, "0123456789") == ">" && number != ">"
+}
 
 // Open reads tokenizer.json in dir, or else spiece.model.
 func Open(dir string) (*Tokenizer, error) {
@@ -83,7 +83,7 @@ func OpenFS(dir fs.FS) (*Tokenizer, error) { return open(dir, "") }
 // open calls the folder by name, if it has one, in errors.
 func open(dir fs.FS, name string) (*Tokenizer, error) {
 	files := map[string][]byte{}
-	for _, file := range append([]string{tokenizerFile, sentencePieceFile}, tokenizerCompanions...) {
+	for _, file := range []string{tokenizerFile, sentencePieceFile, configFile, addedFile, specialFile} {
 		data, err := fs.ReadFile(dir, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, file), err)
@@ -92,15 +92,19 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 			files[file] = data
 		}
 	}
+	beside, err := parseCompanions(files)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", cmp.Or(name, "the tokenizer"), err)
+	}
 	for _, format := range []struct {
 		name  string
-		parse func([]byte) (*Tokenizer, error)
-	}{{tokenizerFile, ParseJSON}, {sentencePieceFile, ParseSentencePiece}} {
+		parse func([]byte, companions) (*Tokenizer, error)
+	}{{tokenizerFile, parseJSON}, {sentencePieceFile, parseSentencePiece}} {
 		data, ok := files[format.name]
 		if !ok {
 			continue
 		}
-		t, err := format.parse(data)
+		t, err := format.parse(data, beside)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, format.name), err)
 		}
@@ -111,13 +115,13 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 }
 
 // Save writes the files that the tokenizer was read from into dir, which it makes if need be, and a
-// tokenizer.json if that is not one of them.
+// tokenizer.json if that is not one of them and can say the same.
 func (t *Tokenizer) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	files := maps.Clone(t.files)
-	if _, ok := files[tokenizerFile]; !ok {
+	if _, ok := files[tokenizerFile]; !ok && t.verbatim == nil {
 		data, err := t.vocabulary.json()
 		if err != nil {
 			return err
@@ -138,30 +142,43 @@ func (t *Tokenizer) Save(dir string) error {
 
 // vocabulary is what the file formats have in common.
 type vocabulary struct {
-	pieces          []piece
-	unk             int
-	charsmap        []byte // empty: the text is taken as it is
-	added           []addedToken
-	prefixFirstOnly bool
+	pieces       []piece
+	unk          int
+	byteFallback bool
+	charsmap     []byte // empty: the text is taken as it is
+	added        []addedToken
+
+	// What a tokenizer.json can ask for beyond SentencePiece: all of Unicode's white space separates
+	// words, a word with a ▁ of its own gets no other, and no word behind an added token gets one.
+	unicodeSpaces, prefixFirstOnly bool
+	split                          bool // no piece is longer than a word
 }
 
-// piece is one entry of the unigram model.
+// piece is one entry of the vocabulary.
 type piece struct {
-	text   string
-	score  float64 // log probability
-	hidden bool    // never the result of encoding a text, nor part of a decoded one
+	text    string
+	score   float32 // log probability
+	kind    kind
+	special bool // no part of a decoded text
 }
+
+// kind is how a piece is found in a text.
+type kind uint8
+
+const (
+	normal      kind = iota
+	userDefined      // before all others, and not normalised
+	byteKind         // as a byte of a character that has no piece
+	hidden           // never
+)
 
 // addedToken is text that is found before anything else happens.
 type addedToken struct {
-	text    string
-	id      int
-	special bool
+	text           string
+	id             int
+	special        bool
+	lstrip, rstrip bool // it takes the white space before it, behind it
 }
-
-// hiddenText stands in the model's vocabulary for a piece that must not be found: no word has a
-// space.
-const hiddenText = " "
 
 // newTokenizer checks a vocabulary and builds the tokenizer.
 func newTokenizer(v vocabulary) (*Tokenizer, error) {
@@ -171,49 +188,66 @@ func newTokenizer(v vocabulary) (*Tokenizer, error) {
 	if v.unk < 0 || v.unk >= len(v.pieces) {
 		return nil, fmt.Errorf("the id of the unknown piece is %d, outside the %d pieces of the vocabulary", v.unk, len(v.pieces))
 	}
-	t := &Tokenizer{unk: int32(v.unk), prefixFirstOnly: v.prefixFirstOnly, vocabulary: v}
-	scores := make([]unigram.TokenScore, len(v.pieces))
-	ids := map[string]int32{}
-	for id, p := range v.pieces {
-		if math.IsNaN(p.score) || math.IsInf(p.score, 0) {
+	t := &Tokenizer{unk: int32(v.unk), pieces: v.pieces, vocabulary: v}
+	bytes, nBytes := new([256]int32), 0
+	var verbatim []piece
+	for id := range v.pieces {
+		p := &v.pieces[id]
+		if math.IsNaN(float64(p.score)) || math.IsInf(float64(p.score), 0) {
 			return nil, fmt.Errorf("piece %d, %q, has the score %g", id, p.text, p.score)
 		}
 		if !utf8.ValidString(p.text) {
 			return nil, fmt.Errorf("piece %d, %q, is not valid UTF-8", id, p.text)
 		}
-		ids[p.text] = int32(id)
-		t.pieces = append(t.pieces, p.text)
-		t.special = append(t.special, p.hidden)
-		if p.hidden || id == v.unk {
-			p.text = hiddenText
+		if p.kind == byteKind {
+			bytes[byteOf(p.text)] = int32(id)
+			nBytes++
 		}
-		scores[id] = unigram.TokenScore{Token: p.text, Score: p.score}
+		if p.kind == userDefined {
+			verbatim = append(verbatim, *p)
+		}
 	}
-	t.special[v.unk] = true
-	if err := t.addTokens(v.added, ids, scores); err != nil {
+	if !v.byteFallback || nBytes < len(bytes) {
+		bytes = nil
+	}
+	v.pieces[v.unk].kind, v.pieces[v.unk].special = hidden, true
+	t.model = newUnigram(v.pieces, t.unk, bytes)
+	if err := t.addTokens(v.added); err != nil {
 		return nil, err
 	}
 	var ok bool
-	if t.eos, ok = ids[eosPiece]; !ok {
+	if t.eos, ok = t.id(eosPiece); !ok {
 		return nil, fmt.Errorf("there is no piece %q to end a text with", eosPiece)
 	}
-	t.special[t.eos] = true
-	if t.pad, ok = ids[padPiece]; ok {
-		t.special[t.pad] = true
+	t.pieces[t.eos].special = true
+	if t.pad, ok = t.id(padPiece); ok {
+		t.pieces[t.pad].special = true
 	}
-	var err error
+	if len(verbatim) > 0 {
+		t.verbatim = newTrie(verbatim)
+	}
 	if len(v.charsmap) > 0 {
+		var err error
 		if t.charsmap, err = parseCharsmap(v.charsmap); err != nil {
 			return nil, err
 		}
 	}
-	t.model, err = unigram.NewUnigramBuilder().Vocab(scores).UnkID(v.unk).Build()
-	return t, err
+	return t, nil
 }
 
-// addTokens enters the added tokens into t and ids, and hides from the search those that the
-// vocabulary has as pieces.
-func (t *Tokenizer) addTokens(added []addedToken, ids map[string]int32, scores []unigram.TokenScore) error {
+// id is the id of an added token or a piece.
+func (t *Tokenizer) id(text string) (int32, bool) {
+	if a, ok := t.addedAt(text); ok && a.text == text {
+		return int32(a.id), true
+	}
+	id := t.model.trie.find(text)
+	return id, id != none
+}
+
+// addTokens enters the added tokens into t, and hides from the search those that the vocabulary has as
+// pieces.
+func (t *Tokenizer) addTokens(added []addedToken) error {
+	ids := map[string]int{}
 	for _, a := range added {
 		if a.text == "" {
 			continue
@@ -221,24 +255,27 @@ func (t *Tokenizer) addTokens(added []addedToken, ids map[string]int32, scores [
 		if a.id < 0 || a.id >= maxVocab {
 			return fmt.Errorf("added token %q has id %d, outside 0 to %d", a.text, a.id, maxVocab-1)
 		}
-		if id, ok := ids[a.text]; ok && int(id) != a.id {
+		if id := t.model.trie.find(a.text); id != none && int(id) != a.id {
 			return fmt.Errorf("added token %q has id %d, but the vocabulary has it at %d", a.text, a.id, id)
 		}
-		for len(t.pieces) <= a.id {
-			t.pieces = append(t.pieces, "")
-			t.special = append(t.special, true)
+		if id, ok := ids[a.text]; ok {
+			if id != a.id {
+				return fmt.Errorf("added token %q has the ids %d and %d", a.text, id, a.id)
+			}
+			continue
 		}
-		if text := t.pieces[a.id]; text != "" && text != a.text {
-			return fmt.Errorf("added token %q has id %d, but %q has that", a.text, a.id, text)
+		ids[a.text] = a.id
+		if more := a.id + 1 - len(t.pieces); more > 0 {
+			t.pieces = append(t.pieces, slices.Repeat([]piece{{kind: hidden, special: true}}, more)...)
 		}
-		ids[a.text] = int32(a.id)
-		t.pieces[a.id] = a.text
-		t.special[a.id] = a.special || a.id == int(t.unk)
-		if a.id < len(scores) {
-			scores[a.id].Token = hiddenText
+		p := &t.pieces[a.id]
+		if p.text != "" && p.text != a.text {
+			return fmt.Errorf("added token %q has id %d, but %q has that", a.text, a.id, p.text)
 		}
+		p.text, p.kind, p.special = a.text, hidden, a.special || a.id == int(t.unk)
 		t.added[a.text[0]] = append(t.added[a.text[0]], a)
 	}
+	t.model.pieces = t.pieces
 	for _, list := range t.added {
 		slices.SortStableFunc(list, func(a, b addedToken) int { return len(b.text) - len(a.text) })
 	}
@@ -256,14 +293,9 @@ func (t *Tokenizer) Pad() int32 { return t.pad }
 
 // Encode returns the ids of text, without </s> at the end. Text that spells an added token, such as
 // <extra_id_0> or </s>, becomes that token. Any bytes are a text: those that are not UTF-8 count as
-// U+FFFD. A word of more than 1,024 bytes is looked at in parts of that length.
-func (t *Tokenizer) Encode(text string) (ids []int32, err error) {
-	defer func() {
-		// The library is young: should it panic on some text, that text is the error.
-		if r := recover(); r != nil {
-			ids, err = nil, fmt.Errorf("tokenizing a text of %d bytes that starts %.40q: %v", len(text), text, r)
-		}
-	}()
+// U+FFFD.
+func (t *Tokenizer) Encode(text string) []int32 {
+	var ids []int32
 	start := 0
 	for i := 0; i < len(text); {
 		token, ok := t.addedAt(text[i:])
@@ -271,10 +303,7 @@ func (t *Tokenizer) Encode(text string) (ids []int32, err error) {
 			i++
 			continue
 		}
-		if ids, err = t.encodePlain(ids, text[start:i], start == 0); err != nil {
-			return nil, err
-		}
-		ids = append(ids, int32(token.id))
+		ids = append(t.encodePlain(ids, text[start:i], start == 0), int32(token.id))
 		i += len(token.text)
 		start = i
 	}
@@ -283,6 +312,9 @@ func (t *Tokenizer) Encode(text string) (ids []int32, err error) {
 
 // addedAt finds the longest added token that text starts with.
 func (t *Tokenizer) addedAt(text string) (addedToken, bool) {
+	if text == "" {
+		return addedToken{}, false
+	}
 	for _, a := range t.added[text[0]] {
 		if strings.HasPrefix(text, a.text) {
 			return a, true
@@ -292,68 +324,71 @@ func (t *Tokenizer) addedAt(text string) (addedToken, bool) {
 }
 
 // encodePlain appends the ids of text without added tokens. first says that no token is before it.
-func (t *Tokenizer) encodePlain(ids []int32, text string, first bool) ([]int32, error) {
-	text = t.charsmap.normalize(text)
-	glued := t.prefixFirstOnly && !first && strings.IndexFunc(text, isSpace) != 0
-	for word := range strings.FieldsFuncSeq(text, isSpace) {
-		if !glued {
-			word = wordStart + word
-		}
-		glued = false
-		found, err := t.encodeWord(word)
-		if err != nil {
-			return nil, err
-		}
-		ids = append(ids, found...)
-	}
-	return ids, nil
+func (t *Tokenizer) encodePlain(ids []int32, text string, first bool) []int32 {
+	return t.model.encode(ids, t.markWords(t.charsmap.normalize(text, t.verbatim), first))
 }
 
-// isSpace says whether r separates words. A literal ▁ does, since it stands for a space.
-func isSpace(r rune) bool { return unicode.IsSpace(r) || r == '▁' }
-
-// maxWord is how many bytes of a word are searched at once: the library's time and memory grow with
-// the square of it.
-const maxWord = 1024
-
-// encodeWord returns the ids of one word. Do not change the slice.
-func (t *Tokenizer) encodeWord(word string) ([]int32, error) {
-	if ids, ok := t.words.get(word); ok {
-		return ids, nil
+// markWords puts a ▁ in front of each word of a normalised text, in place of the spaces there.
+func (t *Tokenizer) markWords(text string, first bool) string {
+	v := &t.vocabulary
+	var b strings.Builder
+	b.Grow(len(text) + len(text)/2 + len(wordStart))
+	mark := first || !v.prefixFirstOnly
+	for _, r := range text {
+		if r == ' ' || v.unicodeSpaces && unicode.IsSpace(r) {
+			mark = true
+			continue
+		}
+		if mark && !(v.unicodeSpaces && r == '▁') {
+			b.WriteString(wordStart)
+		}
+		mark = false
+		b.WriteRune(r)
 	}
-	var ids []int32
-	for rest := word; len(rest) > 0; {
-		n := min(len(rest), maxWord)
-		for n < len(rest) && !utf8.RuneStart(rest[n]) {
-			n--
-		}
-		tokens, err := t.model.Tokenize(rest[:n])
-		if err != nil {
-			return nil, fmt.Errorf("tokenizing %.40q: %w", word, err)
-		}
-		for _, token := range tokens {
-			// Unknown characters side by side are one unknown token, across two parts too.
-			if id := int32(token.Id); id != t.unk || len(ids) == 0 || ids[len(ids)-1] != id {
-				ids = append(ids, id)
-			}
-		}
-		rest = rest[n:]
+	marked := b.String()
+	if v.unicodeSpaces {
+		return marked
 	}
-	t.words.put(word, ids)
-	return ids, nil
+	for strings.HasSuffix(marked, wordStart) { // a ▁ of the text's own is a space to SentencePiece
+		marked = strings.TrimSuffix(marked, wordStart)
+	}
+	return marked
 }
 
 // Decode returns the text of ids. Special tokens (<pad>, </s>, <unk>, <extra_id_N>) and ids outside
-// the vocabulary have none.
+// the vocabulary have none. Bytes that make no character become U+FFFD each.
 func (t *Tokenizer) Decode(ids []int32) string {
 	var b strings.Builder
+	var run []byte
+	first := true
 	for _, id := range ids {
-		if id >= 0 && int(id) < len(t.pieces) && !t.special[id] {
-			b.WriteString(t.pieces[id])
+		if id < 0 || int(id) >= len(t.pieces) || t.pieces[id].special {
+			continue
 		}
+		if p := t.pieces[id]; p.kind == byteKind {
+			run = append(run, byteOf(p.text))
+		} else {
+			writeBytes(&b, run)
+			run = run[:0]
+			text := strings.ReplaceAll(p.text, wordStart, " ")
+			if first {
+				text = strings.TrimPrefix(text, " ")
+			}
+			b.WriteString(text)
+		}
+		first = false
 	}
-	text := strings.ReplaceAll(b.String(), wordStart, " ")
-	return strings.TrimPrefix(text, " ")
+	writeBytes(&b, run)
+	return b.String()
+}
+
+// writeBytes writes the characters that bytes make, and U+FFFD for each byte that is no part of one.
+func writeBytes(b *strings.Builder, bytes []byte) {
+	for len(bytes) > 0 {
+		r, size := utf8.DecodeRune(bytes)
+		b.WriteRune(r)
+		bytes = bytes[size:]
+	}
 }
 
 // Piece is the text of an id as the vocabulary has it, where ▁ starts a word; "" where it has none.
@@ -361,48 +396,14 @@ func (t *Tokenizer) Piece(id int32) string {
 	if id < 0 || int(id) >= len(t.pieces) {
 		return ""
 	}
-	return t.pieces[id]
+	return t.pieces[id].text
 }
 
-// wordCache remembers the ids of words, most of which are frequent ones: the search for one word
-// reads the whole vocabulary's scores. It stops growing when it is full.
-type wordCache struct {
-	ids  sync.Map // from string to []int32
-	size atomic.Int32
-}
-
-const (
-	maxCachedWords = 1 << 16
-	maxCachedWord  = 64 // bytes
-)
-
-func (c *wordCache) get(word string) ([]int32, bool) {
-	if len(word) > maxCachedWord {
-		return nil, false
-	}
-	ids, ok := c.ids.Load(word)
-	if !ok {
-		return nil, false
-	}
-	return ids.([]int32), true
-}
-
-func (c *wordCache) put(word string, ids []int32) {
-	if len(word) > maxCachedWord || c.size.Load() >= maxCachedWords {
-		return
-	}
-	// A copy, so that the cache does not keep the text alive that the word is cut from.
-	if _, loaded := c.ids.LoadOrStore(strings.Clone(word), ids); !loaded {
-		c.size.Add(1)
-	}
-}
-
-// Sentinel is the id of <extra_id_i>, which stands for span i that was left out of a text; i is from
-// 0 to Sentinels-1.
+// Sentinel is the id of <extra_id_i>, which stands for span i that was left out of a text. T5 has 100 of
+// them, counted from 0; ok is false where the tokenizer has none of that number.
 func (t *Tokenizer) Sentinel(i int) (id int32, ok bool) {
-	text := sentinel(i)
-	if a, ok := t.addedAt(text); ok && a.text == text {
-		return int32(a.id), true
+	if ids := t.Encode(sentinel(i)); len(ids) == 1 && ids[0] != t.unk {
+		return ids[0], true // mT5's are pieces with a ▁
 	}
 	return 0, false
 }

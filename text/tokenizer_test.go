@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -44,18 +43,17 @@ func tinyTokenizer(t testing.TB) *Tokenizer {
 // texts of the pieces that encoding finds.
 func piecesOf(t testing.TB, tokenizer *Tokenizer, text string) []string {
 	t.Helper()
-	ids, err := tokenizer.Encode(text)
-	require.NoError(t, err)
+	ids := tokenizer.Encode(text)
 	pieces := []string{}
 	for _, id := range ids {
-		pieces = append(pieces, tokenizer.pieces[id])
+		pieces = append(pieces, tokenizer.Piece(id))
 	}
 	return pieces
 }
 
 func TestTinyTokenizer(t *testing.T) {
 	tokenizer := tinyTokenizer(t)
-	n := 3 + len(tinyPieces()) + Sentinels
+	n := 3 + len(tinyPieces()) + sentinels
 	assert.Equal(t, n, tokenizer.VocabSize())
 	assert.Equal(t, int32(0), tokenizer.Pad())
 	assert.Equal(t, int32(1), tokenizer.EOS())
@@ -79,15 +77,13 @@ func TestTinyTokenizer(t *testing.T) {
 	} {
 		assert.Equal(t, want, piecesOf(t, tokenizer, text), "%q", text)
 	}
-	ids, err := tokenizer.Encode("<extra_id_0><extra_id_99>")
-	require.NoError(t, err)
-	assert.Equal(t, []int32{int32(n - 1), int32(n - Sentinels)}, ids)
+	ids := tokenizer.Encode("<extra_id_0><extra_id_99>")
+	assert.Equal(t, []int32{int32(n - 1), int32(n - sentinels)}, ids)
 }
 
 func TestDecode(t *testing.T) {
 	tokenizer := tinyTokenizer(t)
-	ids, err := tokenizer.Encode("the films <extra_id_3> a film.")
-	require.NoError(t, err)
+	ids := tokenizer.Encode("the films <extra_id_3> a film.")
 	assert.Equal(t, "the films a film.", tokenizer.Decode(ids))
 	ids = slices.Concat([]int32{0}, ids, []int32{1, 0, 0, 2, -1, math.MinInt32, math.MaxInt32, int32(tokenizer.VocabSize())})
 	assert.Equal(t, "the films a film.", tokenizer.Decode(ids), "special ids and such that do not exist have no text")
@@ -116,9 +112,10 @@ func TestTokenizerSaveAndOpen(t *testing.T) {
 	assert.Equal(t, first.pieces, second.pieces)
 }
 
-// A spiece.model is saved with a tokenizer.json beside it that encodes alike.
+// A spiece.model is saved with a tokenizer.json beside it that encodes alike, if there can be one: not where
+// pieces are the user's, which a tokenizer.json cannot keep from being normalised.
 func TestSaveSentencePiece(t *testing.T) {
-	models := map[string][]byte{"own": tinyModel(rules)}
+	models := map[string][]byte{"own": tinyModel(rules), "plain": tinyModelOf(rules, 1)}
 	if dir, ok := reference.Path(t, "data"); ok {
 		models["T5's"] = must(os.ReadFile(filepath.Join(dir, "tokenizer", "spiece.model")))
 	}
@@ -128,9 +125,10 @@ func TestSaveSentencePiece(t *testing.T) {
 		require.NoError(t, first.Save(dir))
 		assert.Equal(t, data, must(os.ReadFile(filepath.Join(dir, sentencePieceFile))), name)
 		second := must(Open(dir))
-		assert.Contains(t, second.files, tokenizerFile, name)
+		_, written := second.files[tokenizerFile]
+		assert.Equal(t, name != "own", written, name)
 		for _, text := range []string{"the films <extra_id_7> é", "ﬁne ½ “quoted” AB ABC", "  two  spaces ", "</s> inside", "日本語 ＡＢＣ", "unused <s> own"} {
-			assert.Equal(t, must(first.Encode(text)), must(second.Encode(text)), "%s: %.80q", name, text)
+			assert.Equal(t, first.Encode(text), second.Encode(text), "%s: %.80q", name, text)
 		}
 	}
 }
@@ -159,7 +157,6 @@ func TestNewUnigramRefuses(t *testing.T) {
 		{Piece{"▁the", -1}, "there twice"},
 		{Piece{"<unk>", -1}, "there twice"},
 		{Piece{"<extra_id_5>", -1}, "there twice"},
-		{Piece{"▁abcdefghijklmnopqr", -1}, "21 bytes, more than 20"},
 		{Piece{"▁x", math.NaN()}, "score NaN"},
 		{Piece{"▁x", math.Inf(-1)}, "score -Inf"},
 		{Piece{"\xff", -1}, "UTF-8"},
@@ -167,9 +164,10 @@ func TestNewUnigramRefuses(t *testing.T) {
 		_, err := NewUnigram(append(tinyPieces(), c.piece))
 		assert.ErrorContains(t, err, c.want, "%q", c.piece.Text)
 	}
-	longest, err := NewUnigram(append(tinyPieces(), Piece{"▁abcdefghijklmnopq", -1}))
+	long := "▁" + strings.Repeat("abc", 500)
+	longest, err := NewUnigram(append(tinyPieces(), Piece{long, -1}))
 	require.NoError(t, err)
-	assert.Equal(t, []string{"▁abcdefghijklmnopq"}, piecesOf(t, longest, "abcdefghijklmnopq"))
+	assert.Equal(t, []string{long, "s"}, piecesOf(t, longest, long[len("▁"):]+"s"))
 }
 
 // The sum of scores is the best there is, by trying all ways to cut a word.
@@ -187,7 +185,7 @@ func TestEncodeFindsBestSum(t *testing.T) {
 		}
 		if !seen[text.String()] {
 			seen[text.String()] = true
-			pieces = append(pieces, Piece{text.String(), -20 * random.Float64()})
+			pieces = append(pieces, Piece{text.String(), -float64(random.IntN(1<<10)) / 64})
 		}
 	}
 	tokenizer, err := NewUnigram(pieces)
@@ -217,13 +215,11 @@ func TestEncodeFindsBestSum(t *testing.T) {
 		for _, p := range found {
 			sum += score[p]
 		}
-		// The sums of at most 30 scores in another order.
-		assert.InDelta(t, best[len(full)], sum, 1e-9, string(word))
+		assert.Equal(t, best[len(full)], sum, string(word)) // 32 bits hold all sums
 	}
 }
 
-// longText is how many bytes the long texts of hostile have, eight times what the
-// library is given at once.
+// longText is how many bytes the long texts of hostile have.
 const longText = 8 << 10
 
 func long(part string) string { return strings.Repeat(part, longText/len(part)) }
@@ -263,48 +259,22 @@ func TestEncodeHostileTexts(t *testing.T) {
 	}
 	for name, tokenizer := range tokenizers {
 		for kind, text := range hostile() {
-			ids, err := tokenizer.Encode(text)
-			require.NoError(t, err, "%s, %s", name, kind)
+			ids := tokenizer.Encode(text)
 			for _, id := range ids {
-				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
+				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize(), "%s, %s", name, kind)
 			}
 			tokenizer.Decode(ids)
 		}
 	}
 }
 
-// Four times the text takes four times the work, not sixteen times. The work is
-// counted in bytes allocated, which for the library's search grow as its time does.
-func TestEncodeTakesLinearWork(t *testing.T) {
-	for name, tokenizer := range map[string]*Tokenizer{"tiny": tinyTokenizer(t), "with charsmap": charsmapTokenizer(t)} {
-		for kind, text := range hostile() {
-			if len(text) < longText/2 {
-				continue
-			}
-			allocated := func(text string) float64 {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				_, err := tokenizer.Encode(text)
-				runtime.ReadMemStats(&after)
-				require.NoError(t, err, "%s, %s", name, kind)
-				return float64(after.TotalAlloc - before.TotalAlloc)
-			}
-			// Short words are remembered, so the quarter and the whole both find them so.
-			allocated(text)
-			quarter, whole := allocated(text[:len(text)/4]), allocated(text)
-			assert.LessOrEqual(t, whole, 5*quarter+1<<10, "%s, %s", name, kind)
-		}
-	}
-}
-
-// A word that is searched in parts comes out as the whole would, unknown runs as one token.
-func TestLongWordsInParts(t *testing.T) {
+// A long word is searched as a whole; unknown runs are one token.
+func TestLongWords(t *testing.T) {
 	tokenizer := tinyTokenizer(t)
 	assert.Equal(t, []string{"▁", "<unk>"}, piecesOf(t, tokenizer, strings.Repeat("界", 5000)))
-	ids, err := tokenizer.Encode(strings.Repeat("x", 5000))
-	require.NoError(t, err)
+	ids := tokenizer.Encode(strings.Repeat("x", 5000))
 	assert.Len(t, ids, 5001)
-	assert.Equal(t, strings.Repeat("é", 3000), tokenizer.Decode(must(tokenizer.Encode(strings.Repeat("é", 3000)))))
+	assert.Equal(t, strings.Repeat("é", 3000), tokenizer.Decode(tokenizer.Encode(strings.Repeat("é", 3000))))
 }
 
 func must[T any](v T, err error) T {
@@ -322,38 +292,20 @@ func TestEncodeConcurrently(t *testing.T) {
 	fresh := tinyTokenizer(t)
 	for i := range texts {
 		texts[i] = fmt.Sprintf("the film%s <extra_id_%d> é", strings.Repeat("s", i), i)
-		want[i] = must(fresh.Encode(texts[i]))
+		want[i] = fresh.Encode(texts[i])
 	}
 	var group sync.WaitGroup
 	for g := range 8 {
 		group.Go(func() {
 			for i := range texts {
 				i = (i + 8*g) % len(texts)
-				ids, err := tokenizer.Encode(texts[i])
-				assert.NoError(t, err)
+				ids := tokenizer.Encode(texts[i])
 				assert.Equal(t, want[i], ids)
 				tokenizer.Decode(ids)
 			}
 		})
 	}
 	group.Wait()
-}
-
-func TestWordCacheStopsGrowing(t *testing.T) {
-	var c wordCache
-	for i := range maxCachedWords + 100 {
-		c.put(fmt.Sprint(i), []int32{int32(i)})
-	}
-	assert.EqualValues(t, maxCachedWords, c.size.Load())
-	ids, ok := c.get("7")
-	assert.True(t, ok)
-	assert.Equal(t, []int32{7}, ids)
-	_, ok = c.get(fmt.Sprint(maxCachedWords + 50))
-	assert.False(t, ok)
-	long := strings.Repeat("x", maxCachedWord+1)
-	(&wordCache{}).put(long, nil)
-	_, ok = c.get(long)
-	assert.False(t, ok)
 }
 
 // editJSON changes the tiny tokenizer.json: edit gets it decoded.
@@ -393,8 +345,9 @@ func badTokenizers() map[string]struct {
 		edit func(map[string]any)
 		want string
 	}{
-		"BPE":                     {setJSON("BPE", "model", "type"), `"BPE"`},
-		"byte fallback":           {setJSON(true, "model", "byte_fallback"), "byte_fallback"},
+		"BPE":                     {setJSON("BPE", "model", "type"), "this tokenizer is a BPE, as CodeT5's; dept reads T5's Unigram and ByT5's bytes"},
+		"old BPE":                 {func(file map[string]any) { file["model"] = object{"vocab": object{"a": 0}, "merges": []any{}} }, "a BPE, as CodeT5's"},
+		"WordPiece":               {setJSON(object{"type": "WordPiece", "vocab": object{"a": 0}}, "model"), "a WordPiece, as BERT's"},
 		"no unk_id":               {setJSON(nil, "model", "unk_id"), "no unk_id"},
 		"unk_id too large":        {setJSON(38, "model", "unk_id"), "38, outside"},
 		"unk_id negative":         {setJSON(-1, "model", "unk_id"), "-1, outside"},
@@ -467,7 +420,7 @@ func TestTokenizerJSONVariants(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"▁the", "\n", "▁film"}, piecesOf(t, own, "the\nfilm"))
 	assert.Equal(t, 501, own.VocabSize())
-	assert.Equal(t, "the\n film", own.Decode(must(own.Encode("the\nfilm"))), "a token of one's own has its text")
+	assert.Equal(t, "the\n film", own.Decode(own.Encode("the\nfilm")), "a token of one's own has its text")
 	assert.Empty(t, own.Decode([]int32{400}), "an id between the vocabulary and the token has none")
 }
 
@@ -496,8 +449,7 @@ func TestReferenceVectors(t *testing.T) {
 		assert.Equal(t, int32(1), tokenizer.EOS(), name)
 		assert.Equal(t, int32(0), tokenizer.Pad(), name)
 		for i, c := range v.Vectors {
-			ids, err := tokenizer.Encode(c.Text)
-			require.NoError(t, err)
+			ids := tokenizer.Encode(c.Text)
 			if c.Note != "add_special_tokens=False" {
 				ids = append(ids, tokenizer.EOS())
 			}
@@ -509,8 +461,7 @@ func TestReferenceVectors(t *testing.T) {
 				assert.Equal(t, spaceless(strings.TrimSuffix(c.Decoded, "</s>")), spaceless(tokenizer.Decode(ids)))
 			}
 		}
-		ids, err := tokenizer.Encode("<extra_id_0> <extra_id_99>")
-		require.NoError(t, err)
+		ids := tokenizer.Encode("<extra_id_0> <extra_id_99>")
 		assert.Equal(t, []int32{32099, 32000}, ids)
 		assert.Empty(t, tokenizer.Decode([]int32{32100, 32127}), "rows of the embedding beyond the vocabulary")
 	}
@@ -540,11 +491,11 @@ func TestReferenceTokenizersAgree(t *testing.T) {
 	both := referenceTokenizers(t, filepath.Join(dir, "tokenizer"))
 	n := 0
 	for ; n < 500 && lines.Scan(); n++ {
-		a := must(both["tokenizer.json"].Encode(lines.Text()))
-		b := must(both["spiece.model"].Encode(lines.Text()))
+		a := both["tokenizer.json"].Encode(lines.Text())
+		b := both["spiece.model"].Encode(lines.Text())
 		require.Equal(t, a, b, "%q", lines.Text())
 		if !slices.Contains(a, 2) {
-			again := must(both["spiece.model"].Encode(both["spiece.model"].Decode(a)))
+			again := both["spiece.model"].Encode(both["spiece.model"].Decode(a))
 			require.Equal(t, a, again, "%q", lines.Text())
 		}
 	}
@@ -552,7 +503,7 @@ func TestReferenceTokenizersAgree(t *testing.T) {
 	assert.Equal(t, 500, n)
 }
 
-// A model of 1,024 pieces in which the ids of the special pieces are not T5's.
+// A model of 1,024 pieces beside the configuration of another tokenizer: the ids there count.
 func TestReferenceTinySentencePiece(t *testing.T) {
 	dir, ok := reference.Path(t, "data", "tiny_t5", "ort_tiny_t5")
 	if !ok {
@@ -560,12 +511,13 @@ func TestReferenceTinySentencePiece(t *testing.T) {
 	}
 	tokenizer, err := Open(dir)
 	require.NoError(t, err)
-	assert.Equal(t, 1024+Sentinels, tokenizer.VocabSize())
-	assert.Equal(t, int32(2), tokenizer.EOS())
-	assert.Equal(t, int32(0), tokenizer.Pad(), "it names none")
+	assert.Equal(t, 32000+sentinels, tokenizer.VocabSize())
+	assert.Equal(t, int32(1), tokenizer.EOS())
+	assert.Equal(t, int32(0), tokenizer.Pad())
+	assert.Equal(t, []int32{11, 1, 0, 2, 32099}, tokenizer.Encode("a </s> <pad> <unk> <extra_id_0>"), "as transformers 4.57 has it")
 	text := "the quick brown fox, and so on."
-	assert.Equal(t, text, tokenizer.Decode(must(tokenizer.Encode(text))))
-	assert.NotContains(t, must(tokenizer.Encode(text)), tokenizer.unk)
+	assert.Equal(t, text, tokenizer.Decode(tokenizer.Encode(text)))
+	assert.NotContains(t, tokenizer.Encode(text), tokenizer.unk)
 }
 
 // FuzzEncode: any bytes are a text; its ids exist; decoding gives valid UTF-8.
@@ -579,8 +531,7 @@ func FuzzEncode(f *testing.F) {
 	tokenizers := []*Tokenizer{tinyTokenizer(f), charsmapTokenizer(f)}
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, tokenizer := range tokenizers {
-			ids, err := tokenizer.Encode(text)
-			require.NoError(t, err)
+			ids := tokenizer.Encode(text)
 			for _, id := range ids {
 				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
 			}
@@ -607,8 +558,7 @@ func FuzzParseTokenizer(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			ids, err := tokenizer.Encode("the film\tA <extra_id_0>é界\xff" + strings.Repeat("ab", 40))
-			require.NoError(t, err)
+			ids := tokenizer.Encode("the film\tA <extra_id_0>é界\xff" + strings.Repeat("ab", 40))
 			for _, id := range ids {
 				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
 			}

@@ -70,10 +70,7 @@ func (w *worker) predict(ctx context.Context, m Predict) error {
 	}
 	answer := Answer{ID: m.ID, Text: m.Text, Scores: []Score{}, Tokens: []Token{}}
 	source := d.source(cutText(m.Text, textBytes(r.maxSource)))
-	pieces, cut, err := w.model.tokens(source, r.maxSource)
-	if err != nil {
-		return err
-	}
+	pieces, cut := w.model.tokens(source, r.maxSource)
 	if cut || len(m.Text) > textBytes(r.maxSource) {
 		answer.Cut = true
 		answer.Notice = fmt.Sprintf("The text is longer than the %d tokens that the model reads here: what follows them was cut off.", r.maxSource)

@@ -187,12 +187,9 @@ func (r *reader) release() {
 }
 
 // tokens are a text's pieces, with the end token, as the encoder reads them.
-func (m *model) tokens(source string, most int) (pieces []string, cut bool, err error) {
-	ids, cut, err := data.Encode(m.Tokenizer, source, most)
-	if err != nil {
-		return nil, false, err
-	}
-	return mapped(ids, m.Tokenizer.Piece), cut, nil
+func (m *model) tokens(source string, most int) (pieces []string, cut bool) {
+	ids, cut := data.Encode(m.Tokenizer, source, most)
+	return mapped(ids, m.Tokenizer.Piece), cut
 }
 
 // probabilities are the labels' shares, from the logarithms of each one's

@@ -123,11 +123,7 @@ func (p *pretraining) header(cmd *cobra.Command) error {
 	p.modelFields(cmd)
 	field(out, "text", "%s; of a hundred passages %d are questions", plural(p.mixture.Paragraphs(), "paragraph"), p.questions)
 	if p.validation != nil {
-		entropy, err := p.validation.Entropy()
-		if err != nil {
-			return err
-		}
-		field(out, "valid", "%s; the entropy of its tokens is %.3f nats", plural(p.validation.Paragraphs(), "paragraph"), entropy)
+		field(out, "valid", "%s; the entropy of its tokens is %.3f nats", plural(p.validation.Paragraphs(), "paragraph"), p.validation.Entropy())
 	}
 	p.batchField(cmd)
 	p.precisionField(cmd)

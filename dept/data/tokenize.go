@@ -1,22 +1,18 @@
 package data
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/go-dept/dept/text"
 )
 
 // Encode is the ids of a text, cut to the first most-1, and the end token.
-func Encode(tok *text.Tokenizer, text string, most int) (ids []int32, cut bool, err error) {
-	ids, err = tok.Encode(text)
-	if err != nil {
-		return nil, false, err
-	}
+func Encode(tok *text.Tokenizer, text string, most int) (ids []int32, cut bool) {
+	ids = tok.Encode(text)
 	if len(ids) > most-1 {
 		ids, cut = ids[:most-1:most-1], true
 	}
-	return append(ids, tok.EOS()), cut, nil
+	return append(ids, tok.EOS()), cut
 }
 
 // Tokenized tokenizes the rows of a data set when they are asked for.
@@ -41,14 +37,8 @@ func (x *Tokenized) Len() int { return x.data.Len() }
 // Example tokenizes row i.
 func (x *Tokenized) Example(i int) (Example, error) {
 	row := x.data.Row(i)
-	source, cutSource, err := Encode(x.tok, row.Source, x.maxSource)
-	if err != nil {
-		return Example{}, fmt.Errorf("tokenize the source of line %d: %w", row.Line, err)
-	}
-	target, cutTarget, err := Encode(x.tok, row.Target, x.maxTarget)
-	if err != nil {
-		return Example{}, fmt.Errorf("tokenize the target of line %d: %w", row.Line, err)
-	}
+	source, cutSource := Encode(x.tok, row.Source, x.maxSource)
+	target, cutTarget := Encode(x.tok, row.Target, x.maxTarget)
 	if cutSource || cutTarget {
 		x.mu.Lock()
 		x.cut[i] = true

@@ -220,8 +220,7 @@ func TestSizes(t *testing.T) {
 				text string
 				most *int
 			}{{r.Source, &source}, {r.Target, &target}} {
-				ids, err := tok.Encode(side.text)
-				require.NoError(t, err)
+				ids := tok.Encode(side.text)
 				require.Equal(t, side.text, tok.Decode(ids), "an unknown character") // which decodes to nothing
 				*side.most = max(*side.most, len(ids)+1)
 			}

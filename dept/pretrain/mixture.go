@@ -43,7 +43,7 @@ func NewMixture(c *Corpus, tok *text.Tokenizer, split demo.Split, o Options) (*M
 		return nil, fmt.Errorf("pre-train: rows of %d source and %d target tokens hold hardly a passage: make them at least %d and %d", o.MaxSourceLength, o.MaxTargetLength, minTokens+2, minTokens)
 	}
 	m := &Mixture{corpus: c, tok: tok, o: o, split: split, tones: tones.classes(), topics: topics.classes()}
-	for i := range text.Sentinels {
+	for i := range spansOf(passageLength) {
 		id, ok := tok.Sentinel(i)
 		if !ok {
 			return nil, fmt.Errorf("pre-train: the tokenizer has no <extra_id_%d>: take one of T5's kind, as sentencepiece's spiece.model makes", i)
@@ -109,7 +109,7 @@ func (m *Mixture) draw(r draw.Source) (passage, error) {
 			continue
 		}
 		if source, target, ok := m.Ask(r, w.Question); ok {
-			return m.encode(source, target)
+			return m.encode(source, target), nil
 		}
 		break
 	}
@@ -132,19 +132,8 @@ func (m *Mixture) Ask(r draw.Source, q Question) (source, target string, ok bool
 	return "", "", false
 }
 
-func (m *Mixture) encode(source, target string) (passage, error) {
-	var p passage
-	for _, side := range []struct {
-		text string
-		ids  *[]int32
-	}{{source, &p.source}, {target, &p.target}} {
-		ids, err := m.tok.Encode(side.text)
-		if err != nil {
-			return p, fmt.Errorf("tokenize %q: %w", side.text, err)
-		}
-		*side.ids = append(ids, m.tok.EOS())
-	}
-	return p, nil
+func (m *Mixture) encode(source, target string) passage {
+	return passage{append(m.tok.Encode(source), m.tok.EOS()), append(m.tok.Encode(target), m.tok.EOS())}
 }
 
 // text is a passage of the text, spans of it left out.
@@ -154,11 +143,7 @@ func (m *Mixture) text(r draw.Source) (passage, error) {
 		most := min(passageLength, m.o.MaxSourceLength-1)
 		var ids []int32
 		for _, s := range all[r.Below(len(all)):] {
-			more, err := m.tok.Encode(s)
-			if err != nil {
-				return passage{}, fmt.Errorf("tokenize %q: %w", s, err)
-			}
-			if ids = append(ids, more...); len(ids) >= most {
+			if ids = append(ids, m.tok.Encode(s)...); len(ids) >= most {
 				ids = ids[:most]
 				break
 			}

@@ -19,9 +19,8 @@ const (
 // with a span that stays and ends with one that does not.
 func corrupt(r draw.Source, ids []int32, sentinel func(i int) int32) (source, target []int32) {
 	n := len(ids)
-	noise := min(max(1, int(math.Round(noiseShare*float64(n)))), n-1)
-	spans := max(1, int(math.Round(float64(noise)/spanLength)))
-	spans = min(spans, n-noise)
+	noise := noiseOf(n)
+	spans := spansOf(n)
 	left, kept := parts(r, noise, spans), parts(r, n-noise, spans)
 	at := 0
 	for i := range spans {
@@ -32,6 +31,14 @@ func corrupt(r draw.Source, ids []int32, sentinel func(i int) int32) (source, ta
 		at += left[i]
 	}
 	return source, target
+}
+
+// noiseOf is how many of n tokens are left out, and spansOf in how many spans.
+func noiseOf(n int) int { return min(max(1, int(math.Round(noiseShare*float64(n)))), n-1) }
+
+func spansOf(n int) int {
+	noise := noiseOf(n)
+	return min(max(1, int(math.Round(float64(noise)/spanLength))), n-noise)
 }
 
 // parts divides n into k numbers of at least one, every way as likely as any other.

@@ -29,13 +29,14 @@ const (
 // Validation is text that a model was not trained on, with spans left out, and
 // questions about it.
 type Validation struct {
-	corpus  *Corpus
-	tok     *text.Tokenizer
-	spans   []data.Example
-	sources []string
-	targets []string
-	kinds   []Question // of the sources
-	print   string
+	corpus    *Corpus
+	tok       *text.Tokenizer
+	spans     []data.Example
+	sentinels []int32
+	sources   []string
+	targets   []string
+	kinds     []Question // of the sources
+	print     string
 }
 
 // Sizes of a validation: rows of span corruption, and questions of each kind.
@@ -55,7 +56,7 @@ func NewValidation(c *Corpus, tok *text.Tokenizer, o Options) (*Validation, erro
 	if err != nil {
 		return nil, err
 	}
-	v := &Validation{corpus: c, tok: tok, print: m.Fingerprint()}
+	v := &Validation{corpus: c, tok: tok, sentinels: m.sentinels, print: m.Fingerprint()}
 	for i := range m.Len() {
 		x, err := m.Example(i)
 		if err != nil {
@@ -83,16 +84,12 @@ func (v *Validation) Fingerprint() string { return v.print }
 
 // Entropy is that of the text's tokens, each taken for itself, in nats: the loss of
 // a model that knows how frequent every token of this text is, and nothing else.
-func (v *Validation) Entropy() (float64, error) {
+func (v *Validation) Entropy() float64 {
 	counts := map[int32]float64{}
 	var n float64
 	for i := range v.corpus.Len() {
 		for _, s := range v.corpus.Sentences(i) {
-			ids, err := v.tok.Encode(s)
-			if err != nil {
-				return 0, fmt.Errorf("tokenize %q: %w", s, err)
-			}
-			for _, id := range ids {
+			for _, id := range v.tok.Encode(s) {
 				counts[id]++
 				n++
 			}
@@ -107,7 +104,7 @@ func (v *Validation) Entropy() (float64, error) {
 	for _, id := range ids {
 		entropy -= counts[id] / n * math.Log(counts[id]/n)
 	}
-	return entropy, nil
+	return entropy
 }
 
 // Evaluate measures losses and lets the model answer the questions.
@@ -117,8 +114,7 @@ func (v *Validation) Evaluate(ctx context.Context, p *train.Predictor) (*train.E
 		return nil, fmt.Errorf("validate: %w", err)
 	}
 	special := map[int32]bool{v.tok.EOS(): true}
-	for i := range text.Sentinels {
-		id, _ := v.tok.Sentinel(i)
+	for _, id := range v.sentinels {
 		special[id] = true
 	}
 	var all, words, n, nWords float64

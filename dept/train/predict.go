@@ -160,10 +160,7 @@ func (p *Predictor) Scores(ctx context.Context, sources, labels []string) ([][]f
 		scores[i] = make([]float64, len(labels))
 	}
 	for k, label := range labels {
-		target, _, err := data.Encode(p.tok, label, 1<<20)
-		if err != nil {
-			return nil, fmt.Errorf("tokenize label %q: %w", label, err)
-		}
+		target, _ := data.Encode(p.tok, label, 1<<20)
 		for i := range examples {
 			examples[i].Target = target
 		}
@@ -234,10 +231,7 @@ func (p *Predictor) rows(n int) int { return max(1, min(p.o.Batch, n)) }
 func (p *Predictor) encode(sources []string) ([]data.Example, error) {
 	examples := make([]data.Example, len(sources))
 	for i, source := range sources {
-		ids, cut, err := data.Encode(p.tok, source, p.o.MaxSourceLength)
-		if err != nil {
-			return nil, fmt.Errorf("tokenize text %d: %w", i+1, err)
-		}
+		ids, cut := data.Encode(p.tok, source, p.o.MaxSourceLength)
 		if cut {
 			p.cut++
 		}

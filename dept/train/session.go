@@ -211,11 +211,7 @@ func (n *Session) settle() error {
 	}
 	o.MaxTargetLength = 1
 	for _, label := range n.request.Labels {
-		ids, err := n.Setup.Tokenizer.Encode(label)
-		if err != nil {
-			return fmt.Errorf("tokenize label %q: %w", label, err)
-		}
-		o.MaxTargetLength = max(o.MaxTargetLength, len(ids)+1)
+		o.MaxTargetLength = max(o.MaxTargetLength, len(n.Setup.Tokenizer.Encode(label))+1)
 	}
 	return nil
 }
