@@ -1,17 +1,27 @@
 package text
 
 import (
+	"cmp"
+	"encoding/json"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // companions is what the files beside a tokenizer say about it: which tokens were added to it and how many
 // sentinels it has.
 type companions struct {
-	class    string // of Hugging Face's tokenizer
-	added    []addedToken
-	extraIDs *int // nil: they do not say
+	class    string       // of Hugging Face's tokenizer
+	added    []addedToken // those with ids
+	special  []string     // special tokens that are added behind all others, in this order
+	extraIDs *int         // nil: they do not say
+}
+
+// hasSentinels says whether sentinels are among the tokens that were added.
+func (c *companions) hasSentinels() bool {
+	return slices.ContainsFunc(c.added, func(a addedToken) bool { return isSentinel(a.text) })
 }
 
 // maxSentinels is many times what any tokenizer has.
@@ -24,13 +34,17 @@ func parseCompanions(files map[string][]byte) (c companions, err error) {
 		Class    string               `json:"tokenizer_class"`
 		ExtraIDs *int                 `json:"extra_ids"`
 		Added    map[string]addedJSON `json:"added_tokens_decoder"`
+		Special  []specialJSON        `json:"additional_special_tokens"`
 	}
 	if data, ok := files[configFile]; ok {
 		if err := unmarshal(data, &config); err != nil {
 			return c, fmt.Errorf("%s: %w", configFile, err)
 		}
 	}
-	c.class, c.extraIDs = config.Class, config.ExtraIDs
+	c.class, c.extraIDs = strings.TrimSuffix(config.Class, "Fast"), config.ExtraIDs
+	for _, s := range config.Special {
+		c.special = append(c.special, string(s))
+	}
 	if c.extraIDs != nil && (*c.extraIDs < 0 || *c.extraIDs > maxSentinels) {
 		return c, fmt.Errorf("%s: extra_ids is %d, outside 0 to %d", configFile, *c.extraIDs, maxSentinels)
 	}
@@ -50,6 +64,31 @@ func parseCompanions(files map[string][]byte) (c companions, err error) {
 			c.added = append(c.added, addedToken{text: text, id: id, special: true})
 		}
 	}
-	slices.SortFunc(c.added, func(a, b addedToken) int { return a.id - b.id })
+	slices.SortFunc(c.added, func(a, b addedToken) int { return cmp.Compare(a.id, b.id) })
 	return c, nil
+}
+
+// specialJSON is a special token, as its text or as an added token.
+type specialJSON string
+
+func (s *specialJSON) UnmarshalJSON(data []byte) error {
+	if data[0] == '{' {
+		var a addedJSON
+		err := json.Unmarshal(data, &a)
+		*s = specialJSON(a.Content)
+		return err
+	}
+	return json.Unmarshal(data, (*string)(s))
+}
+
+// modelsTokenizer is the class of tokenizer that a checkpoint's config.json names, if it does.
+func modelsTokenizer(dir fs.FS) string {
+	var config struct {
+		Class string `json:"tokenizer_class"`
+	}
+	data, err := fs.ReadFile(dir, "config.json")
+	if err != nil || unmarshal(data, &config) != nil {
+		return "" // who reads the checkpoint says what is wrong with it
+	}
+	return config.Class
 }

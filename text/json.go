@@ -110,8 +110,7 @@ func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 		if a.SingleWord {
 			return nil, fmt.Errorf("added token %q has single_word, which is not supported", a.Content)
 		}
-		// Spaces beside an added token vanish anyway, so lstrip and rstrip make no difference.
-		v.added = append(v.added, addedToken{text: a.Content, id: a.ID, special: a.Special})
+		v.added = append(v.added, addedToken{text: a.Content, id: a.ID, special: a.Special, lstrip: a.LStrip, rstrip: a.RStrip})
 	}
 	for _, a := range beside.added {
 		if a.id >= len(v.pieces) && !slices.ContainsFunc(v.added, func(b addedToken) bool { return a.text == b.text }) {
@@ -350,7 +349,7 @@ func (v *vocabulary) json() ([]byte, error) {
 	added := map[int]bool{}
 	for _, a := range v.added {
 		added[a.id] = true
-		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: a.id, Content: a.text, Special: a.special})
+		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: a.id, Content: a.text, Special: a.special, LStrip: a.lstrip, RStrip: a.rstrip})
 	}
 	eos := 0
 	entries := make([][2]any, len(v.pieces))

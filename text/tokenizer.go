@@ -45,6 +45,8 @@ type Tokenizer struct {
 
 // Files of a tokenizer. The first that exists of the first two is read, and the next two with it; all are
 // for Hugging Face's programs too, and Save hands them on.
+var tokenizerFiles = []string{tokenizerFile, sentencePieceFile, configFile, addedFile, specialFile}
+
 const (
 	tokenizerFile     = "tokenizer.json"
 	sentencePieceFile = "spiece.model"
@@ -83,7 +85,7 @@ func OpenFS(dir fs.FS) (*Tokenizer, error) { return open(dir, "") }
 // open calls the folder by name, if it has one, in errors.
 func open(dir fs.FS, name string) (*Tokenizer, error) {
 	files := map[string][]byte{}
-	for _, file := range []string{tokenizerFile, sentencePieceFile, configFile, addedFile, specialFile} {
+	for _, file := range tokenizerFiles {
 		data, err := fs.ReadFile(dir, file)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, file), err)
@@ -95,6 +97,17 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 	beside, err := parseCompanions(files)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", cmp.Or(name, "the tokenizer"), err)
+	}
+	if beside.class == "" {
+		beside.class = modelsTokenizer(dir)
+	}
+	if beside.class == byT5 {
+		t, err := newBytes(beside)
+		if err != nil {
+			return nil, fmt.Errorf("reading ByT5's tokenizer in %s: %w", cmp.Or(name, "the folder"), err)
+		}
+		maps.Copy(t.files, files)
+		return t, nil
 	}
 	for _, format := range []struct {
 		name  string
@@ -111,7 +124,14 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 		t.files = files
 		return t, nil
 	}
-	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there", cmp.Or(name, "the folder"), tokenizerFile, sentencePieceFile)
+	for _, other := range []struct{ file, kind string }{
+		{"merges.txt", "BPE, as CodeT5's"}, {"vocab.txt", "WordPiece, as BERT's"}, {"tokenizer.model", "SentencePiece model of another name, as Llama's"},
+	} {
+		if _, err := fs.Stat(dir, other.file); err == nil {
+			return nil, fmt.Errorf("reading %s: this tokenizer is a %s; %s", filepath.Join(name, other.file), other.kind, whatIsRead)
+		}
+	}
+	return nil, fmt.Errorf("%s has no tokenizer: neither %s nor %s is there, and no %s that names %s", cmp.Or(name, "the folder"), tokenizerFile, sentencePieceFile, configFile, byT5)
 }
 
 // Save writes the files that the tokenizer was read from into dir, which it makes if need be, and a
@@ -121,7 +141,7 @@ func (t *Tokenizer) Save(dir string) error {
 		return err
 	}
 	files := maps.Clone(t.files)
-	if _, ok := files[tokenizerFile]; !ok && t.verbatim == nil {
+	if _, ok := files[tokenizerFile]; !ok && t.verbatim == nil && !t.vocabulary.bytesOnly {
 		data, err := t.vocabulary.json()
 		if err != nil {
 			return err
@@ -152,6 +172,8 @@ type vocabulary struct {
 	// words, a word with a ▁ of its own gets no other, and no word behind an added token gets one.
 	unicodeSpaces, prefixFirstOnly bool
 	split                          bool // no piece is longer than a word
+
+	bytesOnly bool // ByT5's: a text is its bytes, and has no words
 }
 
 // piece is one entry of the vocabulary.
@@ -303,8 +325,15 @@ func (t *Tokenizer) Encode(text string) []int32 {
 			i++
 			continue
 		}
-		ids = append(t.encodePlain(ids, text[start:i], start == 0), int32(token.id))
+		before := text[start:i]
+		if token.lstrip {
+			before = strings.TrimRightFunc(before, unicode.IsSpace)
+		}
+		ids = append(t.encodePlain(ids, before, start == 0), int32(token.id))
 		i += len(token.text)
+		if token.rstrip {
+			i = len(text) - len(strings.TrimLeftFunc(text[i:], unicode.IsSpace))
+		}
 		start = i
 	}
 	return t.encodePlain(ids, text[start:], start == 0)
@@ -325,7 +354,11 @@ func (t *Tokenizer) addedAt(text string) (addedToken, bool) {
 
 // encodePlain appends the ids of text without added tokens. first says that no token is before it.
 func (t *Tokenizer) encodePlain(ids []int32, text string, first bool) []int32 {
-	return t.model.encode(ids, t.markWords(t.charsmap.normalize(text, t.verbatim), first))
+	text = t.charsmap.normalize(text, t.verbatim)
+	if !t.vocabulary.bytesOnly {
+		text = t.markWords(text, first)
+	}
+	return t.model.encode(ids, text)
 }
 
 // markWords puts a ▁ in front of each word of a normalised text, in place of the spaces there.
@@ -356,11 +389,10 @@ func (t *Tokenizer) markWords(text string, first bool) string {
 }
 
 // Decode returns the text of ids. Special tokens (<pad>, </s>, <unk>, <extra_id_N>) and ids outside
-// the vocabulary have none. Bytes that make no character become U+FFFD each.
+// the vocabulary have none. Bytes that make no character become U+FFFD each; in ByT5's texts they vanish.
 func (t *Tokenizer) Decode(ids []int32) string {
 	var b strings.Builder
 	var run []byte
-	first := true
 	for _, id := range ids {
 		if id < 0 || int(id) >= len(t.pieces) || t.pieces[id].special {
 			continue
@@ -368,25 +400,27 @@ func (t *Tokenizer) Decode(ids []int32) string {
 		if p := t.pieces[id]; p.kind == byteKind {
 			run = append(run, byteOf(p.text))
 		} else {
-			writeBytes(&b, run)
+			t.writeBytes(&b, run)
 			run = run[:0]
 			text := strings.ReplaceAll(p.text, wordStart, " ")
-			if first {
-				text = strings.TrimPrefix(text, " ")
+			if b.Len() == 0 {
+				text = strings.TrimPrefix(text, " ") // what Encode put there
 			}
 			b.WriteString(text)
 		}
-		first = false
 	}
-	writeBytes(&b, run)
+	t.writeBytes(&b, run)
 	return b.String()
 }
 
-// writeBytes writes the characters that bytes make, and U+FFFD for each byte that is no part of one.
-func writeBytes(b *strings.Builder, bytes []byte) {
+// writeBytes writes the characters that bytes make. A byte that is no part of one becomes U+FFFD, as
+// SentencePiece does it, or nothing in ByT5's texts, as Hugging Face's transformers do.
+func (t *Tokenizer) writeBytes(b *strings.Builder, bytes []byte) {
 	for len(bytes) > 0 {
 		r, size := utf8.DecodeRune(bytes)
-		b.WriteRune(r)
+		if size > 1 || r != utf8.RuneError || !t.vocabulary.bytesOnly {
+			b.WriteRune(r)
+		}
 		bytes = bytes[size:]
 	}
 }

@@ -1,6 +1,7 @@
 // Command tokenids is this project's side of scripts/tokenizer_peers.py: it opens the tokenizer in a folder
-// and writes how many seconds that took, the best of three times, then the ids and the decoded text of each
-// JSON string on standard input, a line each.
+// and writes how many seconds that took, the best of three times, then a line for each JSON value on standard
+// input: of a text its ids and what they decode to, of a list of ids what they decode to. A second folder gets
+// the tokenizer as it is saved.
 package main
 
 import (
@@ -15,23 +16,29 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1]); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "tokenids:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string) error {
+func run(folders []string) error {
 	var tok *text.Tokenizer
 	best := time.Hour
 	for range 3 {
+		tok = nil
 		runtime.GC()
 		start := time.Now()
 		var err error
-		if tok, err = text.Open(dir); err != nil {
+		if tok, err = text.Open(folders[0]); err != nil {
 			return err
 		}
 		best = min(best, time.Since(start))
+	}
+	if len(folders) > 1 {
+		if err := tok.Save(folders[1]); err != nil {
+			return err
+		}
 	}
 	var memory runtime.MemStats
 	runtime.GC()
@@ -43,11 +50,22 @@ func run(dir string) error {
 	}
 	in := json.NewDecoder(bufio.NewReader(os.Stdin))
 	for in.More() {
-		var line string
-		if err := in.Decode(&line); err != nil {
+		var value json.RawMessage
+		if err := in.Decode(&value); err != nil {
 			return err
 		}
-		ids := tok.Encode(line)
+		ids := []int32{}
+		if value[0] == '[' {
+			if err := json.Unmarshal(value, &ids); err != nil {
+				return err
+			}
+		} else {
+			var line string
+			if err := json.Unmarshal(value, &line); err != nil {
+				return err
+			}
+			ids = append(ids, tok.Encode(line)...)
+		}
 		if err := out.Encode(map[string]any{"ids": ids, "text": tok.Decode(ids)}); err != nil {
 			return err
 		}
