@@ -18,6 +18,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	sugarme "github.com/sugarme/tokenizer/model/unigram"
 
 	"github.com/go-dept/dept/internal/reference"
 )
@@ -170,7 +171,7 @@ func TestNewUnigramRefuses(t *testing.T) {
 	assert.Equal(t, []string{long, "s"}, piecesOf(t, longest, long[len("▁"):]+"s"))
 }
 
-// The sum of scores is the best there is, by trying all ways to cut a word.
+// The sum of scores is the best there is, by trying all ways to cut a word, and that of another search.
 func TestEncodeFindsBestSum(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	pieces := []Piece{{"▁", -2}, {"a", -4}, {"b", -5}, {"c", -6}}
@@ -191,9 +192,13 @@ func TestEncodeFindsBestSum(t *testing.T) {
 	tokenizer, err := NewUnigram(pieces)
 	require.NoError(t, err)
 	score := map[string]float64{}
+	vocab := []sugarme.TokenScore{{Token: unkPiece}}
 	for _, p := range pieces {
 		score[p.Text] = p.Score
+		vocab = append(vocab, sugarme.TokenScore{Token: p.Text, Score: p.Score})
 	}
+	library, err := sugarme.NewUnigramBuilder().Vocab(vocab).UnkID(0).Build()
+	require.NoError(t, err)
 	for range 300 {
 		word := make([]byte, 1+random.IntN(30))
 		for i := range word {
@@ -216,6 +221,11 @@ func TestEncodeFindsBestSum(t *testing.T) {
 			sum += score[p]
 		}
 		assert.Equal(t, best[len(full)], sum, string(word)) // 32 bits hold all sums
+		theirs := 0.0
+		for _, token := range must(library.Tokenize(full)) {
+			theirs += score[token.Value]
+		}
+		assert.Equal(t, theirs, sum, string(word))
 	}
 }
 
