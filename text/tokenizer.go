@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"iter"
 	"maps"
 	"math"
 	"os"
@@ -422,6 +423,53 @@ func (t *Tokenizer) writeBytes(b *strings.Builder, bytes []byte) {
 			b.WriteRune(r)
 		}
 		bytes = bytes[size:]
+	}
+}
+
+// Unwritable says whether text is another one when its ids are decoded, and which of its characters are then
+// gone, each once, in their order: those that no piece has, and those that are normalised to others. Spaces,
+// which vanish with what is beside them, are named only where nothing else is gone. Special tokens, and white
+// space beside them and at the ends, do not count.
+func (t *Tokenizer) Unwritable(text string) (differs bool, gone []rune) {
+	for part := range t.plainParts(text) {
+		read := t.Decode(t.Encode(part))
+		if read == part {
+			continue
+		}
+		differs = true
+		left := map[rune]int{}
+		for _, r := range read {
+			left[r]++
+		}
+		for _, r := range part {
+			if left[r]--; left[r] < 0 && r != ' ' && !slices.Contains(gone, r) {
+				gone = append(gone, r)
+			}
+		}
+	}
+	if differs && len(gone) == 0 {
+		gone = []rune{' '}
+	}
+	return differs, gone
+}
+
+// plainParts are what is between the special tokens of a text, without white space at the ends.
+func (t *Tokenizer) plainParts(text string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start := 0
+		for i := 0; i < len(text); {
+			token, ok := t.addedAt(text[i:])
+			if !ok || !t.pieces[token.id].special {
+				i++
+				continue
+			}
+			if !yield(strings.TrimSpace(text[start:i])) {
+				return
+			}
+			i += len(token.text)
+			start = i
+		}
+		yield(strings.TrimSpace(text[start:]))
 	}
 }
 

@@ -91,6 +91,30 @@ func TestDecode(t *testing.T) {
 	assert.Empty(t, tokenizer.Decode(nil))
 }
 
+func TestUnwritable(t *testing.T) {
+	tokenizer := tinyTokenizer(t)
+	for text, want := range map[string]string{
+		"":                                  "",
+		" the films. ":                      "",
+		"<extra_id_0> the <extra_id_1>film": "",
+		"the\nfilm":                         "\n",
+		"the  film":                         " ",
+		"the {film} {X}":                    "{}X",
+		"the 生{<extra_id_0>{ a }":           "{}",
+	} {
+		differs, gone := tokenizer.Unwritable(text)
+		assert.Equal(t, want, string(gone), "%q", text)
+		assert.Equal(t, want != "", differs, "%q", text)
+	}
+	differs, gone := charsmapTokenizer(t).Unwritable("ﬁlm ABC")
+	assert.True(t, differs)
+	assert.Equal(t, "ﬁABC", string(gone))
+	everything, err := OpenFS(folder(map[string]string{configFile: `{"tokenizer_class": "ByT5Tokenizer"}`}))
+	require.NoError(t, err)
+	differs, _ = everything.Unwritable("{\n  \t生 ABC ﬁ\x00</s>}")
+	assert.False(t, differs)
+}
+
 func TestTokenizerSaveAndOpen(t *testing.T) {
 	first := tinyTokenizer(t)
 	dir := filepath.Join(t.TempDir(), "made", "by", "it")

@@ -130,9 +130,18 @@ func (r *run) plan() Plan {
 	s := r.session
 	return Plan{
 		Size: r.size, Twin: r.twin, Settings: r.settings, Share: float64(r.size.Parameters) / float64(s.AllParameters()),
-		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Labels: r.data.names(), Notice: notices(s.Kind, s.Advice),
+		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Labels: r.data.names(), Notice: r.notice(),
 		WeightBytes: r.m.Model.Bytes(), StateBytes: s.StateBytes(), ActivationBytes: s.Plan.Bytes,
 	}
+}
+
+// notice says which settings are in vain and which targets the model cannot write.
+func (r *run) notice() string {
+	sentences := notices(r.session.Kind, r.session.Advice)
+	if u := data.FindUnwritable(r.data.train, r.m.Tokenizer); u.Rows > 0 {
+		sentences = strings.TrimSpace(sentences + " " + u.String() + ".")
+	}
+	return sentences
 }
 
 // sequence is the longest the encoder reads.

@@ -152,6 +152,7 @@ func evalCommand() *cobra.Command {
 }
 
 func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
+	warnTargets(cmd, r.dataFile, rows, r.setup)
 	if onTerminal(cmd.ErrOrStderr()) {
 		bar := newBar(cmd.ErrOrStderr(), rows.Len())
 		defer bar.Clear()

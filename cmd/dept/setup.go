@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/foreign"
 	"github.com/go-dept/dept/t5"
@@ -34,6 +35,13 @@ func openSetup(cmd *cobra.Command, model located, o train.Opening) (*train.Setup
 func warnOf(cmd *cobra.Command, name string, ck *t5.Checkpoint) {
 	for _, warning := range ck.Warnings() {
 		warn(cmd, "%s: %s", name, warning)
+	}
+}
+
+// warnTargets says which targets of a file the model's tokenizer cannot write, if any.
+func warnTargets(cmd *cobra.Command, file string, rows *data.Dataset, s *train.Setup) {
+	if u := data.FindUnwritable(rows, s.Tokenizer); u.Rows > 0 {
+		warn(cmd, "%s: %s", file, u)
 	}
 }
 

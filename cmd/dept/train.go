@@ -83,6 +83,10 @@ func (t *training) run(cmd *cobra.Command) error {
 		}
 	}
 	t.header(cmd)
+	warnTargets(cmd, t.trainFile, t.rows, t.setup)
+	if t.dev != nil && t.devFile != t.trainFile {
+		warnTargets(cmd, t.devFile, t.dev, t.setup)
+	}
 	if t.dryRun {
 		return nil
 	}

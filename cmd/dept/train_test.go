@@ -436,3 +436,17 @@ func TestWarnings(t *testing.T) {
 		assert.NotContains(t, r.stderr, "--max-source-length")
 	}
 }
+
+// Targets that the tokenizer cannot write are named before step 1, and scored as it reads them.
+func TestTargetTheTokenizerCannotWrite(t *testing.T) {
+	rows, out := filepath.Join(t.TempDir(), "rows.jsonl"), filepath.Join(t.TempDir(), "run")
+	require.NoError(t, os.WriteFile(rows, []byte("{\"source\": \"film\", \"target\": \"good\\nfilm\"}\n{\"source\": \"a\", \"target\": \"bad {film}\"}\n"), 0o666))
+	warning := "warning: " + rows + `: 2 of 2 targets cannot be written by this tokenizer: \n, {, }; "good\nfilm" is learned and scored as "good film"` + "\n"
+	train := []string{"train", "--model", at("model"), "--method", "full", "--lr", "0.01", "--dropout", "0", "--train", rows, "--dev", rows, "--eval-every", "60",
+		"--batch-size", "2", "--max-source-length", "8", "--max-target-length", "12", "--warmup-steps", "1", "--steps", "60", "--out", out}
+	assert.Equal(t, warning, succeed(t, append(train, "--dry-run")...).stderr)
+	assert.Equal(t, warning, succeed(t, train...).stderr)
+	r := succeed(t, "eval", "--model", out, "--data", rows)
+	assert.Equal(t, warning, r.stderr)
+	assert.Contains(t, r.stdout, "exact_match 1.0000")
+}

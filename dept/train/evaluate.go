@@ -33,13 +33,18 @@ type Scoring struct {
 	p         *Predictor
 	rows      *data.Dataset
 	task      *tasks.Task
+	targets   []string   // as the tokenizer reads them, which an answer has gone through too
 	answering *answering // nil between evaluations
 	cut       int        // before this one
 }
 
 // NewScoring makes evaluations of rows with known targets, one after the other.
 func (p *Predictor) NewScoring(rows *data.Dataset, task *tasks.Task) *Scoring {
-	return &Scoring{p: p, rows: rows, task: task}
+	s := &Scoring{p: p, rows: rows, task: task, targets: make([]string, rows.Len())}
+	for i := range s.targets {
+		s.targets[i] = p.tok.Decode(p.tok.Encode(rows.Row(i).Target))
+	}
+	return s
 }
 
 // Advance does a piece of the evaluation: a batch of rows. It returns nil until the
@@ -74,21 +79,20 @@ func (s *Scoring) Advance(ctx context.Context) (*Evaluation, error) {
 func (s *Scoring) Reset() { s.answering = nil }
 
 func (s *Scoring) score(answers []string) (*Evaluation, error) {
-	targets := make([]string, s.rows.Len())
-	for i := range targets {
-		targets[i] = s.rows.Row(i).Target
-	}
 	v := &Evaluation{Metrics: map[tasks.Metric]float64{}, Rows: len(answers), Cut: s.p.cut - s.cut, Answers: answers}
 	metrics, labels := []tasks.Metric{tasks.ExactMatch}, []string(nil)
 	var err error
 	if s.task != nil {
-		metrics, labels = s.task.Metrics, s.task.Targets()
-		if v.Confusion, err = tasks.Confuse(answers, targets, labels); err != nil {
+		metrics = s.task.Metrics
+		for _, label := range s.task.Targets() {
+			labels = append(labels, s.p.tok.Decode(s.p.tok.Encode(label)))
+		}
+		if v.Confusion, err = tasks.Confuse(answers, s.targets, labels); err != nil {
 			return nil, fmt.Errorf("evaluate: %w", err)
 		}
 	}
 	for _, metric := range metrics {
-		if v.Metrics[metric], err = tasks.Score(metric, answers, targets, labels); err != nil {
+		if v.Metrics[metric], err = tasks.Score(metric, answers, s.targets, labels); err != nil {
 			return nil, fmt.Errorf("evaluate: %w", err)
 		}
 	}

@@ -202,6 +202,9 @@ func (n *Session) settle() error {
 		o.Dropout = n.Setup.Checkpoint.Config.DropoutRate
 	}
 	o.Rates = n.Kind.Rates(n.request.Values)
+	if err := n.checkLabels(); err != nil {
+		return err
+	}
 	if o.MaxTargetLength > 0 {
 		return nil
 	}
@@ -212,6 +215,19 @@ func (n *Session) settle() error {
 	o.MaxTargetLength = 1
 	for _, label := range n.request.Labels {
 		o.MaxTargetLength = max(o.MaxTargetLength, len(n.Setup.Tokenizer.Encode(label))+1)
+	}
+	return nil
+}
+
+// checkLabels refuses labels that are one and the same to the model.
+func (n *Session) checkLabels() error {
+	labels := map[string]string{}
+	for _, label := range n.request.Labels {
+		read := n.Setup.Tokenizer.Decode(n.Setup.Tokenizer.Encode(label))
+		if other, ok := labels[read]; ok && other != label {
+			return fmt.Errorf("the model's tokenizer reads the labels %q and %q alike, as %q: give labels that it can write", other, label, read)
+		}
+		labels[read] = label
 	}
 	return nil
 }
