@@ -136,6 +136,14 @@ def against_sentencepiece(tokenids, folder, text, name):
     rust = tokenizers.Tokenizer.from_file(os.path.join(saved, "tokenizer.json"))
     plain = [(t, m["ids"]) for t, m in list(zip(text, mine))[len(ODD) : len(text) // 2]]
     say(f"{name}, ids, tokenizers {tokenizers.__version__} from the tokenizer.json written", sum(rust.encode(t, add_special_tokens=False).ids != ids for t, ids in plain), len(plain), len(plain) // 100)
+    # As a model's folder is opened, whichever the version.
+    import transformers
+
+    transformers.logging.set_verbosity_error()
+    with open(os.path.join(saved, "config.json"), "w") as file:
+        json.dump({"model_type": "mt5"}, file)
+    auto = transformers.AutoTokenizer.from_pretrained(saved)
+    say(f"{name}, ids, transformers {transformers.__version__} from the folder written", sum(auto(t).input_ids != ids + [1] for t, ids in plain), len(plain), len(plain) // 100)
     return saved
 
 

@@ -92,3 +92,21 @@ func modelsTokenizer(dir fs.FS) string {
 	}
 	return config.Class
 }
+
+// genericConfig names in a tokenizer_config.json, nil where there is none, the class of transformers that takes a
+// tokenizer.json as it is. Its T5Tokenizer makes one of its own, which has no byte fallback.
+func genericConfig(data []byte) ([]byte, error) {
+	config := map[string]any{}
+	if data != nil {
+		if err := unmarshal(data, &config); err != nil {
+			return nil, fmt.Errorf("%s: %w", configFile, err)
+		}
+	}
+	config["tokenizer_class"] = "PreTrainedTokenizerFast"
+	for key, text := range map[string]string{"eos_token": eosPiece, "pad_token": padPiece, "unk_token": unkPiece} {
+		if config[key] == nil {
+			config[key] = text
+		}
+	}
+	return json.MarshalIndent(config, "", "  ")
+}

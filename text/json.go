@@ -346,20 +346,31 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 // json is the vocabulary as a tokenizer.json, which Hugging Face's tokenizers read as well.
 func (v *vocabulary) json() ([]byte, error) {
 	file := tokenizerJSON{Version: "1.0", Model: modelJSON{Type: "Unigram", UnkID: &v.unk, ByteFallback: v.byteFallback}}
-	added := map[int]bool{}
+	added := map[int]string{}
+	size := len(v.pieces)
 	for _, a := range v.added {
-		added[a.id] = true
+		added[a.id] = a.text
+		size = max(size, a.id+1)
 		file.AddedTokens = append(file.AddedTokens, addedJSON{ID: a.id, Content: a.text, Special: a.special, LStrip: a.lstrip, RStrip: a.rstrip})
 	}
+	slices.SortStableFunc(file.AddedTokens, func(a, b addedJSON) int { return cmp.Compare(a.ID, b.ID) })
 	eos := 0
-	entries := make([][2]any, len(v.pieces))
-	for id, p := range v.pieces {
+	// Hugging Face's tokenizers count added tokens on from the vocabulary, whatever ids they have, unless they
+	// are in it.
+	entries := make([][2]any, size)
+	for id := range entries {
+		p := piece{kind: hidden}
+		if id < len(v.pieces) {
+			p = v.pieces[id]
+		}
+		if text, ok := added[id]; ok {
+			p.text = text
+		} else if p.kind == hidden {
+			// The file has no other way to say that a piece is not to be found: no word has a space.
+			p.text = fmt.Sprintf(" %s%d", p.text, id)
+		}
 		if p.text == eosPiece {
 			eos = id
-		}
-		if p.kind == hidden && !added[id] {
-			// The file has no other way to say that a piece is not to be found: no word has a space.
-			p.text = " " + p.text
 		}
 		entries[id] = [2]any{p.text, float64(p.score)} // as Hugging Face's programs write scores
 	}

@@ -148,6 +148,11 @@ func (t *Tokenizer) Save(dir string) error {
 			return err
 		}
 		files[tokenizerFile] = data
+		if t.vocabulary.byteFallback {
+			if files[configFile], err = genericConfig(files[configFile]); err != nil {
+				return err
+			}
+		}
 	}
 	for name, data := range files {
 		err := atomicfile.WriteFile(filepath.Join(dir, name), func(w io.Writer) error {

@@ -158,6 +158,38 @@ func TestSaveSentencePiece(t *testing.T) {
 	}
 }
 
+// Hugging Face's tokenizers take the ids of added tokens from the vocabulary, and transformers' T5Tokenizer has no
+// byte fallback: what is written says both in their way.
+func TestSaveForOthers(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"sentinels":     {sentencePieceFile: string(tinyModelOf(rules, 1))},
+		"gap":           {sentencePieceFile: string(tinyModelOf(rules, 1)), addedFile: `{"<own>": 200, "<extra_id_0>": 150}`},
+		"byte fallback": {sentencePieceFile: string(must(os.ReadFile("testdata/byte_fallback/spiece.model"))), configFile: `{"tokenizer_class": "T5Tokenizer", "extra_ids": 3}`},
+	} {
+		first := must(OpenFS(folder(files)))
+		dir := t.TempDir()
+		require.NoError(t, first.Save(dir), name)
+		var saved struct {
+			AddedTokens []addedJSON `json:"added_tokens"`
+			Model       struct {
+				Vocab [][]any
+			}
+		}
+		require.NoError(t, json.Unmarshal(must(os.ReadFile(filepath.Join(dir, tokenizerFile))), &saved), name)
+		assert.True(t, slices.IsSortedFunc(saved.AddedTokens, func(a, b addedJSON) int { return a.ID - b.ID }), name)
+		for _, a := range saved.AddedTokens {
+			assert.Equal(t, a.Content, saved.Model.Vocab[a.ID][0], name)
+		}
+		second := must(Open(dir))
+		assert.Equal(t, first.VocabSize(), second.VocabSize(), name)
+		text := "the films <extra_id_0> é <own> 生"
+		assert.Equal(t, first.Encode(text), second.Encode(text), name)
+		if name == "byte fallback" {
+			assert.JSONEq(t, `{"tokenizer_class": "PreTrainedTokenizerFast", "extra_ids": 3, "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}`, string(must(os.ReadFile(filepath.Join(dir, configFile)))))
+		}
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	dir := t.TempDir()
 	_, err := Open(dir)
@@ -383,7 +415,7 @@ func badTokenizers() map[string]struct {
 		"old BPE":                 {func(file map[string]any) { file["model"] = object{"vocab": object{"a": 0}, "merges": []any{}} }, "a BPE, as CodeT5's"},
 		"WordPiece":               {setJSON(object{"type": "WordPiece", "vocab": object{"a": 0}}, "model"), "a WordPiece, as BERT's"},
 		"no unk_id":               {setJSON(nil, "model", "unk_id"), "no unk_id"},
-		"unk_id too large":        {setJSON(38, "model", "unk_id"), "38, outside"},
+		"unk_id too large":        {setJSON(500, "model", "unk_id"), "500, outside"},
 		"unk_id negative":         {setJSON(-1, "model", "unk_id"), "-1, outside"},
 		"unk_id a fraction":       {setJSON(1.5, "model", "unk_id"), "unk_id"},
 		"no vocabulary":           {setJSON(nil, "model", "vocab"), "0 pieces"},
