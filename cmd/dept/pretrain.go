@@ -74,10 +74,10 @@ func (p *pretraining) run(cmd *cobra.Command) error {
 		return usagef("--questions %d: it must be a number from 0 to 100", p.questions)
 	}
 	p.request.Values = dept.Values{"lr": p.lr}
-	if err := p.check(); err != nil {
+	defer p.close()
+	if err := p.check(cmd); err != nil {
 		return err
 	}
-	defer p.close()
 	if err := p.open(cmd); err != nil {
 		return err
 	}

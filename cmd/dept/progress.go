@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -31,6 +31,7 @@ type progress struct {
 	steps, tokens int
 	took          time.Duration
 	warm          bool // the first ones, in which kernels are compiled, are forgotten
+	silent        atomic.Bool
 }
 
 // warmUp is how many steps tell the speed until there are others.
@@ -64,12 +65,18 @@ func newBar(out io.Writer, total int) *progressbar.ProgressBar {
 }
 
 func onTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+	f, ok := w.(file)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
+// file is what has a descriptor.
+type file interface{ Fd() uintptr }
+
 // step shows an update.
 func (p *progress) step(s train.StepRecord) {
+	if p.silent.Load() {
+		return
+	}
 	now := time.Now()
 	p.steps++
 	p.tokens += s.Tokens
@@ -102,7 +109,7 @@ func (p *progress) rates(s train.StepRecord) string {
 
 // rows shows how far an evaluation is.
 func (p *progress) rows(done, total int) {
-	if p.bar == nil {
+	if p.bar == nil || p.silent.Load() {
 		return
 	}
 	if p.judging == nil {
@@ -115,7 +122,7 @@ func (p *progress) rows(done, total int) {
 
 // describe puts text behind the bar, as much of it as the line has room for.
 func (p *progress) describe(text string) {
-	if width, _, err := term.GetSize(int(p.out.(*os.File).Fd())); err == nil {
+	if width, _, err := term.GetSize(int(p.out.(file).Fd())); err == nil {
 		rest := len(fmt.Sprintf("%4d%%  (%d/%d)  ", 100, p.total, p.total))
 		text = text[:max(0, min(len(text), width-rest-1))]
 	}
@@ -124,6 +131,9 @@ func (p *progress) describe(text string) {
 
 // eval shows an evaluation.
 func (p *progress) eval(e train.EvalRecord) {
+	if p.silent.Load() {
+		return
+	}
 	p.last = time.Now()
 	text := metrics(e.Metrics)
 	if e.Best {
@@ -144,6 +154,9 @@ func metrics(scores map[tasks.Metric]float64) string {
 	}
 	return strings.Join(parts, "  ")
 }
+
+// silence makes it show nothing more.
+func (p *progress) silence() { p.silent.Store(true) }
 
 // close takes the bars off the line.
 func (p *progress) close() {

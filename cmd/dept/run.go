@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +16,7 @@ import (
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/hub"
+	"github.com/go-dept/dept/internal/runlock"
 	"github.com/go-dept/dept/tensor"
 )
 
@@ -29,6 +28,7 @@ type running struct {
 	request                                 train.Request
 	changed                                 func(flag string) bool // given by the user
 
+	lock    *runlock.Lock // of the folder; nil where it is not written to
 	setup   *train.Setup
 	session *train.Session
 }
@@ -63,12 +63,13 @@ func (r *running) addRun(f *pflag.FlagSet) {
 }
 
 // check refuses settings that make no sense and a folder whose contents would be
-// lost, before any file is opened.
-func (r *running) check() error {
+// lost, before any file is opened. From here on the folder belongs to this process.
+func (r *running) check(cmd *cobra.Command) error {
+	outliveOutput(cmd)
 	if err := r.request.Check(); err != nil {
 		return asUsage(err)
 	}
-	return r.checkOut()
+	return r.checkOut(cmd)
 }
 
 // asUsage words the refusal of a setting as one of its flag.
@@ -80,9 +81,9 @@ func asUsage(err error) error {
 	return usagef("--%s %v: %s", refused.Setting, refused.Value, refused.Reason)
 }
 
-// checkOut refuses a folder whose contents would be lost, and resuming where
-// there is nothing to resume.
-func (r *running) checkOut() error {
+// checkOut refuses a folder that another process trains in or whose contents would be
+// lost, and resuming where there is nothing to resume.
+func (r *running) checkOut(cmd *cobra.Command) (err error) {
 	if r.resume && r.overwrite {
 		return usagef("--resume goes on with a run and --overwrite replaces it: give one of them")
 	}
@@ -103,6 +104,14 @@ func (r *running) checkOut() error {
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(r.out, name))
 		return err == nil
+	}
+	if !r.resume || has("") {
+		if r.lock, err = runlock.Take(r.out); err != nil {
+			return err
+		}
+		if r.lock.Warning != "" {
+			warn(cmd, "%s", r.lock.Warning)
+		}
 	}
 	switch {
 	case r.resume && !has(train.RunFile):
@@ -171,6 +180,9 @@ func (r *running) close() {
 	if r.setup != nil {
 		r.setup.Release()
 	}
+	if r.lock != nil {
+		r.lock.Release()
+	}
 }
 
 // modelName is a model's name, with the commit of one of the hub's.
@@ -223,6 +235,8 @@ func (r *running) memoryFields(cmd *cobra.Command) {
 // goes, and says how it ended; ended, if not nil, adds to that.
 func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error {
 	out, s := cmd.OutOrStdout(), r.session
+	stop, restore := stopOnSignals(cmd)
+	defer restore()
 	if err := s.Begin(cmd.Context(), rows); err != nil {
 		return err
 	}
@@ -235,16 +249,10 @@ func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error
 	}
 	show := newProgress(out, steps, s.Trainer.Done(), tensor.Groups(s.Method.Params()))
 	s.OnRecord, s.OnEval, s.OnRows = show.step, show.eval, show.rows
-
-	// The first Ctrl-C asks the run to save and end, the second ends the process.
-	ctx, restore := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-	defer restore()
-	noted := context.AfterFunc(ctx, func() {
-		restore()
-		fmt.Fprintln(cmd.ErrOrStderr(), "\nstopping after this step; Ctrl-C again quits at once")
-	})
-	err := s.Train(ctx)
-	noted()
+	// Between a stop and the save whose turn it then is nothing is said: where the
+	// output is stuck or gone, that must not keep the save from being made.
+	defer context.AfterFunc(stop, show.silence)()
+	err := s.Train(stop)
 	show.close()
 	if ended != nil {
 		ended()

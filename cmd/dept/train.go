@@ -65,11 +65,11 @@ func (t *training) run(cmd *cobra.Command) error {
 	if err := t.ask(rows.Task); err != nil {
 		return err
 	}
-	if err := t.check(); err != nil {
+	defer t.close()
+	if err := t.check(cmd); err != nil {
 		return err
 	}
 	t.methods.warnUnused(cmd, t.request.Kind)
-	defer t.close()
 	if err := t.open(cmd); err != nil {
 		return err
 	}
