@@ -272,9 +272,13 @@ func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error
 // failed says what to do about a run that did not come to its end.
 func (r *running) failed(err error) error {
 	var stopped *train.Stopped
+	var unwritable *train.UnwritableError
 	switch {
 	case errors.As(err, &stopped):
 		return &failure{fmt.Errorf("stopped after step %d of %d, and saved; go on with: %s", stopped.Step, r.session.Options.Steps, resumeCommand(os.Args)), exitInterrupted}
+	case errors.As(err, &unwritable):
+		return fmt.Errorf("%s cannot be written to: %w; stopped after step %d of %d, of which step %d is saved: make room there, and go on with: %s", r.out,
+			unwritable.Err, unwritable.Step, r.session.Options.Steps, unwritable.Saved, resumeCommand(os.Args))
 	case errors.Is(err, train.ErrNotFinite):
 		return fmt.Errorf("%w; %s keeps the last good %s", err, r.out, r.product())
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -54,6 +55,7 @@ type Run struct {
 	OnRows func(done, total int)
 
 	log        *os.File // nil where nothing is kept
+	unlogged   error    // why lines are in progress.Unlogged
 	progress   progress
 	evaluating bool
 	endsAt     int
@@ -154,8 +156,12 @@ func (r *Run) Resume() error {
 	if err := r.log.Truncate(r.progress.LogBytes); err != nil {
 		return fmt.Errorf("resume: %w", err)
 	}
-	_, err = r.log.Seek(0, io.SeekEnd)
-	return err
+	if _, err := r.log.WriteAt([]byte(r.progress.Unlogged), r.progress.LogBytes); err != nil {
+		return fmt.Errorf("resume: %w", err)
+	}
+	r.progress.LogBytes += int64(len(r.progress.Unlogged))
+	r.progress.Unlogged = ""
+	return nil
 }
 
 // sameKernels refuses to go on with kernels that are chosen by something else than
@@ -183,20 +189,49 @@ func (s *Stopped) Error() string {
 	return fmt.Sprintf("stopped after step %d; %s holds everything to go on", s.Step, s.Dir)
 }
 
+// UnwritableError says that a run ended early because its folder could not be written
+// to.
+type UnwritableError struct {
+	Step  int // that the run had come to
+	Saved int // that the folder holds everything to go on from
+	Err   error
+}
+
+func (e *UnwritableError) Error() string {
+	return fmt.Sprintf("stopped after step %d, since its folder cannot be written to; it holds everything to go on from step %d: %v", e.Step, e.Saved, e.Err)
+}
+
+func (e *UnwritableError) Unwrap() error { return e.Err }
+
+// unwritable makes an *UnwritableError of an error of the folder's files, after it has
+// tried to save what there is: where one file cannot be written, another may.
+func (r *Run) unwritable(ctx context.Context, err error) error {
+	var file *fs.PathError
+	var link *os.LinkError
+	if r.log == nil || !errors.As(err, &file) && !errors.As(err, &link) {
+		return err
+	}
+	if r.progress.Step < r.Trainer.Done() {
+		r.checkpoint(ctx)
+	}
+	return &UnwritableError{r.Trainer.Done(), r.progress.Step, err}
+}
+
 // Train runs the steps that are left. When ctx is done it finishes the step at
 // hand, saves, and returns *Stopped. A loss that is not finite ends it with
 // ErrNotFinite, the folder holding the last good adapter.
 func (r *Run) Train(ctx context.Context) error {
+	work := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
 		done, err := r.Advance(ctx)
 		switch {
 		case err != nil && errors.Is(err, ctx.Err()): // a resumed run evaluates again
 		case err != nil || done:
-			return errors.Join(err, r.Close())
+			return errors.Join(r.unwritable(work, err), r.Close())
 		}
 	}
-	err := r.checkpoint(context.WithoutCancel(ctx))
-	if err = errors.Join(r.failed(context.WithoutCancel(ctx), err), r.Close()); err != nil {
+	err := r.unwritable(work, r.failed(work, r.checkpoint(work)))
+	if err = errors.Join(err, r.Close()); err != nil {
 		return err
 	}
 	return &Stopped{r.Trainer.Done(), r.Dir}
@@ -216,7 +251,10 @@ func (r *Run) Advance(ctx context.Context) (done bool, err error) {
 	case at >= r.end():
 		return true, r.failed(work, r.Trainer.Flush(work))
 	}
-	return false, r.failed(work, r.Trainer.Step(work))
+	if err := r.Trainer.Step(work); err != nil {
+		return false, r.failed(work, err)
+	}
+	return false, r.unlogged
 }
 
 // Close closes the run's log.
@@ -309,25 +347,22 @@ func (r *Run) checkpoint(ctx context.Context) error {
 	if err := r.Trainer.Flush(ctx); err != nil {
 		return err
 	}
+	var err error
 	if !r.choosesBest() {
-		if err := r.Save(ctx); err != nil {
-			return err
-		}
+		err = r.Save(ctx)
 	}
-	return r.saveState(ctx)
+	return errors.Join(err, r.saveState(ctx), r.unlogged)
 }
 
 func (r *Run) saveState(ctx context.Context) error {
-	size, err := r.log.Seek(0, io.SeekCurrent)
-	if err != nil {
-		return fmt.Errorf("save state: %w", err)
-	}
 	if err := r.log.Sync(); err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	r.progress.LogBytes = size
+	if err := r.Trainer.save(ctx, filepath.Join(r.Dir, StateFile), r.progress); err != nil {
+		return err
+	}
 	r.progress.Step = r.Trainer.Done()
-	return r.Trainer.save(ctx, filepath.Join(r.Dir, StateFile), r.progress)
+	return nil
 }
 
 // evaluate goes on with an evaluation and, at its end, saves the method if no
@@ -381,13 +416,21 @@ func (r *Run) stepLine(s StepRecord) (json.RawMessage, error) {
 	return append(line, '}'), nil
 }
 
+// write adds a line to the log. One that there is no room for is kept for the state,
+// and so are those after it.
 func (r *Run) write(line any) error {
 	b, err := json.Marshal(line)
 	if err != nil {
 		return err
 	}
-	if _, err := r.log.Write(append(b, '\n')); err != nil {
-		return fmt.Errorf("write the log: %w", err)
+	b = append(b, '\n')
+	if r.unlogged == nil {
+		if _, err = r.log.WriteAt(b, r.progress.LogBytes); err == nil {
+			r.progress.LogBytes += int64(len(b))
+			return nil
+		}
+		r.unlogged = fmt.Errorf("write the log: %w", err)
 	}
+	r.progress.Unlogged += string(b)
 	return nil
 }

@@ -17,6 +17,7 @@ type progress struct {
 	Evaluated int     `json:"evaluated"` // the last step that was, -1 before any
 	Best      float64 `json:"best"`      // score
 	BestStep  int     `json:"best_step"` // 0 where none was evaluated yet
+	Unlogged  string  `json:"unlogged,omitempty"` // lines that the log had no room for
 }
 
 const progressKey = "progress"
