@@ -98,7 +98,7 @@ func (p *pretraining) read() error {
 	o := p.session.Options
 	sizes := pretrain.Options{
 		MaxSourceLength: o.MaxSourceLength, MaxTargetLength: o.MaxTargetLength, Questions: p.questions,
-		Seed: o.Seed, Rows: o.Steps * o.Batch * o.Accumulate,
+		Seed: o.Seed, Rows: o.Steps * o.Batch * o.Accumulate, More: (o.Total() - o.Steps) * o.Batch * o.Accumulate,
 	}
 	text, err := pretrain.ReadCorpus(p.texts...)
 	if err != nil {
@@ -127,14 +127,15 @@ func (p *pretraining) header(cmd *cobra.Command) error {
 	}
 	p.batchField(cmd)
 	p.precisionField(cmd)
-	field(out, "steps", "%s; rate %g after %s, then with the inverse square root, falling to 0 over the last %s", count(o.Steps), p.lr, count(o.Warmup), count(o.Cooldown))
+	leg := o.LastLeg()
+	field(out, "steps", "%s%s; rate %g after %s, then with the inverse square root, falling to 0 over the last %s", count(o.Total()), legNote(o), p.lr, count(leg.Warmup), count(leg.Cooldown))
 	p.memoryFields(cmd)
 	return nil
 }
 
 // learn runs the training.
 func (p *pretraining) learn(cmd *cobra.Command) error {
-	rows := train.Rows{Train: p.mixture, TrainFingerprint: p.mixture.Fingerprint()}
+	rows := train.Rows{Train: p.mixture, TrainFingerprint: p.mixture.Fingerprint(), TrainName: "--text", DevName: "--valid"}
 	if v := p.validation; v != nil {
 		rows.Evaluate, rows.DevFingerprint = v.Evaluate, v.Fingerprint()
 		rows.Batch, rows.MaxNewTokens = 4*p.session.Options.Batch, pretrain.AnswerLength

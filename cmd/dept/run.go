@@ -25,6 +25,7 @@ import (
 type running struct {
 	modelDir, initDir, out, device, profile string
 	resume, overwrite, dryRun               bool
+	extend                                  int // updates
 	request                                 train.Request
 	changed                                 func(flag string) bool // given by the user
 
@@ -56,6 +57,7 @@ func (r *running) addOptions(f *pflag.FlagSet) {
 // addRun registers the flags of the run's folder and of the device.
 func (r *running) addRun(f *pflag.FlagSet) {
 	f.BoolVar(&r.resume, "resume", false, "go on with the run in --out")
+	f.IntVar(&r.extend, "extend", 0, "go on with the run in --out, which has ended, for so many updates more, with rates that rise and fall anew")
 	f.BoolVar(&r.overwrite, "overwrite", false, "replace the run in --out")
 	f.BoolVar(&r.dryRun, "dry-run", false, "print memory, shapes, parameters and steps, and stop")
 	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
@@ -69,7 +71,16 @@ func (r *running) check(cmd *cobra.Command) error {
 	if err := r.request.Check(); err != nil {
 		return asUsage(err)
 	}
-	return r.checkOut(cmd)
+	if r.changed("extend") {
+		if r.extend < 1 {
+			return usagef("--extend %d: it must be a number from 1", r.extend)
+		}
+		r.resume = true
+	}
+	if err := r.checkOut(cmd); err != nil || !r.resume {
+		return err
+	}
+	return asUsage(r.request.Options.GoOn(r.out, r.extend))
 }
 
 // asUsage words the refusal of a setting as one of its flag.
@@ -85,7 +96,7 @@ func asUsage(err error) error {
 // lost, and resuming where there is nothing to resume.
 func (r *running) checkOut(cmd *cobra.Command) (err error) {
 	if r.resume && r.overwrite {
-		return usagef("--resume goes on with a run and --overwrite replaces it: give one of them")
+		return usagef("--resume and --extend go on with a run and --overwrite replaces it: give one of them")
 	}
 	if r.resume && r.profile != "" {
 		return usagef("--resume goes on with the kernels that the run began with: leave --profile out")
@@ -207,6 +218,14 @@ func (r *running) batchField(cmd *cobra.Command) {
 		plural(o.Batch, "row"), o.MaxSourceLength, o.MaxTargetLength, plural(o.Batch*o.Accumulate, "row"))
 }
 
+// legNote says that a run was extended.
+func legNote(o train.Options) string {
+	if len(o.Legs) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", the last %s of them a leg of their own", count(o.LastLeg().Steps))
+}
+
 // precisionField says what is rounded where something is.
 func (r *running) precisionField(cmd *cobra.Command) {
 	if r.session.Options.Precision == train.Mixed {
@@ -243,9 +262,11 @@ func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error
 	if err := s.KeepIn(cmd.Context(), r.out, r.resume); err != nil {
 		return err
 	}
-	steps := s.Options.Steps
-	if r.resume {
-		field(out, "resumed", "after step %s of %s", count(s.Trainer.Done()), count(steps))
+	steps := s.Options.Total()
+	if done := s.Trainer.Done(); r.resume && done < steps {
+		field(out, "resumed", "after step %s of %s", count(done), count(steps))
+	} else if r.resume {
+		field(out, "resumed", "after the last of %s: nothing is left to do; --extend N goes on for N updates more", plural(steps, "step"))
 	}
 	show := newProgress(out, steps, s.Trainer.Done(), tensor.Groups(s.Method.Params()))
 	s.OnRecord, s.OnEval, s.OnRows = show.step, show.eval, show.rows
@@ -275,10 +296,10 @@ func (r *running) failed(err error) error {
 	var unwritable *train.UnwritableError
 	switch {
 	case errors.As(err, &stopped):
-		return &failure{fmt.Errorf("stopped after step %d of %d, and saved; go on with: %s", stopped.Step, r.session.Options.Steps, resumeCommand(os.Args)), exitInterrupted}
+		return &failure{fmt.Errorf("stopped after step %d of %d, and saved; go on with: %s", stopped.Step, r.session.Options.Total(), resumeCommand(os.Args)), exitInterrupted}
 	case errors.As(err, &unwritable):
 		return fmt.Errorf("%s cannot be written to: %w; stopped after step %d of %d, of which step %d is saved: make room there, and go on with: %s", r.out,
-			unwritable.Err, unwritable.Step, r.session.Options.Steps, unwritable.Saved, resumeCommand(os.Args))
+			unwritable.Err, unwritable.Step, r.session.Options.Total(), unwritable.Saved, resumeCommand(os.Args))
 	case errors.Is(err, train.ErrNotFinite):
 		return fmt.Errorf("%w; %s keeps the last good %s", err, r.out, r.product())
 	}
@@ -293,12 +314,17 @@ func (r *running) product() string {
 	return "adapter"
 }
 
-// resumeCommand is the command line that goes on with the run that args began.
+// resumeCommand is the command line that goes on with the run that args began or
+// extended.
 func resumeCommand(args []string) string {
 	var words []string
-	for _, arg := range args {
-		if !strings.HasPrefix(arg, "--overwrite") && !strings.HasPrefix(arg, "--resume") {
-			words = append(words, quote(arg))
+	for i := 0; i < len(args); i++ {
+		name, _, joined := strings.Cut(args[i], "=")
+		switch {
+		case name == "--extend" && !joined:
+			i++ // and its value
+		case name != "--extend" && name != "--overwrite" && name != "--resume":
+			words = append(words, quote(args[i]))
 		}
 	}
 	return strings.Join(append(words, "--resume"), " ")

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -185,4 +186,94 @@ func TestFullDisk(t *testing.T) {
 	require.Error(t, err)
 	require.Regexp(t, `^dept: .*full cannot be written to: .*; stopped after step \d+ of 100000, of which step \d+ is saved: `, lastLine(string(said)))
 	require.Equal(t, kept, readFile(t, full, train.StateFile))
+}
+
+// A run that has ended goes on for a leg more, stopped and resumed inside it or not: to
+// the bit.
+func TestExtend(t *testing.T) {
+	dir := t.TempDir()
+	whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
+	args := func(out string, more ...string) []string {
+		return trainArgs(out, append([]string{"--dropout", "0.1", "--dev", at("dev.tsv"), "--eval-every", "25", "--max-target-length", "3"}, more...)...)
+	}
+	succeed(t, args(whole)...)
+	succeed(t, args(parts)...)
+	again := succeed(t, args(whole, "--resume")...)
+	require.Contains(t, again.stdout, "nothing is left to do; --extend N goes on")
+
+	more := []string{"--extend", "60", "--warmup-steps", "4"}
+	longer := succeed(t, args(whole, more...)...)
+	require.Contains(t, longer.stdout, "resumed    after step 6 of 66")
+	require.Contains(t, longer.stdout, "66, the last 60 of them a leg of their own")
+	said := interrupt(t, "step 9/", args(parts, more...)...)
+	require.Contains(t, fail(t, exitError, args(parts, more...)...), "the run has not ended, it is at step")
+	require.Contains(t, fail(t, exitUsage, args(parts, "--resume")...), "--warmup-steps 2: the leg of 60 updates by which the run was extended began with 4")
+	_, command, found := strings.Cut(lastLine(said), "go on with: ")
+	require.True(t, found, said)
+	require.NotContains(t, command, "--extend")
+	out, err := exec.Command("sh", "-c", command).CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, name := range []string{dept.AdapterConfigFile, dept.AdapterWeightsFile, train.RunFile} {
+		require.Equal(t, string(readFile(t, whole, name)), string(readFile(t, parts, name)), name)
+	}
+	log := timeless(readLog(t, whole))
+	require.Equal(t, log, timeless(readLog(t, parts)))
+
+	// The rates rise and fall anew.
+	rates := map[int]float64{}
+	for _, l := range log {
+		if l.Loss != nil {
+			rates[l.Step] = *l.LRPrompt
+		}
+	}
+	require.Len(t, rates, 66)
+	for step, factor := range map[int]float64{1: 0, 2: 0.5, 3: 1, 6: 0.25, 7: 0, 8: 0.25, 11: 1, 39: 0.5, 66: 1. / 56} {
+		require.InDelta(t, 0.3*factor, rates[step], 1e-12, "step %d", step)
+	}
+	var run struct{ Legs []train.Leg }
+	require.NoError(t, json.Unmarshal(readFile(t, whole, train.RunFile), &run))
+	require.Equal(t, []train.Leg{{Steps: 6, Warmup: 2}, {Steps: 60, Warmup: 4}}, run.Legs)
+
+	// And again.
+	require.Contains(t, succeed(t, args(whole, "--extend", "5", "--warmup-steps", "0")...).stdout, "done       71 steps")
+	require.Contains(t, fail(t, exitUsage, args(whole, "--extend", "0")...), "--extend 0")
+	require.Contains(t, fail(t, exitUsage, args(whole, "--extend", "5", "--overwrite")...), "give one of them")
+	require.Contains(t, fail(t, exitUsage, args(filepath.Join(dir, "none"), "--extend", "5")...), "holds no run")
+}
+
+// What is said where a run does not go on as it began.
+func TestResumeSaysWhatChanged(t *testing.T) {
+	dir := t.TempDir()
+	out, dev, first := filepath.Join(dir, "r"), filepath.Join(dir, "dev"), filepath.Join(dir, "first")
+	succeed(t, trainArgs(out)...)
+	succeed(t, trainArgs(dev, "--dev", at("dev.tsv"))...)
+	succeed(t, trainArgs(first)...)
+	changed := filepath.Join(dir, "changed.tsv")
+	require.NoError(t, os.WriteFile(changed, []byte(reviews(64, 3)), 0o666))
+	untasked := drop(trainArgs(out, "--source-column", "sentence", "--target-column", "label", "--max-target-length", "2"), "--task")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{trainArgs(out, "--steps", "12"), "the run began with --steps 6, and this is 12 (a run that has ended goes on for N updates more with --extend N)"},
+		{trainArgs(out, "--dev", at("dev.tsv")), "the run began without --dev"},
+		{trainArgs(dev), "the run began with --dev:"},
+		{trainArgs(dev, "--dev", changed), "the rows of --dev have changed"},
+		{trainArgs(dev, "--dev", at("dev.tsv"), "--eval-every", "2"), "the run began with --eval-every 1000, and this is 2"},
+		{trainArgs(out, "--train", changed), "the rows of --train have changed"},
+		{trainArgs(out, "--model", at("other")), "the model of --model has changed"},
+		{methodArgs(&dept.LoRA, out), "the run began with --method dept, and this is lora"},
+		{untasked, "the run began with --task sst2"},
+		{trainArgs(out, "--rank", "2"), "the run began with --rank 3, and this is 2"},
+		{trainArgs(out, "--prompt-length", "4"), "the run began with --prompt-length 5, and this is 4"},
+		{trainArgs(out, "--max-source-length", "15"), "the run began with --max-source-length 16, and this is 15"},
+		{trainArgs(out, "--scale", "paper"), "the run began with another --scale"},
+		{trainArgs(out, "--lr-prompt", "0.2"), "the run began with --lr-prompt 0.3, and this is 0.2"},
+		{trainArgs(out, "--prompt-init", "vocab"), "the run began with --prompt-init text, and this is vocab"},
+		{drop(drop(trainArgs(out, "--init", first), "--rank"), "--prompt-length"), "the run began without --init"},
+		{trainArgs(out, "--precision", "mixed"), "the run began without --precision"},
+		{trainArgs(out, "--shuffle=false"), "the run began with --shuffle true, and this is false"},
+	} {
+		require.Contains(t, fail(t, exitError, append(c.args, "--resume")...), c.want)
+	}
 }

@@ -132,10 +132,10 @@ func (t *training) header(cmd *cobra.Command) {
 	perEpoch := (t.rows.Len()-1)/(o.Batch*o.Accumulate) + 1
 	t.batchField(cmd)
 	t.precisionField(cmd)
-	field(out, "steps", "%s; %s an epoch, %.3g epochs", count(o.Steps), count(perEpoch), float64(o.Steps)/float64(perEpoch))
+	field(out, "steps", "%s%s; %s an epoch, %.3g epochs", count(o.Total()), legNote(o), count(perEpoch), float64(o.Total())/float64(perEpoch))
 	t.memoryFields(cmd)
-	if o.Warmup >= o.Steps {
-		warn(cmd, "the rates rise over %s and the run has %d: they never reach what was asked for (--warmup-steps)", plural(o.Warmup, "step"), o.Steps)
+	if leg := o.LastLeg(); leg.Warmup >= leg.Steps {
+		warn(cmd, "the rates rise over %s and the run has %d: they never reach what was asked for (--warmup-steps)", plural(leg.Warmup, "step"), leg.Steps)
 	}
 }
 
@@ -167,7 +167,7 @@ func (t *training) taskNote() string {
 func (t *training) learn(cmd *cobra.Command) error {
 	o := t.session.Options
 	examples := data.Tokenize(t.rows, t.setup.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
-	rows := train.Rows{Train: examples, TrainFingerprint: t.rows.Fingerprint(), Task: t.task}
+	rows := train.Rows{Train: examples, TrainFingerprint: t.rows.Fingerprint(), TrainName: "--train", DevName: "--dev", Task: t.task}
 	if t.dev != nil {
 		rows.Dev, rows.DevFingerprint, rows.KeepBest = t.dev, t.dev.Fingerprint(), true
 	}

@@ -154,7 +154,7 @@ func TestResume(t *testing.T) {
 			assert.Contains(t, finished.stdout, "done       40 steps")
 			// Another setting is another run.
 			line := fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--seed", "7")...)
-			assert.Contains(t, line, "train.seed 42")
+			assert.Contains(t, line, "the run began with --seed 42, and this is 7: go on with the settings and data")
 		})
 	}
 }

@@ -21,6 +21,7 @@ type Options struct {
 	Questions int    `json:"questions"`
 	Seed      uint64 `json:"seed"`
 	Rows      int    `json:"rows"`
+	More      int    `json:"-"` // rows of later legs of the run, which begins with the same ones
 }
 
 // passageLength is the most tokens of a passage of text.
@@ -73,7 +74,7 @@ func (m *Mixture) Fingerprint() string {
 }
 
 // Len is the number of rows.
-func (m *Mixture) Len() int { return m.o.Rows }
+func (m *Mixture) Len() int { return m.o.Rows + m.o.More }
 
 // passage is a source and a target, both with their end tokens.
 type passage struct{ source, target []int32 }

@@ -140,7 +140,7 @@ func TestFormat1Settings(t *testing.T) {
 		},
 		Adapter: &dept.PromptConfig{PromptLength: 2, Rank: 1, MaxSourceLength: 16, Width: 128, LoraAlpha: 8, Submodules: 1},
 	}
-	require.NoError(t, sameSettings(run, now))
+	require.NoError(t, (&Run{Settings: now}).sameSettings(run))
 
 	full := now
 	full.Method, full.Start, full.Adapter, full.Train.Rates = "full", "model", nil, map[string]float64{"": 0.001}
@@ -152,12 +152,12 @@ func TestFormat1Settings(t *testing.T) {
 	}{
 		{"dropout", now, `"dropout": 0,`, `"dropout": 0.1,`, "run.json has format 1, whose dropout drew other numbers than format 2 does, so that this run (dropout 0.1) cannot go on exactly: begin another one from what it made with --init"},
 		{"a format to come", now, "{", `{"format": 3, `, "run.json has format 3, and this program knows those up to 2: go on with a newer one"},
-		{"a rate", now, "0.05", "0.06", "the run began with train.learning_rates.lowrank 0.06 and this is 0.05"},
-		{"a rank", now, `"r": 1`, `"r": 2`, "the run began with adapter.r 2 and this is 1"},
+		{"a rate", now, "0.05", "0.06", "the run began with --lr-lowrank 0.06, and this is 0.05"},
+		{"a rank", now, `"r": 1`, `"r": 2`, "the run began with --rank 2, and this is 1"},
 		{"no rates", now, "learning_rates", "rates", "run.json has neither a format nor the learning rates of format 1"},
 		{"another method", full, "", "", `the run began with`},
 	} {
-		err := sameSettings([]byte(strings.Replace(string(run), c.from, c.to, 1)), c.now)
+		err := (&Run{Settings: c.now}).sameSettings([]byte(strings.Replace(string(run), c.from, c.to, 1)))
 		assert.ErrorContains(t, err, c.want, c.name)
 	}
 
@@ -166,5 +166,5 @@ func TestFormat1Settings(t *testing.T) {
 	old["train"].(map[string]any)["learning_rates"] = []float64{0.001, 0}
 	run, err = json.Marshal(old)
 	require.NoError(t, err)
-	assert.NoError(t, sameSettings(run, full))
+	assert.NoError(t, (&Run{Settings: full}).sameSettings(run))
 }

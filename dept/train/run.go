@@ -43,6 +43,8 @@ type Run struct {
 	SaveEvery int
 	// Save writes the adapter or checkpoint into Dir, whole or not at all.
 	Save func(context.Context) error
+	// TrainName and DevName are what people call the rows, for errors.
+	TrainName, DevName string
 	// Evaluate scores the method as it stands, piece by piece: it returns nil until
 	// the last one. It is nil without dev data. Metric decides which is best; without
 	// one the folder holds the last.
@@ -87,16 +89,7 @@ func (r *Run) Begin(ctx context.Context) error {
 	if err := removeFiles(r.Dir, StateFile, LogFile); err != nil {
 		return fmt.Errorf("begin run: %w", err)
 	}
-	r.Settings.Format = runFormat
-	settings, err := json.MarshalIndent(r.Settings, "", "  ")
-	if err != nil {
-		return err
-	}
-	err = atomicfile.WriteFile(filepath.Join(r.Dir, RunFile), func(w io.Writer) error {
-		_, err := w.Write(append(settings, '\n'))
-		return err
-	})
-	if err != nil {
+	if err := r.writeSettings(); err != nil {
 		return fmt.Errorf("begin run: %w", err)
 	}
 	if r.log, err = os.Create(filepath.Join(r.Dir, LogFile)); err != nil {
@@ -118,6 +111,19 @@ func (r *Run) Begin(ctx context.Context) error {
 	return r.saveState(ctx)
 }
 
+// writeSettings writes run.json.
+func (r *Run) writeSettings() error {
+	r.Settings.Format = runFormat
+	settings, err := json.MarshalIndent(r.Settings, "", "  ")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(filepath.Join(r.Dir, RunFile), func(w io.Writer) error {
+		_, err := w.Write(append(settings, '\n'))
+		return err
+	})
+}
+
 // removeFiles removes those that are there.
 func removeFiles(dir string, names ...string) error {
 	for _, name := range names {
@@ -129,14 +135,19 @@ func removeFiles(dir string, names ...string) error {
 }
 
 // Resume goes on from the folder's state. Settings and data must be those the
-// run began with; the log is cut back to the state's step.
+// run began with; the log is cut back to the state's step. With a leg more than the run
+// in the folder has, which must have ended, it is extended.
 func (r *Run) Resume() error {
 	path := filepath.Join(r.Dir, RunFile)
 	old, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("resume: %s holds no run to go on with: %w", r.Dir, err)
 	}
-	if err := sameSettings(old, r.Settings); err != nil {
+	if err := r.sameSettings(old); err != nil {
+		return fmt.Errorf("resume %s: %w", r.Dir, err)
+	}
+	extends, err := r.extends(old)
+	if err != nil {
 		return fmt.Errorf("resume %s: %w", r.Dir, err)
 	}
 	if err := r.sameKernels(old); err != nil {
@@ -145,6 +156,9 @@ func (r *Run) Resume() error {
 	atomicfile.Clean(r.Dir)
 	if r.progress, err = r.Trainer.restore(filepath.Join(r.Dir, StateFile)); err != nil {
 		return err
+	}
+	if ended := r.end() - r.Settings.Train.LastLeg().Steps; extends && r.progress.Step != ended {
+		return fmt.Errorf("extend %s: the run has not ended, it is at step %d of %d: go on with --resume first", r.Dir, r.progress.Step, ended)
 	}
 	logPath := filepath.Join(r.Dir, LogFile)
 	if r.log, err = os.OpenFile(logPath, os.O_RDWR, 0o666); err != nil {
@@ -161,6 +175,12 @@ func (r *Run) Resume() error {
 	}
 	r.progress.LogBytes += int64(len(r.progress.Unlogged))
 	r.progress.Unlogged = ""
+	if !extends {
+		return nil
+	}
+	if err := r.writeSettings(); err != nil {
+		return fmt.Errorf("extend %s: %w", r.Dir, err)
+	}
 	return nil
 }
 
@@ -287,7 +307,7 @@ func (r *Run) end() int {
 	if r.endsEarly {
 		return r.endsAt
 	}
-	return r.Settings.Train.Steps
+	return r.Settings.Train.Total()
 }
 
 // record logs an update.

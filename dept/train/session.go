@@ -346,6 +346,8 @@ func largest(most int, ok func(n int) bool) int {
 type Rows struct {
 	Train            data.Examples
 	TrainFingerprint string
+	// TrainName and DevName are what people call the rows, such as --train.
+	TrainName, DevName string
 
 	// Dev are the rows to evaluate on, by Task's metrics or exact match without one;
 	// or Evaluate does so. Both are nil for a run without evaluations.
@@ -371,12 +373,13 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	kernels := s.Engine.Kernels()
 	settings := Settings{
 		Method: n.Kind.Name, Train: o, Adapter: n.Method.Config(), Start: n.start, Model: s.Fingerprint, Data: rows.TrainFingerprint,
-		Kernels: &kernels, Base: &Base{s.Name, s.Commit},
+		Kernels: &kernels, Base: &Base{s.Name, s.Commit}, Legs: o.Legs,
 	}
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name
 	}
-	n.Run = &Run{Settings: settings, Trainer: n.trainer, SaveEvery: n.request.SaveEvery, progress: progress{Evaluated: -1}}
+	n.Run = &Run{Settings: settings, Trainer: n.trainer, SaveEvery: n.request.SaveEvery, progress: progress{Evaluated: -1},
+		TrainName: rows.TrainName, DevName: rows.DevName}
 	if rows.Dev == nil && rows.Evaluate == nil {
 		return nil
 	}

@@ -2,6 +2,7 @@ package train
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/tensor"
@@ -35,6 +37,8 @@ type Settings struct {
 	Kernels *tensor.Kernels `json:"kernels,omitempty"`
 	// Base is where the model came from. It is not compared: Model says which it is.
 	Base *Base `json:"base,omitempty"`
+	// Legs are those of a run that was extended; Train has the first's.
+	Legs []Leg `json:"legs,omitempty"`
 }
 
 // Base names a run's model as its user did, and the commit that it was at on the hub, if it came
@@ -85,8 +89,9 @@ func cannotGoOn(dir string, err error) error {
 	return fmt.Errorf("the run in %s cannot go on here: %w; begin another one from what it made with --init, in another folder, or go on where it began", dir, err)
 }
 
-// sameSettings names the first setting in which a run differs from its run.json.
-func sameSettings(old []byte, now Settings) error {
+// sameSettings says in which setting the run differs from its run.json: of those that
+// follow from others, in these.
+func (r *Run) sameSettings(old []byte) error {
 	var a, b map[string]any
 	if err := json.Unmarshal(old, &a); err != nil {
 		return fmt.Errorf("%s: %w", RunFile, err)
@@ -99,9 +104,11 @@ func sameSettings(old []byte, now Settings) error {
 			return err
 		}
 	}
-	now.Format, now.Kernels, now.Base = runFormat, nil, nil
-	delete(a, "kernels")
-	delete(a, "base")
+	now := r.Settings
+	now.Format, now.Kernels, now.Base, now.Legs = runFormat, nil, nil, nil
+	for _, key := range []string{"kernels", "base", "legs"} {
+		delete(a, key)
+	}
 	fresh, err := json.Marshal(now)
 	if err != nil {
 		return err
@@ -109,7 +116,12 @@ func sameSettings(old []byte, now Settings) error {
 	if err := json.Unmarshal(fresh, &b); err != nil {
 		return err
 	}
-	return sameValues("", a, b)
+	changes := differences("", a, b)
+	if len(changes) == 0 {
+		return nil
+	}
+	first := slices.MinFunc(changes, func(x, y change) int { return cmp.Compare(x.rank(), y.rank()) })
+	return fmt.Errorf("%s: go on with the settings and data that the run began with, or begin anew with --overwrite", first.sentence(r))
 }
 
 // upgrade brings a run.json of format 1 into today's form. Its dropout was drawn by
@@ -144,27 +156,109 @@ func upgrade(run map[string]any) error {
 	return nil
 }
 
-func sameValues(prefix string, a, b map[string]any) error {
-	keys := slices.Sorted(maps.Keys(a))
+// change is a value of run.json, null where it has none, and what it would be now.
+type change struct {
+	key     string // as train.seed
+	was, is string // JSON
+}
+
+// differences are the changes from a to b.
+func differences(prefix string, a, b map[string]any) (changes []change) {
+	keys := slices.Collect(maps.Keys(a))
 	for k := range b {
 		if _, ok := a[k]; !ok {
 			keys = append(keys, k)
 		}
 	}
+	slices.Sort(keys)
 	for _, k := range keys {
 		x, isMap := a[k].(map[string]any)
 		y, alsoMap := b[k].(map[string]any)
 		if isMap && alsoMap {
-			if err := sameValues(prefix+k+".", x, y); err != nil {
-				return err
-			}
+			changes = append(changes, differences(prefix+k+".", x, y)...)
 			continue
 		}
 		was, _ := json.Marshal(a[k])
 		is, _ := json.Marshal(b[k])
 		if !bytes.Equal(was, is) {
-			return fmt.Errorf("the run began with %s %s and this is %s: resume with the same settings and data, or begin anew with --overwrite", prefix+k, was, is)
+			changes = append(changes, change{prefix + k, string(was), string(is)})
 		}
 	}
-	return nil
+	return changes
+}
+
+// causes are keys that decide others: those come after them.
+var causes = []string{"method", "task", "model", "data", "dev", "start", "adapter.num_virtual_tokens", "adapter.r", "train.max_source_length"}
+
+// rank orders changes by what causes what.
+func (c change) rank() int {
+	if i := slices.Index(causes, c.key); i >= 0 {
+		return i
+	}
+	return len(causes)
+}
+
+// adapterFlags are the flags that decide keys of an adapter's configuration and are
+// not named as they are.
+var adapterFlags = map[string]string{"num_virtual_tokens": "prompt-length", "r": "rank", "max_length": "max-source-length"}
+
+// sentence says what has changed, by the flags that say so.
+func (c change) sentence(r *Run) string {
+	const none = "null"
+	began := func(flag, was, is string) string {
+		switch {
+		case was == none:
+			return "the run began without " + flag
+		case is == none:
+			return "the run began with " + flag + " " + was
+		}
+		return fmt.Sprintf("the run began with %s %s, and this is %s", flag, was, is)
+	}
+	flag := func(key string) string { return "--" + strings.ReplaceAll(key, "_", "-") }
+	was, is := strings.Trim(c.was, `"`), strings.Trim(c.is, `"`)
+	section, key, _ := strings.Cut(c.key, ".")
+	switch {
+	case c.key == "method":
+		return began("--method", was, is)
+	case c.key == "task":
+		return began("--task", was, is)
+	case c.key == "model":
+		return "the model of --model has changed"
+	case c.key == "data":
+		return fmt.Sprintf("the rows of %s have changed", r.TrainName)
+	case c.key == "dev" && was == none:
+		return "the run began without " + r.DevName
+	case c.key == "dev" && is == none:
+		return "the run began with " + r.DevName
+	case c.key == "dev":
+		return fmt.Sprintf("the rows of %s have changed", r.DevName)
+	case c.key == "start":
+		return startSentence(was, is)
+	case c.key == "train.steps":
+		return began("--steps", was, is) + " (a run that has ended goes on for N updates more with --extend N)"
+	case section == "train" && strings.HasPrefix(key, "learning_rates"):
+		_, group, _ := strings.Cut(key, ".")
+		return began(flag(dept.RateKey(group)), was, is)
+	case section == "adapter" && adapterFlags[key] != "":
+		return began(flag(adapterFlags[key]), was, is)
+	case c.key == "adapter.lora_alpha" && r.Settings.Method == dept.DePT.Name:
+		return "the run began with another --scale"
+	case key != "":
+		return began(flag(key), was, is)
+	}
+	return began(flag(c.key), was, is)
+}
+
+// startSentence says how a run started that now would start otherwise.
+func startSentence(was, is string) string {
+	const adapter = "adapter "
+	switch from, now := strings.HasPrefix(was, adapter), strings.HasPrefix(is, adapter); {
+	case from && now:
+		return "the adapter of --init has changed"
+	case from:
+		return "the run began with --init"
+	case now:
+		return "the run began without --init"
+	}
+	return fmt.Sprintf("the run began with --prompt-init %s, and this is %s", was, is)
 }

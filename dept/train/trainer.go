@@ -37,6 +37,9 @@ type Options struct {
 	Recompute bool `json:"recompute,omitempty"`
 	// Precision of training; evaluations and predictions are float32.
 	Precision Precision `json:"precision,omitempty"`
+	// Legs are those of a run that was extended, all of them; Steps, Warmup and Cooldown
+	// are the first's.
+	Legs []Leg `json:"-"`
 }
 
 // Precision names what a training step may round.
@@ -308,10 +311,7 @@ func (t *Trainer) prepare(i int) (u update) {
 
 // rates are the learning rates of update i, counted from 0.
 func (t *Trainer) rates(i int) map[string]float64 {
-	f := LinearSchedule(i, t.o.Warmup, t.o.Steps)
-	if t.o.Schedule == InverseSqrt {
-		f = InverseSqrtSchedule(i, t.o.Warmup, t.o.Cooldown, t.o.Steps)
-	}
+	f := t.o.factor(i)
 	rates := map[string]float64{}
 	for group, rate := range t.o.Rates {
 		rates[group] = rate * f
@@ -362,14 +362,14 @@ func (t *Trainer) StepParts(ctx context.Context) (map[string]time.Duration, erro
 
 // update submits one update by way of run.
 func (t *Trainer) update(ctx context.Context, run func(...*tensor.Program) error) error {
-	if t.step >= t.o.Steps {
+	if t.step >= t.o.Total() {
 		return nil
 	}
 	if t.began.IsZero() {
 		t.began = time.Now()
 	}
 	if t.ahead == nil {
-		t.ahead = startAhead(t.step, t.o.Steps, t.prepare)
+		t.ahead = startAhead(t.step, t.o.Total(), t.prepare)
 	}
 	u, err := t.ahead.next(ctx)
 	if err != nil {
