@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"sync"
 
 	native "github.com/oliverbestmann/webgpu/wgpu"
@@ -84,8 +83,11 @@ func listAdapters(context.Context) ([]AdapterInfo, error) {
 	if len(infos) == 0 {
 		return nil, ErrNoAdapter
 	}
-	slices.SortStableFunc(infos, func(a, b AdapterInfo) int { return adapterRank[a.Type] - adapterRank[b.Type] })
-	return infos, nil
+	sorted := make([]AdapterInfo, 0, len(infos))
+	for _, i := range ranked(infos) {
+		sorted = append(sorted, infos[i])
+	}
+	return sorted, nil
 }
 
 // featureBits are the features as wgpu-native numbers them: its own subgroup

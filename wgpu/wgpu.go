@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -84,35 +85,59 @@ func Adapters(ctx context.Context) ([]AdapterInfo, error) {
 	return listAdapters(ctx)
 }
 
-// Open opens the best adapter whose name contains name, ignoring case; the
-// empty name takes the best of all. The device gets all limits and Features that
-// the adapter has.
+// Open opens the best adapter that is meant by name; the empty name takes the best of
+// all. A name is a kind (cpu, gpu, discrete, integrated), a number in the list of
+// Adapters such as #1, or a part of an adapter's own name in any case. The device gets
+// all limits and Features that the adapter has.
 func Open(ctx context.Context, name string) (*Device, error) {
 	return openDevice(ctx, name)
 }
 
-// pickAdapter returns the index of the best adapter that matches name.
+// Kinds are the names of kinds of adapters, and the types that each means.
+var Kinds = map[string][]AdapterType{
+	"cpu": {CPU}, "gpu": {DiscreteGPU, IntegratedGPU}, "discrete": {DiscreteGPU}, "integrated": {IntegratedGPU},
+}
+
+// ranked are the indices of adapters, best first.
+func ranked(infos []AdapterInfo) []int {
+	order := make([]int, len(infos))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return adapterRank[infos[a].Type] - adapterRank[infos[b].Type] })
+	return order
+}
+
+// pickAdapter returns the index of the best adapter that is meant by name.
 func pickAdapter(infos []AdapterInfo, name string) (int, error) {
 	if len(infos) == 0 {
 		return 0, ErrNoAdapter
 	}
-	best := -1
-	for i, a := range infos {
-		if !strings.Contains(strings.ToLower(a.Name), strings.ToLower(name)) {
-			continue
+	name = strings.ToLower(name)
+	kind := Kinds[name]
+	var list []string
+	for k, i := range ranked(infos) {
+		number := fmt.Sprintf("#%d", k+1)
+		meant := strings.Contains(strings.ToLower(infos[i].Name), name)
+		switch {
+		case kind != nil:
+			meant = slices.Contains(kind, infos[i].Type)
+		case strings.HasPrefix(name, "#"):
+			meant = name == number
 		}
-		if best < 0 || adapterRank[a.Type] < adapterRank[infos[best].Type] {
-			best = i
+		if meant {
+			return i, nil
 		}
+		list = append(list, number+" "+infos[i].String())
 	}
-	if best < 0 {
-		names := make([]string, len(infos))
-		for i, a := range infos {
-			names[i] = a.String()
-		}
-		return 0, fmt.Errorf("open device: no adapter's name contains %q; this machine has: %s", name, strings.Join(names, "; "))
+	asked := fmt.Sprintf("no adapter's name contains %q", name)
+	switch {
+	case kind != nil:
+		asked = "no adapter is of the kind " + name
+	case strings.HasPrefix(name, "#"):
+		asked = "there is no adapter " + name
 	}
-	return best, nil
+	return 0, fmt.Errorf("open device: %s; this machine has: %s", asked, strings.Join(list, "; "))
 }
 
 // Device is an open adapter with its queue. Its methods may be called from one

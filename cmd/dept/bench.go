@@ -114,7 +114,7 @@ not fit, and with --plan, for which no device is needed, it is counted and not t
 	f.IntSliceVar(&j.sources, "source-length", nil, "tokens of a source (128; with --config any number of them, 128,256,512)")
 	f.IntVar(&j.steps, "steps", 5, "steps of each method, of which the median counts")
 	f.TextVar(&j.precision, "precision", j.precision, "of training steps: float32 or mixed (see dept train)")
-	f.StringVar(&j.device, "device", "", "part of the adapter's name (see dept devices)")
+	addDevice(f, &j.device)
 	addProfile(f, &j.profile)
 	f.BoolVar(&j.asJSON, "json", false, "print JSON")
 	return cmd

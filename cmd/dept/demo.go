@@ -95,7 +95,7 @@ nothing is kept.`,
 			return nil
 		}),
 	}
-	cmd.Flags().StringVar(&device, "device", "", "part of the adapter's name (see dept devices)")
+	addDevice(cmd.Flags(), &device)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON at the end, and the rest to standard error")
 	return cmd
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/go-dept/dept/wgpu"
 )
@@ -22,12 +23,17 @@ func devicesCommand() *cobra.Command {
 			if asJSON {
 				return printJSON(cmd.OutOrStdout(), adapters)
 			}
-			for _, a := range adapters {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s  %s  %s\n", a, a.Driver, a.Features)
+			for i, a := range adapters {
+				fmt.Fprintf(cmd.OutOrStdout(), "#%d  %s  %s  %s\n", i+1, a, a.Driver, a.Features)
 			}
 			return nil
 		}),
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
+}
+
+// addDevice registers the flag that names an adapter.
+func addDevice(f *pflag.FlagSet, device *string) {
+	f.StringVar(device, "device", "", "part of the adapter's name, its kind (cpu, gpu, discrete, integrated) or its number (#1; see dept devices)")
 }

@@ -38,7 +38,7 @@ func (r *reading) add(cmd *cobra.Command) {
 	f.IntVar(&r.maxSource, "max-source-length", 0, "the most tokens of a source (default the adapter's, else 256)")
 	f.IntVar(&r.maxTarget, "max-target-length", 0, "the most tokens to generate (default 20 for a task, else 64)")
 	f.IntVar(&r.batch, "batch-size", 32, "rows at once")
-	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
+	addDevice(f, &r.device)
 	addProfile(f, &r.profile)
 	f.BoolVar(&r.json, "json", false, "print JSON")
 	obligatory(cmd, "model")

@@ -54,12 +54,12 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(
 		trainCommand(), pretrainCommand(), evalCommand(), predictCommand(),
 		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), tuneCommand(), shadersCommand(), serveCommand(), demoCommand(),
 		downloadCommand(), cacheCommand(), exportCommand(),
 	)
+	politeFlags(root)
 	return root
 }
 

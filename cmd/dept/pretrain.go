@@ -135,7 +135,7 @@ func (p *pretraining) header(cmd *cobra.Command) error {
 
 // learn runs the training.
 func (p *pretraining) learn(cmd *cobra.Command) error {
-	rows := train.Rows{Train: p.mixture, TrainFingerprint: p.mixture.Fingerprint(), TrainName: "--text", DevName: "--valid"}
+	rows := train.Rows{Train: p.mixture, TrainFingerprint: p.mixture.Fingerprint(), TrainName: "--text and --questions", DevName: "--valid"}
 	if v := p.validation; v != nil {
 		rows.Evaluate, rows.DevFingerprint = v.Evaluate, v.Fingerprint()
 		rows.Batch, rows.MaxNewTokens = 4*p.session.Options.Batch, pretrain.AnswerLength

@@ -53,7 +53,14 @@ func TestPretrainRepeats(t *testing.T) {
 	assert.Contains(t, r.stdout, "resumed")
 	assert.Equal(t, readFile(t, whole, "model.safetensors"), readFile(t, parts, "model.safetensors"), "stopped and resumed")
 	assert.Equal(t, timeless(readLog(t, whole)), timeless(readLog(t, parts)))
-	assert.Contains(t, fail(t, exitError, pretrainArgs(text, parts, "--resume", "--questions", "10")...), "resume with the same settings and data")
+	assert.Contains(t, fail(t, exitError, pretrainArgs(text, parts, "--resume", "--questions", "10")...), "the rows of --text and --questions have changed")
+
+	// A further leg goes on with rows that were not there before.
+	succeed(t, pretrainArgs(text, whole, "--extend", "8")...)
+	interrupt(t, "step 18/", pretrainArgs(text, parts, "--extend", "8")...)
+	succeed(t, pretrainArgs(text, parts, "--resume")...)
+	assert.Equal(t, readFile(t, whole, "model.safetensors"), readFile(t, parts, "model.safetensors"), "stopped and resumed in a further leg")
+	assert.Len(t, readLog(t, whole), 24)
 }
 
 // On text that is not trained on, losses and answers are shown beside the entropy

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +42,9 @@ func profilePath(device wgpu.AdapterInfo) (string, error) {
 	return filepath.Join(dir, "dept", "profiles", name+".json"), nil
 }
 
+// byteOrderMark is what some editors begin a file with.
+var byteOrderMark = []byte("\ufeff")
+
 // readProfile reads a file of dept tune.
 func readProfile(path string) (*shaders.Profile, error) {
 	data, err := os.ReadFile(path)
@@ -48,7 +52,7 @@ func readProfile(path string) (*shaders.Profile, error) {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}
 	p := &shaders.Profile{}
-	if err := json.Unmarshal(data, p); err != nil {
+	if err := json.Unmarshal(bytes.TrimPrefix(data, byteOrderMark), p); err != nil {
 		return nil, fmt.Errorf("read profile %s: %w", path, err)
 	}
 	return p, nil

@@ -27,15 +27,30 @@ type progress struct {
 	every    int       // steps between lines
 	last     time.Time // when the step before, or an evaluation, ended
 	lastLine time.Time
-	// Steps that the speed is taken from, their tokens and time.
-	steps, tokens int
-	took          time.Duration
-	warm          bool // the first ones, in which kernels are compiled, are forgotten
-	silent        atomic.Bool
+	// Speed is taken from all steps until there are enough after the first ones, in
+	// which kernels are compiled.
+	all, warm speed
+	silent    atomic.Bool
 }
 
-// warmUp is how many steps tell the speed until there are others.
-const warmUp = 10
+// speed is how many steps, and their tokens, took how long.
+type speed struct {
+	steps, tokens int
+	took          time.Duration
+}
+
+func (s *speed) add(tokens int, took time.Duration) {
+	s.steps++
+	s.tokens += tokens
+	s.took += took
+}
+
+// warmUp is how many steps tell the speed until there are as many others, in more than
+// a moment: records of steps come some at once.
+const (
+	warmUp = 10
+	moment = 100 * time.Millisecond
+)
 
 // quiet is the longest time without a line while steps go by.
 const quiet = 30 * time.Second
@@ -78,15 +93,18 @@ func (p *progress) step(s train.StepRecord) {
 		return
 	}
 	now := time.Now()
-	p.steps++
-	p.tokens += s.Tokens
-	p.took += now.Sub(p.last)
+	took := now.Sub(p.last)
 	p.last = now
-	left := p.took / time.Duration(p.steps) * time.Duration(p.total-s.Step)
-	text := fmt.Sprintf("loss %.4f  %s left  %s tokens/s  lr %s", s.Loss, short(left), count(int(float64(p.tokens)/max(p.took, time.Millisecond).Seconds())), p.rates(s))
-	if p.steps == warmUp && !p.warm {
-		p.warm, p.steps, p.tokens, p.took = true, 0, 0, 0
+	p.all.add(s.Tokens, took)
+	if p.all.steps > warmUp {
+		p.warm.add(s.Tokens, took)
 	}
+	v := p.all
+	if p.warm.steps >= warmUp && p.warm.took >= moment {
+		v = p.warm
+	}
+	left := v.took / time.Duration(v.steps) * time.Duration(p.total-s.Step)
+	text := fmt.Sprintf("loss %.4f  %s left  %s tokens/s  lr %s", s.Loss, short(left), count(int(float64(v.tokens)/max(v.took, time.Millisecond).Seconds())), p.rates(s))
 	if p.bar != nil {
 		p.describe(text)
 		p.bar.Set(s.Step)

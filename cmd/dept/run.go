@@ -25,7 +25,8 @@ import (
 type running struct {
 	modelDir, initDir, out, device, profile string
 	resume, overwrite, dryRun               bool
-	extend                                  int // updates
+	extend                                  int    // updates
+	log                                     string // what is written beside log.jsonl
 	request                                 train.Request
 	changed                                 func(flag string) bool // given by the user
 
@@ -59,8 +60,9 @@ func (r *running) addRun(f *pflag.FlagSet) {
 	f.BoolVar(&r.resume, "resume", false, "go on with the run in --out")
 	f.IntVar(&r.extend, "extend", 0, "go on with the run in --out, which has ended, for so many updates more, with rates that rise and fall anew")
 	f.BoolVar(&r.overwrite, "overwrite", false, "replace the run in --out")
+	f.StringVar(&r.log, "log", "", logTensorBoard+": event files beside log.jsonl, as TensorBoard opens them")
 	f.BoolVar(&r.dryRun, "dry-run", false, "print memory, shapes, parameters and steps, and stop")
-	f.StringVar(&r.device, "device", "", "part of the adapter's name (see dept devices)")
+	addDevice(f, &r.device)
 	addProfile(f, &r.profile)
 }
 
@@ -70,6 +72,9 @@ func (r *running) check(cmd *cobra.Command) error {
 	outliveOutput(cmd)
 	if err := r.request.Check(); err != nil {
 		return asUsage(err)
+	}
+	if r.log != "" && r.log != logTensorBoard {
+		return usagef("--log %s: there is %s; log.jsonl is always written", r.log, logTensorBoard)
 	}
 	if r.changed("extend") {
 		if r.extend < 1 {
@@ -270,10 +275,15 @@ func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error
 	}
 	show := newProgress(out, steps, s.Trainer.Done(), tensor.Groups(s.Method.Params()))
 	s.OnRecord, s.OnEval, s.OnRows = show.step, show.eval, show.rows
+	events, err := r.events(cmd, rows)
+	if err != nil {
+		return err
+	}
+	defer events.close()
 	// Between a stop and the save whose turn it then is nothing is said: where the
 	// output is stuck or gone, that must not keep the save from being made.
 	defer context.AfterFunc(stop, show.silence)()
-	err := s.Train(stop)
+	err = s.Train(stop)
 	show.close()
 	if ended != nil {
 		ended()

@@ -85,7 +85,7 @@ not read.`,
 	f.StringSliceVar(&t.weights, "weights", []string{"float32"}, "how the model's weights are stored: float32, float16 or both")
 	f.StringSliceVar(&t.precisionNames, "precision", []string{"float32"}, "of training: float32, mixed or both")
 	f.StringVar(&t.to, "write", "", "the profile's file (default the device's own, which later runs take)")
-	f.StringVar(&t.device, "device", "", "part of the adapter's name (see dept devices)")
+	addDevice(f, &t.device)
 	f.BoolVar(&t.asJSON, "json", false, "print the profile")
 	t.method.add(f)
 	obligatory(cmd, "model")
