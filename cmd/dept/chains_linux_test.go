@@ -36,6 +36,7 @@ const chainSteps = 12
 // terminal, and resumes them after each. In the end each is as if nothing had happened.
 // What asks a training to stop, and does not end it at once, costs no step.
 func TestChains(t *testing.T) {
+	heedHangUp(t)
 	seed := *chainSeed
 	if seed == 0 {
 		seed = rand.Uint64()

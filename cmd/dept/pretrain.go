@@ -37,7 +37,7 @@ packed into one row and do not see each other.
 
 With --valid, losses and answers on text that is not trained on are shown as training
 goes on. --out holds the last checkpoint, in half precision. Ctrl-C saves and says how
-to go on.`,
+to go on; another ends at once.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error { return p.run(cmd) }),
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -57,6 +58,16 @@ func (s *started) wait() int {
 // dept train … in a shell's pipe.
 func pipe(args []string, into string) *exec.Cmd {
 	return exec.Command("bash", append([]string{"-c", `"$@" | ` + into + `; exit ${PIPESTATUS[0]}`, "bash", program}, args...)...)
+}
+
+// heedHangUp lets the programs that a test starts get SIGHUP where the test itself runs
+// under nohup: what is ignored is inherited, and what is caught is not.
+func heedHangUp(t *testing.T) {
+	if signal.Ignored(syscall.SIGHUP) {
+		caught := make(chan os.Signal, 1)
+		signal.Notify(caught, syscall.SIGHUP)
+		t.Cleanup(func() { signal.Ignore(syscall.SIGHUP) })
+	}
 }
 
 func TestTwoTrainingsOneOut(t *testing.T) {
@@ -136,6 +147,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 // SIGHUP and SIGTERM save as Ctrl-C does, and may come several times, as they do where
 // a terminal is closed.
 func TestHangUp(t *testing.T) {
+	heedHangUp(t)
 	for _, sent := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		out := filepath.Join(t.TempDir(), "r")
 		s := start(t, "step 1/", exec.Command(program, trainArgs(out, "--steps", "100000")...))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"sync"
@@ -35,6 +36,7 @@ func stopOnSignals(cmd *cobra.Command) (stop context.Context, restore func()) {
 					first = time.Now()
 					cancel()
 				} else if s == os.Interrupt && time.Since(first) > again {
+					fmt.Fprintln(cmd.ErrOrStderr(), "dept: ended at once; --resume goes on from the last save")
 					os.Exit(exitInterrupted)
 				}
 			case <-ended:

@@ -35,7 +35,8 @@ func trainCommand() *cobra.Command {
 
 ` + methodList() + `
 A flag that only some of them use names them, with their defaults. Rows are JSONL,
-JSON, TSV, CSV or parquet, by the file's extension or --format. Ctrl-C saves and says how to go on.`,
+JSON, TSV, CSV or parquet, by the file's extension or --format. Ctrl-C saves and says how
+to go on; another ends at once.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error { return t.run(cmd) }),
 	}
