@@ -60,13 +60,15 @@ func pipe(args []string, into string) *exec.Cmd {
 	return exec.Command("bash", append([]string{"-c", `"$@" | ` + into + `; exit ${PIPESTATUS[0]}`, "bash", program}, args...)...)
 }
 
-// heedHangUp lets the programs that a test starts get SIGHUP where the test itself runs
-// under nohup: what is ignored is inherited, and what is caught is not.
-func heedHangUp(t *testing.T) {
-	if signal.Ignored(syscall.SIGHUP) {
-		caught := make(chan os.Signal, 1)
-		signal.Notify(caught, syscall.SIGHUP)
-		t.Cleanup(func() { signal.Ignore(syscall.SIGHUP) })
+// heedSignals lets the programs that a test starts get SIGHUP and SIGINT where the test
+// itself runs under nohup or in the background: what is ignored is inherited, and what is
+// caught is not.
+func heedSignals(t *testing.T) {
+	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+			t.Cleanup(func() { signal.Ignore(s) })
+		}
 	}
 }
 
@@ -147,7 +149,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 // SIGHUP and SIGTERM save as Ctrl-C does, and may come several times, as they do where
 // a terminal is closed.
 func TestHangUp(t *testing.T) {
-	heedHangUp(t)
+	heedSignals(t)
 	for _, sent := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		out := filepath.Join(t.TempDir(), "r")
 		s := start(t, "step 1/", exec.Command(program, trainArgs(out, "--steps", "100000")...))

@@ -85,7 +85,7 @@ func take(dir string, try func(*flock.Flock) (bool, error)) (*Lock, error) {
 			continue
 		case errors.As(err, &refused) && !errors.Is(err, errors.ErrUnsupported):
 			l.removeFolder()
-			return nil, fmt.Errorf("taking the lock of %s: %w", dir, err)
+			return nil, fmt.Errorf("%s cannot be written to, not even a lock: %w", dir, err)
 		case err != nil:
 			l.Warning = fmt.Sprintf("the file system of %s has no locks (%v): nothing keeps two trainings that begin in it at once apart", dir, err)
 			if h := read(path); h != nil && h.mayRun() {
