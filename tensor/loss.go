@@ -76,6 +76,10 @@ func (g *Graph) logits(name string, h, w *Value, s slice, scale float32) *Value 
 // Logits is scale·h·Wᵀ, [rows, vocabulary]: one value, or several with some columns
 // each, in order, where the device binds no more at once. They have no gradient.
 func (g *Graph) Logits(name string, h, w *Value, scale float32) []*Value {
+	if len(w.Shape) != 2 || w.Width() != h.Width() {
+		g.fail("logits "+name, "states %v, table %v", h.Shape, w.Shape)
+		return []*Value{h}
+	}
 	var all []*Value
 	for _, s := range w.slices(g.columns(h.Rows(), math.MaxInt64)) {
 		all = append(all, g.logits(name, h, w, s, scale))
