@@ -7,12 +7,16 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -166,6 +170,31 @@ func TestAtOnce(t *testing.T) {
 	first.Wait()
 	h.wait(t, second)
 	onlyWhole(t, h.Client)
+}
+
+// A proxy is gone through where the environment names one.
+func TestProxy(t *testing.T) {
+	h := newHarness(t, 1000)
+	to, err := url.Parse(h.URL)
+	require.NoError(t, err)
+	var asked atomic.Int64
+	proxy := httptest.NewServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		asked.Add(1)
+		r.SetURL(to)
+	}})
+	defer proxy.Close()
+	h.wait(t, h.process(t, "org/tiny", "HF_ENDPOINT=http://hub.invalid", "HTTP_PROXY="+proxy.URL, "http_proxy="))
+	require.Positive(t, asked.Load())
+}
+
+// In a browser the client goes without net/http.
+func TestWithoutHTTP(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", ".")
+	list.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm")
+	out, err := list.Output()
+	require.NoError(t, err)
+	require.Contains(t, strings.Fields(string(out)), "net/url")
+	require.NotContains(t, strings.Fields(string(out)), "net/http")
 }
 
 // A disk that ends in the middle of a file: what fits is kept, and the next run brings the rest.

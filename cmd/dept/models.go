@@ -33,7 +33,7 @@ func locate(cmd *cobra.Command, flag, name string, how bring) (located, error) {
 	if local || err != nil {
 		return located{Name: name, Dir: name}, err
 	}
-	return fetch(cmd, flag, ref, how)
+	return fetch(cmd, flag, name, ref, how)
 }
 
 // locateFor is locate for a run that may go on: one that began with a commit of the hub's goes on
@@ -48,7 +48,7 @@ func locateFor(cmd *cobra.Command, run, flag, name string, how bring) (located, 
 			ref.Revision = base.Commit
 		}
 	}
-	return fetch(cmd, flag, ref, how)
+	return fetch(cmd, flag, name, ref, how)
 }
 
 // named says whether a local folder or file has a name, or else reads it as one of the hub's.
@@ -69,6 +69,9 @@ func named(flag, name string, kind hub.Kind) (local bool, ref hub.Ref, err error
 
 // noFolder says that a name is neither a folder's nor, as err tells, one of the hub's at hand.
 func noFolder(flag, name string, err error) error {
+	if strings.HasPrefix(name, hub.Prefix) {
+		return fmt.Errorf("%s: %w", asGiven(flag, name), err)
+	}
 	return fmt.Errorf("%s: there is no such folder, and %w", asGiven(flag, name), err)
 }
 
@@ -81,12 +84,12 @@ func asGiven(flag, name string) string {
 }
 
 // fetch brings a repository.
-func fetch(cmd *cobra.Command, flag string, ref hub.Ref, how bring) (located, error) {
+func fetch(cmd *cobra.Command, flag, name string, ref hub.Ref, how bring) (located, error) {
 	client, show := newClient(cmd)
 	snapshot, err := how(client, cmd.Context(), ref)
 	show.close()
 	if err != nil {
-		return located{}, noFolder(flag, ref.String(), err)
+		return located{}, noFolder(flag, name, err)
 	}
 	return located{ref.Name, snapshot.Dir, snapshot.Commit}, nil
 }
