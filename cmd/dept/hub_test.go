@@ -132,6 +132,18 @@ func TestHubDataset(t *testing.T) {
 	succeed(t, trainArgs(local)...)
 	succeed(t, trainArgs(remote, "--train", "hf:org/rows:rows.tsv")...)
 	assert.Equal(t, readFile(t, local, dept.AdapterWeightsFile), readFile(t, remote, dept.AdapterWeightsFile))
+	parquet := func(codec string) string {
+		return string(readFile(t, "..", "..", "dept", "data", "testdata", codec+".parquet"))
+	}
+	server.Add("dataset", "org/parquet", "main", map[string]string{
+		"data/train-00000-of-00002.parquet": parquet("snappy"), "data/train-00001-of-00002.parquet": parquet("zstd"), "data/validation-00000-of-00001.parquet": parquet("gzip"),
+	})
+	dry := []string{"train", "--model", "org/tiny", "--dry-run", "--rank", "1", "--max-source-length", "8", "--batch-size", "2", "--task", "sst2", "--train"}
+	one := succeed(t, append(dry, "hf:org/parquet:validation")...).stdout
+	both := succeed(t, append(dry, "hf:org/parquet", "--dev", "hf:org/parquet")...).stdout
+	assert.Contains(t, one, "hf:org/parquet:validation: 37 rows")
+	assert.Contains(t, both, "hf:org/parquet: 74 rows")
+	assert.Contains(t, both, "hf:org/parquet: 37 rows, best by")
 	assert.Contains(t, fail(t, exitError, trainArgs(t.TempDir(), "--train", "hf:org/rows")...), "no parquet files of its own")
 	assert.Contains(t, fail(t, exitUsage, trainArgs(t.TempDir(), "--train", "hf:org/rows:../x")...), "neither a split nor a file")
 }
