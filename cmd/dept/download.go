@@ -22,9 +22,9 @@ type downloads struct {
 }
 
 func (d *downloads) progress(p hub.Progress) {
-	total := ""
+	of := ""
 	if p.Total > 0 {
-		total = " of " + size(p.Total)
+		of = " of " + size(p.Total)
 	}
 	if p.File != d.file {
 		d.close()
@@ -35,7 +35,7 @@ func (d *downloads) progress(p hub.Progress) {
 		}
 		d.bar = progressbar.NewOptions64(cmp.Or(p.Total, -1), // -1 is unknown
 			progressbar.OptionSetWriter(d.out),
-			progressbar.OptionSetDescription(p.File),
+			progressbar.OptionSetDescription(p.File+of),
 			progressbar.OptionSetWidth(20),
 			progressbar.OptionShowBytes(true),
 			progressbar.OptionThrottle(100*time.Millisecond),
@@ -48,7 +48,7 @@ func (d *downloads) progress(p hub.Progress) {
 		d.bar.Set64(p.Done)
 	case time.Since(d.lastLine) > quiet:
 		d.lastLine = time.Now()
-		fmt.Fprintf(d.out, "downloading %s, %s%s\n", p.File, size(p.Done), total)
+		fmt.Fprintf(d.out, "downloading %s, %s%s\n", p.File, size(p.Done), of)
 	}
 }
 
