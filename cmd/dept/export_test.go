@@ -62,7 +62,7 @@ func TestHubCard(t *testing.T) {
 	assert.Contains(t, r.stderr, "no name on the hub ("+at("model")+")")
 	assert.NotContains(t, string(readFile(t, out, "README.md")), "base_model")
 	assert.Contains(t, fail(t, exitUsage, "export", "--adapter", out), "--hub-card")
-	assert.Contains(t, fail(t, exitError, "export", "--hub-card", "--adapter", at("model")), "adapter_config.json")
+	assert.Contains(t, fail(t, exitError, "export", "--hub-card", "--adapter", at("model")), "not an adapter")
 }
 
 func TestCacheCommand(t *testing.T) {
