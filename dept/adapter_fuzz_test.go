@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/internal/allocation"
 	"github.com/go-dept/dept/nn"
 )
 
@@ -32,15 +33,22 @@ func FuzzParseAdapter(f *testing.F) {
 		addAdapter(f, c, list)
 	}
 	f.Fuzz(func(t *testing.T, config, weights []byte) {
-		a, err := ParseAdapter(map[string][]byte{AdapterConfigFile: config, AdapterWeightsFile: weights})
-		if err != nil {
-			return
+		for _, name := range []string{AdapterWeightsFile, AdapterTorchFile} {
+			var a *Adapter
+			var err error
+			allocation.Check(t, len(config)+len(weights), func() {
+				a, err = ParseAdapter(map[string][]byte{AdapterConfigFile: config, name: weights})
+			})
+			if err != nil {
+				require.NotContains(t, err.Error(), "Go struct")
+				continue
+			}
+			files, err := a.Files()
+			require.NoError(t, err)
+			again, err := ParseAdapter(files)
+			require.NoError(t, err)
+			require.Equal(t, a, again)
 		}
-		files, err := a.Files()
-		require.NoError(t, err)
-		again, err := ParseAdapter(files)
-		require.NoError(t, err)
-		require.Equal(t, a, again)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/hub"
+	"github.com/go-dept/dept/internal/foreign"
 )
 
 // lookupTask finds a task by its flag; nil without one.
@@ -91,6 +92,9 @@ func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits [
 			return nil, err
 		}
 	} else if opts.Format == "" && data.FormatOf(name) == "" {
+		if err := foreign.CheckFile(name, foreign.Gzip, foreign.UTF16); err != nil {
+			return nil, fmt.Errorf("--%s %s: %w", flag, name, err)
+		}
 		return nil, usagef("--%s %s: the name does not say what the rows are: give --format with one of %s", flag, name, formatNames())
 	}
 	if name == stdin {

@@ -103,20 +103,28 @@ func CheckAt(r io.ReaderAt, wanted ...Format) error {
 	return Check(head[:n], wanted...)
 }
 
+// CheckFile is Check for the file at path; what cannot be opened passes, as do pipes.
+func CheckFile(path string, wanted ...Format) error {
+	stat, err := os.Stat(path)
+	if err != nil || !stat.Mode().IsRegular() {
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	return CheckAt(f, wanted...)
+}
+
 // CheckFolder refuses what is no folder, where one that holds a file is needed, and says what it is.
 func CheckFolder(path, file string) error {
 	stat, err := os.Stat(path)
 	if err != nil || stat.IsDir() {
 		return err
 	}
-	f, err := os.Open(path)
-	if err == nil {
-		defer f.Close()
-		if stat.Mode().IsRegular() {
-			if err := CheckAt(f); err != nil {
-				return err
-			}
-		}
+	if err := CheckFile(path); err != nil {
+		return err
 	}
 	return fmt.Errorf("it is no folder; give the folder that holds %s", file)
 }
