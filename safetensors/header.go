@@ -4,7 +4,8 @@
 // dtype, shape and byte range, then the elements, row-major and little-endian. The reader accepts
 // exactly what the format's specification allows: a header of at most 100 MB that starts with '{',
 // unique names, ranges that fit dtype and shape and that cover everything behind the header once,
-// with no hole, no overlap and no byte left over.
+// with no hole, no overlap and no byte left over. Only headers of more than about 16,000 tensors, which
+// no model has, are refused as well: they would take far more memory than the file has bytes.
 package safetensors
 
 import (
@@ -18,10 +19,15 @@ import (
 	"slices"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/go-dept/dept/internal/jsontext"
 )
 
 // MaxHeaderLen is the largest header that the format allows, in bytes.
 const MaxHeaderLen = 100_000_000
+
+// maxSeparators bounds the colons and commas of a header; a matrix has five.
+const maxSeparators = 1 << 17
 
 // prefixLen is the length of the number in front of the header.
 const prefixLen = 8
@@ -72,6 +78,9 @@ func ParseHeader(header []byte, fileSize int64) (*Header, error) {
 	}
 	if !utf8.Valid(header) {
 		return nil, errors.New("the header is not valid UTF-8")
+	}
+	if n := jsontext.Separators(header); n > maxSeparators {
+		return nil, fmt.Errorf("the header has %d members and elements, where %d are far more than a model has", n, maxSeparators)
 	}
 	if !json.Valid(header) {
 		return nil, errors.New("the header is not valid JSON")

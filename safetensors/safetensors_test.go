@@ -300,3 +300,29 @@ func ExampleWrite() {
 	fmt.Println(values, err)
 	// Output: [0.5 -1] <nil>
 }
+
+// Headers that ask for most memory by the byte stay within the bound, or are refused.
+func TestCrowdedHeaders(t *testing.T) {
+	tensor := `:{"dtype":"F32","shape":[0],"data_offsets":[0,0]}`
+	var many strings.Builder
+	for i := range maxSeparators/8 - 1 {
+		fmt.Fprintf(&many, `,"%d"%s`, i, tensor)
+	}
+	for name, header := range map[string]string{
+		"tensors":  `{"a"` + tensor + many.String() + "}",
+		"more":     `{"a"` + tensor + many.String() + strings.ReplaceAll(many.String(), `,"`, `,"x`) + "}",
+		"metadata": `{"__metadata__":{"a":""` + strings.Repeat(`,"b":""`, maxSeparators/2-2) + "}}",
+		"shape":    `{"a":{"dtype":"F32","data_offsets":[0,0],"shape":[0` + strings.Repeat(",1", maxSeparators-8) + "]}}",
+		"offsets":  `{"a":{"dtype":"F32","shape":[0],"data_offsets":[0` + strings.Repeat(",0", maxSeparators) + "]}}",
+	} {
+		data := raw(header, 0)
+		allocation.Check(t, len(data), func() {
+			_, err := Parse(data)
+			if name == "tensors" {
+				require.NoError(t, err)
+			} else if name != "shape" {
+				require.Error(t, err, name)
+			}
+		})
+	}
+}

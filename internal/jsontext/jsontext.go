@@ -17,12 +17,35 @@ import (
 // mark is the byte-order mark with which some editors begin a UTF-8 file.
 var mark = []byte("\xef\xbb\xbf")
 
+// maxSeparators bounds what a file may hold, since a member of a few bytes takes many times as much
+// memory: an index of the shards of a model has two for each tensor.
+const maxSeparators = 1 << 17
+
+// Separators counts the colons and commas outside of texts: how many members and elements there are.
+func Separators(data []byte) (n int) {
+	inText := false
+	for i := 0; i < len(data); i++ {
+		switch c := data[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case !inText && (c == ':' || c == ','):
+			n++
+		}
+	}
+	return n
+}
+
 // Unmarshal is encoding/json's for a file that someone wrote by hand or with another program: a
 // byte-order mark is skipped, and 64.0 is read as 64 where a whole number is asked for. Its errors
 // name the field, what stands there and what should, or the line and column where the text is no
 // JSON.
 func Unmarshal(data []byte, v any) error {
 	data = bytes.TrimPrefix(data, mark)
+	if n := Separators(data); n > maxSeparators {
+		return fmt.Errorf("it has %d members and elements, where %d are far more than such a file has", n, maxSeparators)
+	}
 	err := json.Unmarshal(data, v)
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && strings.HasPrefix(mismatch.Value, "number") {
 		if whole := wholeNumbers(data); !bytes.Equal(whole, data) {

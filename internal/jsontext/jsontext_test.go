@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/internal/allocation"
 )
 
 type file struct {
@@ -63,6 +65,22 @@ func TestErrors(t *testing.T) {
 		assert.NotContains(t, err.Error(), "jsontext", text)
 		assert.NotContains(t, err.Error(), "\n", text)
 	}
+}
+
+func TestSeparators(t *testing.T) {
+	for text, want := range map[string]int{"": 0, `{"a": 1}`: 1, `{"a": [1, 2], "b:,": "\",:"}`: 4, `"\\`: 0} {
+		assert.Equal(t, want, Separators([]byte(text)), text)
+	}
+	crowded := []byte("{" + strings.Repeat(`"":1,`, maxSeparators) + `"a":1}`)
+	allocation.Check(t, len(crowded), func() {
+		var raw map[string]json.RawMessage
+		assert.ErrorContains(t, Unmarshal(crowded, &raw), "members and elements")
+	})
+	full := []byte(`{"": 1` + strings.Repeat(`,"a":1`, maxSeparators/2-1) + "}")
+	allocation.Check(t, len(full), func() {
+		var raw map[string]json.RawMessage
+		assert.NoError(t, Unmarshal(full, &raw))
+	})
 }
 
 func FuzzUnmarshal(f *testing.F) {
