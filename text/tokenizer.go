@@ -25,6 +25,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/internal/foreign"
 )
 
 // Tokenizer turns text into ids and back, as SentencePiece does: the text is normalised, each word gets a
@@ -88,6 +89,9 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 	files := map[string][]byte{}
 	for _, file := range tokenizerFiles {
 		data, err := fs.ReadFile(dir, file)
+		if err == nil {
+			err = foreign.Check(data)
+		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, file), err)
 		}

@@ -24,6 +24,8 @@ func TestTheWrongKindOfThing(t *testing.T) {
 	write("cache/models--org--tiny/refs/main", "c1")
 	require.NoError(t, os.CopyFS(in("pointer"), os.DirFS(at("model"))))
 	write("pointer/model.safetensors", pointer)
+	require.NoError(t, os.CopyFS(in("page"), os.DirFS(at("model"))))
+	write("page/tokenizer.json", "<!DOCTYPE html><html>")
 	write("adapter/adapter_config.json", `{"peft_type": "LORA", "base_model_name_or_path": "org/tiny"}`)
 	write("loose/x.gguf", "GGUF\x03\x00\x00\x00")
 	write("rows.jsonl", pointer)
@@ -32,12 +34,13 @@ func TestTheWrongKindOfThing(t *testing.T) {
 		want string
 	}{
 		{[]string{"predict", "--model", in("pointer")}, "model.safetensors: it is a Git LFS pointer, not the file: run git lfs pull"},
+		{[]string{"predict", "--model", in("page")}, "tokenizer.json: it is an HTML page, not the file"},
 		{[]string{"predict", "--model", in("adapter")}, "it is an adapter, not a model: give it as --adapter, and as --model the model that it was trained on, org/tiny"},
 		{[]string{"predict", "--model", at("model"), "--adapter", at("other")}, "it is a whole model, not an adapter: give it as --model"},
 		{[]string{"inspect", in("cache")}, "it is a Hugging Face cache: give the model by its name: org/tiny"},
 		{[]string{"merge", "--model", in("cache/models--org--tiny"), "--adapter", at("other"), "--out", in("out")}, "it is a whole model, not an adapter"},
 		{[]string{"inspect", in("cache/models--org--tiny")}, "give the snapshot in it, snapshots/c1"},
-		{[]string{"inspect", dir}, "its folder pointer holds a model: give that"},
+		{[]string{"inspect", dir}, "its folders page and pointer hold models: give one of them"},
 		{[]string{"inspect", in("loose/x.gguf")}, "it is a GGUF file"},
 		{[]string{"predict", "--model", at("model"), "--data", in("loose/x.gguf")}, "x.gguf: it is a GGUF file"},
 		{[]string{"predict", "--model", at("model"), "--data", in("rows.jsonl")}, "rows.jsonl: it is a Git LFS pointer"},
