@@ -276,7 +276,7 @@ func (c *Checkpoint) chooseTables(found map[string]stored) error {
 				c.warn("%s ties the output table to the embedding, but %s holds other values: it is used, as transformers 5 does; transformers 4 uses the embedding", configFile, headTensor)
 			}
 		default:
-			c.warn("%s and %s hold other values: the first is used for both encoder and decoder, as transformers 4 does; transformers 5 uses either", embedding.info.Name, name)
+			c.warn("%s and %s hold other values: the first is used for both encoder and decoder, as transformers 4 does; transformers 5 uses each in its place", embedding.info.Name, name)
 		}
 	}
 	if _, has := found[headTensor]; !has && !tied {
