@@ -350,9 +350,10 @@ func TestInteropAdapters(t *testing.T) {
 		`{"peft_type": "NEXT_YEARS"}`:    `it is an adapter of a method that is not known here (peft_type "NEXT_YEARS")`,
 		`{"config": {"mh_adapter": true}, "model_class": "T5ForConditionalGeneration"}`: "it is an adapter of the adapters library (AdapterHub)",
 		`{}`: "it is no adapter of PEFT's, since it has no peft_type",
-		"version https://git-lfs.github.com/spec/v1\n": "adapter_config.json: it is a Git LFS pointer",
-		`{"peft_type": ["LORA"]}`:                      "adapter_config.json: peft_type is a list, expected a text",
-		`{"peft_type": "LORA", "r": "four"}`:           "adapter_config.json: r is a text, expected a whole number",
+		"version https://git-lfs.github.com/spec/v1\n":                                               "adapter_config.json: it is a Git LFS pointer",
+		"{\"peft_type\": \"LORA\", \"target_modules\": [\"q\"], \"rank_pattern\": {\n  \"q\": 3\n}}": `rank_pattern is {"q":3}, which is not supported`,
+		`{"peft_type": ["LORA"]}`:            "adapter_config.json: peft_type is a list, expected a text",
+		`{"peft_type": "LORA", "r": "four"}`: "adapter_config.json: r is a text, expected a whole number",
 	} {
 		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
 		assert.ErrorContains(t, err, want)

@@ -1,6 +1,7 @@
 package dept
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"regexp"
@@ -107,7 +108,11 @@ func refuseKeys(config []byte, keys ...string) error {
 		switch value := string(file[key]); value {
 		case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
 		default:
-			return fmt.Errorf("%s is %s, which is not supported: without it the adapter would answer otherwise", key, value)
+			var short bytes.Buffer
+			if err := json.Compact(&short, file[key]); err != nil {
+				return err
+			}
+			return fmt.Errorf("%s is %s, which is not supported: without it the adapter would answer otherwise", key, &short)
 		}
 	}
 	return nil
