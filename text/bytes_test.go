@@ -73,7 +73,7 @@ func TestOtherTokenizers(t *testing.T) {
 		"Llama's file":      {"tokenizer.model", "\n", "as Llama's; dept reads"},
 		"SentencePiece BPE": {sentencePieceFile, string(message{}.bytes(2, message{}.number(3, 2))), "a BPE, as Llama's; dept reads"},
 		"byte-order mark":   {tokenizerFile, "\ufeff" + `{"model":{"type":"BPE"}}`, "a BPE, as CodeT5's"},
-		"not JSON":          {tokenizerFile, "<html>", "not JSON"},
+		"not JSON":          {tokenizerFile, "<html>", "it is an HTML page, not the file"},
 		"another shape":     {tokenizerFile, `{"model":[]}`, "model cannot be a JSON array"},
 		"vocab of another":  {tokenizerFile, `{"model":{"type":"Unigram","unk_id":0,"vocab":{"a":0}}}`, "no list of pieces"},
 	} {
