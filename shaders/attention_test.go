@@ -414,7 +414,7 @@ func attentionCases(target Target) []kernelCase {
 			if (r.a.HeadDim < 64 || r.a.HeadDim > 130) && target.WorkgroupStorage == narrow.WorkgroupStorage {
 				continue // heads of 64 and 130 are enough of these
 			}
-			if r.a.HeadDim <= 64 && target.Vendor == light.Vendor {
+			if target.Vendor == light.Vendor && (r.a.HeadDim <= 64 || r.a.HeadDim > 130 && runtime.GOOS == "js") {
 				continue // of smaller heads the kernels are the others'
 			}
 			t := target
