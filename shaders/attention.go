@@ -90,17 +90,19 @@ func (a attentionPass) class() string {
 func tiled(x, sums int, staged string) func(attentionPass, Target) Call {
 	return func(a attentionPass, t Target) Call {
 		constants, blocks := []any{"HEAD_DIM", a.HeadDim}, a.blocks(a.tiled)
+		// Heads of 64 have registers to spare but in grad_bias.
+		guarded := sums < 64 && (a.HeadDim != 64 || a.entry == "grad_bias")
 		switch a.entry {
 		case "delta":
 		case "grad_bias":
-			constants = append(constants, "ALIGNED", a.fours(), "GUARDED", sums < 64)
+			constants = append(constants, "ALIGNED", a.fours(), "GUARDED", guarded)
 		default:
 			span := sums / 4 * x // of the numbers of a head, of which a thread has four rows
 			if a.entry == "grad_kv" {
 				span /= 2 // once for keys and once for values
 			}
 			blocks *= int(over(a.HeadDim, span))
-			constants = append(constants, "ALIGNED", a.fours(), "X", x, "SPAN", span)
+			constants = append(constants, "ALIGNED", a.fours(), "GUARDED", guarded, "X", x, "SPAN", span)
 			if a.entry == "forward" {
 				constants = append(constants, "Staged", staged)
 			}

@@ -201,6 +201,10 @@ fn stats_at(head: u32, query: u32) -> vec4<u32> {
 const ROWS: u32 = 64u;
 const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of rows with columns
 
+// Whether what a product adds up is in a branch for every stretch of it, which Intel's
+// compiler needs so that it has registers for all: see matmul_light.wgsl.
+override GUARDED: bool = false;
+
 // What is staged. Of a product of rows with columns, a line for each of sixteen
 // numbers: four neighbors of the 64 rows a vector, and in the lines after those of the
 // columns. Or 64 numbers of 32 columns, a line for each column. A line's number is a
@@ -248,10 +252,6 @@ fn keys_of_four(b: u32, row: u32) -> Windows {
 // end shared
 
 const DISTANCES: u32 = 64u;
-
-// Whether each step of a product is in a branch, which leaves Intel's compiler with as
-// many registers again: see matmul_light.wgsl.
-override GUARDED: bool = false;
 
 // A line for each of sixteen numbers of the 127 keys at one of the distances from 64
 // queries, which are staged.
@@ -348,6 +348,8 @@ fn stage_band_ones(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near
 // before the first wraps beyond the last; nobody sees either.
 fn band_products(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near: i32, lane: u32) -> Band {
   var s = Band();
+  // The size of a head, which the compiler of branches must not know.
+  let size = select(HEAD_DIM, min(HEAD_DIM, params.kv_stride), GUARDED);
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();
     if (ALIGNED) {
@@ -357,7 +359,7 @@ fn band_products(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near: 
       stage_band_ones(of_queries, of_keys, b, h, row, near, i, lane);
     }
     workgroupBarrier();
-    s = band_multiply(s, min(4u * STEP, HEAD_DIM - i), lane);
+    s = band_multiply(s, min(4u * STEP, size - i), lane);
   }
   return s;
 }

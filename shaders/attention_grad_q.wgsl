@@ -201,6 +201,10 @@ fn stats_at(head: u32, query: u32) -> vec4<u32> {
 const ROWS: u32 = 64u;
 const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of rows with columns
 
+// Whether what a product adds up is in a branch for every stretch of it, which Intel's
+// compiler needs so that it has registers for all: see matmul_light.wgsl.
+override GUARDED: bool = false;
+
 // What is staged. Of a product of rows with columns, a line for each of sixteen
 // numbers: four neighbors of the 64 rows a vector, and in the lines after those of the
 // columns. Or 64 numbers of 32 columns, a line for each column. A line's number is a
@@ -433,7 +437,9 @@ fn products(of_rows: u32, of_cols: u32, b: u32, h: u32, row: u32, col: u32, lane
       stage_block(s, block);
     }
     workgroupBarrier();
-    m = multiply(m, rows, lane % X, lane / X);
+    if (!GUARDED || params.queries > 0u) { // always
+      m = multiply(m, rows, lane % X, lane / X);
+    }
   }
   return m;
 }

@@ -405,7 +405,7 @@ func attentionCases(target Target) []kernelCase {
 	alone.Features &^= wgpu.Subgroups
 	for _, target := range append(targets, narrow, light, alone) {
 		for i, r := range rows {
-			if r.a.HeadDim == 48 && target.Type != wgpu.CPU {
+			if r.a.HeadDim == 48 && target.Type != wgpu.CPU && target.Vendor != light.Vendor {
 				continue // three parts of a row: of the wide kernels alone
 			}
 			if r.a.HeadDim == 16 && target.Type != wgpu.CPU && runtime.GOOS == "js" {
@@ -414,8 +414,8 @@ func attentionCases(target Target) []kernelCase {
 			if (r.a.HeadDim < 64 || r.a.HeadDim > 130) && target.WorkgroupStorage == narrow.WorkgroupStorage {
 				continue // heads of 64 and 130 are enough of these
 			}
-			if target.Vendor == light.Vendor && (r.a.HeadDim <= 64 || r.a.HeadDim > 130 && runtime.GOOS == "js") {
-				continue // of smaller heads the kernels are the others'
+			if target.Vendor == light.Vendor && r.a.HeadDim != 48 && (r.a.HeadDim <= 64 || runtime.GOOS == "js") {
+				continue // heads of 48, and of more than 64, are enough of these
 			}
 			t := target
 			if i%2 == 1 {

@@ -29,5 +29,5 @@ func TestDrivers(t *testing.T) {
 	newCompiler(t, drivers, "--vendor", "intel").each(t, []string{"tgl", "mtl", "lnl"}, holdIntel)
 	target := gpu
 	target.Vendor = "intel"
-	headCompiler(t, drivers, target, 33, 128, 256).each(t, []string{"mtl", "lnl"}, holdIntel)
+	headCompiler(t, drivers, target, 16, 24, 33, 48, 128, 256).each(t, []string{"mtl", "lnl"}, holdIntel)
 }
