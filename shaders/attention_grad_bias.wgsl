@@ -201,8 +201,8 @@ fn stats_at(head: u32, query: u32) -> vec4<u32> {
 const ROWS: u32 = 64u;
 const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of rows with columns
 
-// Whether what a product adds up is in a branch for every stretch of it, which Intel's
-// compiler needs so that it has registers for all: see matmul_light.wgsl.
+// Whether each stretch of a product is in a branch, without which Intel's compiler has
+// too few registers: see matmul_light.wgsl.
 override GUARDED: bool = false;
 
 // What is staged. Of a product of rows with columns, a line for each of sixteen
@@ -348,7 +348,7 @@ fn stage_band_ones(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near
 // before the first wraps beyond the last; nobody sees either.
 fn band_products(of_queries: u32, of_keys: u32, b: u32, h: u32, row: u32, near: i32, lane: u32) -> Band {
   var s = Band();
-  // The size of a head, which the compiler of branches must not know.
+  // The size of a head, as a compiler does not know it, which would drop the guards.
   let size = select(HEAD_DIM, min(HEAD_DIM, params.kv_stride), GUARDED);
   for (var i = 0u; i < HEAD_DIM; i += 4u * STEP) {
     workgroupBarrier();

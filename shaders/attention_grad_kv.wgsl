@@ -201,8 +201,8 @@ fn stats_at(head: u32, query: u32) -> vec4<u32> {
 const ROWS: u32 = 64u;
 const STEP: u32 = min(4u, FOURS);  // fours of a head staged for a product of rows with columns
 
-// Whether what a product adds up is in a branch for every stretch of it, which Intel's
-// compiler needs so that it has registers for all: see matmul_light.wgsl.
+// Whether each stretch of a product is in a branch, without which Intel's compiler has
+// too few registers: see matmul_light.wgsl.
 override GUARDED: bool = false;
 
 // What is staged. Of a product of rows with columns, a line for each of sixteen
