@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/tensor"
 	"github.com/go-dept/dept/wgpu"
@@ -42,9 +41,6 @@ func profilePath(device wgpu.AdapterInfo) (string, error) {
 	return filepath.Join(dir, "dept", "profiles", name+".json"), nil
 }
 
-// byteOrderMark is what some editors begin a file with.
-var byteOrderMark = []byte("\ufeff")
-
 // readProfile reads a file of dept tune.
 func readProfile(path string) (*shaders.Profile, error) {
 	data, err := os.ReadFile(path)
@@ -52,7 +48,7 @@ func readProfile(path string) (*shaders.Profile, error) {
 		return nil, fmt.Errorf("read profile: %w", err)
 	}
 	p := &shaders.Profile{}
-	if err := json.Unmarshal(bytes.TrimPrefix(data, byteOrderMark), p); err != nil {
+	if err := jsontext.Unmarshal(data, p); err != nil {
 		return nil, fmt.Errorf("read profile %s: %w", path, err)
 	}
 	return p, nil

@@ -1,13 +1,13 @@
 package train
 
 import (
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/internal/jsontext"
 )
 
 // Leg is a part of a run with a schedule of its own. A run has one, and each time that
@@ -100,10 +100,10 @@ func readLegs(dir string) ([]Leg, error) {
 // legsIn are those of a run.json.
 func legsIn(run []byte) ([]Leg, error) {
 	var s struct {
-		Train Leg
-		Legs  []Leg
+		Train Leg   `json:"train"`
+		Legs  []Leg `json:"legs"`
 	}
-	if err := json.Unmarshal(run, &s); err != nil {
+	if err := jsontext.Unmarshal(run, &s); err != nil {
 		return nil, err
 	}
 	if len(s.Legs) == 0 {

@@ -22,3 +22,14 @@ func TestLegs(t *testing.T) {
 	o.Schedule = InverseSqrt
 	require.Equal(t, InverseSqrtSchedule(2, 1, 0, 5), o.factor(6))
 }
+
+// What is wrong in a run.json is said in JSON's words.
+func TestLegsInRunFile(t *testing.T) {
+	legs, err := legsIn([]byte("\ufeff" + `{"train": {"steps": 5.0, "warmup_steps": 2}}`))
+	require.NoError(t, err)
+	require.Equal(t, []Leg{{Steps: 5, Warmup: 2}}, legs)
+	_, err = legsIn([]byte(`{"train": {"steps": 5}, "legs": 3}`))
+	require.EqualError(t, err, "legs is a number, expected a list")
+	_, err = legsIn([]byte(`{"train": `))
+	require.ErrorContains(t, err, "cut off")
+}

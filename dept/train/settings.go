@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/tensor"
 )
 
@@ -75,8 +76,10 @@ func runKernels(dir string) (*tensor.Kernels, error) {
 
 // kernelsIn is that of a run.json.
 func kernelsIn(run []byte) (*tensor.Kernels, error) {
-	var s struct{ Kernels *tensor.Kernels }
-	err := json.Unmarshal(run, &s)
+	var s struct {
+		Kernels *tensor.Kernels `json:"kernels"`
+	}
+	err := jsontext.Unmarshal(run, &s)
 	return s.Kernels, err
 }
 
@@ -93,7 +96,7 @@ func cannotGoOn(dir string, err error) error {
 // follow from others, in these.
 func (r *Run) sameSettings(old []byte) error {
 	var a, b map[string]any
-	if err := json.Unmarshal(old, &a); err != nil {
+	if err := jsontext.Unmarshal(old, &a); err != nil {
 		return fmt.Errorf("%s: %w", RunFile, err)
 	}
 	switch format, _ := a["format"].(float64); {
