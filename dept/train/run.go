@@ -239,7 +239,8 @@ func (r *Run) unwritable(ctx context.Context, err error) error {
 
 // Train runs the steps that are left. When ctx is done it finishes the step at
 // hand, saves, and returns *Stopped. A loss that is not finite ends it with
-// ErrNotFinite, the folder holding the last good adapter.
+// ErrNotFinite, the folder holding the last good adapter; a folder that cannot be
+// written to, with *UnwritableError.
 func (r *Run) Train(ctx context.Context) error {
 	work := context.WithoutCancel(ctx)
 	for ctx.Err() == nil {
