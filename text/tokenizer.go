@@ -103,7 +103,7 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", cmp.Or(name, "the tokenizer"), err)
 	}
-	if beside.class == "" {
+	if beside.class == "" && files[tokenizerFile] == nil && files[sentencePieceFile] == nil {
 		beside.class = modelsTokenizer(dir)
 	}
 	if beside.class == byT5 {
