@@ -217,6 +217,17 @@ func TestTraining(t *testing.T) {
 	assert.Equal(t, trained.Tokens, again.Tokens)
 }
 
+// What the model cannot write of the rows' answers is said before training begins.
+func TestPlanNamesWhatCannotBeWritten(t *testing.T) {
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	await[Ready](p)
+	s := settings(1)
+	s.Rows = strings.ReplaceAll(s.Rows, ",yes", ",yes {}")
+	p.worker.Send(Train{Settings: s})
+	assert.Contains(t, await[Plan](p).Notice, `targets cannot be written by this tokenizer: {, }; "yes {}" is learned and scored as "yes".`)
+}
+
 // trainTwelve trains a prompt with a shift for twelve steps, and checks all that is
 // said of it.
 func trainTwelve(p *page) Plan {

@@ -71,8 +71,9 @@ func (u Unwritable) String() string {
 		u.Rows, u.Of, strings.Join(shown, ", "), short(u.Target), short(u.Read))
 }
 
-// short quotes the beginning of a text.
+// short quotes the beginning of a text, without the white space at its ends, which no score counts.
 func short(text string) string {
+	text = strings.TrimSpace(text)
 	if runes := []rune(text); len(runes) > shownText {
 		text = string(runes[:shownText-1]) + "…"
 	}
