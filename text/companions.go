@@ -31,10 +31,10 @@ const maxSentinels = 1 << 12
 // list the added tokens, the first is the newer one and counts, as for Hugging Face's transformers.
 func parseCompanions(files map[string][]byte) (c companions, err error) {
 	var config struct {
-		Class    string               `json:"tokenizer_class"`
-		ExtraIDs *int                 `json:"extra_ids"`
-		Added    map[string]addedJSON `json:"added_tokens_decoder"`
-		Special  []specialJSON        `json:"additional_special_tokens"`
+		Class    string          `json:"tokenizer_class"`
+		ExtraIDs *int            `json:"extra_ids"`
+		Added    json.RawMessage `json:"added_tokens_decoder"`
+		Special  json.RawMessage `json:"additional_special_tokens"`
 	}
 	if data, ok := files[configFile]; ok {
 		if err := unmarshal(data, &config); err != nil {
@@ -42,13 +42,21 @@ func parseCompanions(files map[string][]byte) (c companions, err error) {
 		}
 	}
 	c.class, c.extraIDs = strings.TrimSuffix(config.Class, "Fast"), config.ExtraIDs
-	for _, s := range config.Special {
+	var special []specialJSON
+	if err := part("additional_special_tokens", ',', config.Special, maxAdded, &special); err != nil {
+		return c, fmt.Errorf("%s: %w", configFile, err)
+	}
+	for _, s := range special {
 		c.special = append(c.special, string(s))
 	}
 	if c.extraIDs != nil && (*c.extraIDs < 0 || *c.extraIDs > maxSentinels) {
 		return c, fmt.Errorf("%s: extra_ids is %d, outside 0 to %d", configFile, *c.extraIDs, maxSentinels)
 	}
-	for id, a := range config.Added {
+	var decoder map[string]addedJSON
+	if err := part("added_tokens_decoder", '{', config.Added, maxAdded+1, &decoder); err != nil {
+		return c, fmt.Errorf("%s: %w", configFile, err)
+	}
+	for id, a := range decoder {
 		n, err := strconv.Atoi(id)
 		if err != nil {
 			return c, fmt.Errorf("%s: added_tokens_decoder has %q where an id should be", configFile, id)
@@ -57,7 +65,7 @@ func parseCompanions(files map[string][]byte) (c companions, err error) {
 	}
 	if data, ok := files[addedFile]; ok && len(c.added) == 0 {
 		var ids map[string]int
-		if err := unmarshal(data, &ids); err != nil {
+		if err := part("the file", ':', data, maxAdded, &ids); err != nil {
 			return c, fmt.Errorf("%s: %w", addedFile, err)
 		}
 		for text, id := range ids {

@@ -15,15 +15,30 @@ import (
 	"unicode/utf8"
 )
 
-// tokenizerJSON is the part of a tokenizer.json that decides how a text is encoded.
+// tokenizerJSON is the part of a tokenizer.json that decides how a text is encoded. What holds lists is read
+// by itself, when it is known how long they are.
 type tokenizerJSON struct {
-	Version       string          `json:"version"`
-	AddedTokens   []addedJSON     `json:"added_tokens"`
-	Normalizer    *normalizerJSON `json:"normalizer"`
-	PreTokenizer  *metaspaceJSON  `json:"pre_tokenizer"`
-	PostProcessor any             `json:"post_processor"`
-	Decoder       any             `json:"decoder"`
-	Model         modelJSON       `json:"model"`
+	AddedTokens  json.RawMessage `json:"added_tokens"`
+	Normalizer   json.RawMessage `json:"normalizer"`
+	PreTokenizer json.RawMessage `json:"pre_tokenizer"`
+	Model        modelJSON       `json:"model"`
+}
+
+// maxSteps bounds the steps of a normalizer or pre-tokenizer.
+const maxSteps = 64
+
+// part reads a part of a file, which may not have more entries, each with a byte that marks it.
+func part(name string, mark byte, data []byte, most int, v any) error {
+	if n := bytes.Count(data, []byte{mark}); n > most {
+		return fmt.Errorf("%s has %d entries, more than %d", name, n, most)
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	if err := unmarshal(data, v); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 type addedJSON struct {
@@ -88,15 +103,23 @@ func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 	if v.pieces, err = parseVocab(file.Model.Vocab); err != nil {
 		return nil, err
 	}
-	if file.Normalizer != nil {
-		if err := file.Normalizer.apply(&v); err != nil {
+	var normalizer *normalizerJSON
+	if err := part("normalizer", '{', file.Normalizer, maxSteps, &normalizer); err != nil {
+		return nil, err
+	}
+	if normalizer != nil {
+		if err := normalizer.apply(&v); err != nil {
 			return nil, err
 		}
 	}
-	if file.PreTokenizer == nil {
+	var preTokenizer *metaspaceJSON
+	if err := part("pre_tokenizer", '{', file.PreTokenizer, maxSteps, &preTokenizer); err != nil {
+		return nil, err
+	}
+	if preTokenizer == nil {
 		return nil, errors.New("there is no pre_tokenizer: T5's is Metaspace")
 	}
-	if err := file.PreTokenizer.apply(&v); err != nil {
+	if err := preTokenizer.apply(&v); err != nil {
 		return nil, err
 	}
 	for i := range v.pieces {
@@ -106,7 +129,11 @@ func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 			p.kind = hidden // longer than a word
 		}
 	}
-	for _, a := range file.AddedTokens {
+	var added []addedJSON
+	if err := part("added_tokens", '{', file.AddedTokens, maxAdded, &added); err != nil {
+		return nil, err
+	}
+	for _, a := range added {
 		if a.SingleWord {
 			return nil, fmt.Errorf("added token %q has single_word, which is not supported", a.Content)
 		}
@@ -345,7 +372,16 @@ func NewUnigram(pieces []Piece) (*Tokenizer, error) {
 
 // json is the vocabulary as a tokenizer.json, which Hugging Face's tokenizers read as well.
 func (v *vocabulary) json() ([]byte, error) {
-	file := tokenizerJSON{Version: "1.0", Model: modelJSON{Type: "Unigram", UnkID: &v.unk, ByteFallback: v.byteFallback}}
+	var file struct {
+		Version       string          `json:"version"`
+		AddedTokens   []addedJSON     `json:"added_tokens"`
+		Normalizer    *normalizerJSON `json:"normalizer"`
+		PreTokenizer  *metaspaceJSON  `json:"pre_tokenizer"`
+		PostProcessor any             `json:"post_processor"`
+		Decoder       any             `json:"decoder"`
+		Model         modelJSON       `json:"model"`
+	}
+	file.Version = "1.0"
 	added := map[int]string{}
 	size := len(v.pieces)
 	for _, a := range v.added {
@@ -378,7 +414,7 @@ func (v *vocabulary) json() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	file.Model.Vocab = vocab
+	file.Model = modelJSON{Type: "Unigram", UnkID: &v.unk, Vocab: vocab, ByteFallback: v.byteFallback}
 	charsmap := normalizerJSON{Type: "Precompiled", PrecompiledCharsmap: base64.StdEncoding.EncodeToString(v.charsmap)}
 	yes, no := true, false
 	metaspace := metaspaceJSON{Type: "Metaspace", Replacement: wordStart, AddPrefixSpace: &yes, PrependScheme: "always"}

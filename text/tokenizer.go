@@ -64,9 +64,11 @@ const (
 	unkPiece  = "<unk>"
 	sentinels = 100 // <extra_id_0> to <extra_id_99>, where a folder does not say how many
 
-	// maxVocab is four times the largest vocabulary in use, so that no file makes a list of ids
-	// that memory cannot hold.
-	maxVocab = 1 << 20
+	// maxVocab and maxText are twice the ids and four times the bytes of the largest vocabulary in use, so
+	// that no file makes lists that memory cannot hold; nor do more added tokens than maxAdded.
+	maxVocab = 1 << 19
+	maxText  = 8 << 20
+	maxAdded = 1 << 14
 )
 
 func sentinel(i int) string { return fmt.Sprintf("<extra_id_%d>", i) }
@@ -221,6 +223,16 @@ func newTokenizer(v vocabulary) (*Tokenizer, error) {
 		return nil, fmt.Errorf("the id of the unknown piece is %d, outside the %d pieces of the vocabulary", v.unk, len(v.pieces))
 	}
 	t := &Tokenizer{unk: int32(v.unk), pieces: v.pieces, vocabulary: v}
+	size := 0
+	for _, p := range v.pieces {
+		size += len(p.text)
+	}
+	if size > maxText {
+		return nil, fmt.Errorf("the pieces of the vocabulary have %d bytes of text, more than %d", size, maxText)
+	}
+	if len(v.added) > maxAdded {
+		return nil, fmt.Errorf("there are %d added tokens, more than %d", len(v.added), maxAdded)
+	}
 	bytes, nBytes := new([256]int32), 0
 	var verbatim []piece
 	for id := range v.pieces {

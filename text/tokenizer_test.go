@@ -2,6 +2,7 @@ package text
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"encoding/base64"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -606,6 +608,80 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
+// within fails if f allocates more than 64 MiB and four times the size of its input.
+func within(t testing.TB, input int, f func()) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20+4*input), "bytes allocated")
+}
+
+// encodes checks that a tokenizer, whatever it was read from, does its work.
+func encodes(t testing.TB, tokenizer *Tokenizer) {
+	t.Helper()
+	ids := tokenizer.Encode("the film\tA <extra_id_0>é界\xff" + strings.Repeat("ab", 40))
+	for _, id := range ids {
+		require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
+	}
+	require.True(t, utf8.ValidString(tokenizer.Decode(ids)))
+	tokenizer.Sentinel(1)
+	tokenizer.Unwritable("a {\n")
+	if tokenizer.VocabSize() < 1<<12 {
+		_, err := tokenizer.vocabulary.json()
+		require.NoError(t, err)
+	}
+}
+
+// Small files that claim or hold much are refused, or read without much more room than they have themselves.
+func TestParseWithinBounds(t *testing.T) {
+	list := func(entry string, n int) string { return strings.TrimSuffix(strings.Repeat(entry+",", n), ",") }
+	var pieces, model strings.Builder
+	for i := range maxVocab - 3 - sentinels {
+		fmt.Fprintf(&pieces, `["%x",0],`, i)
+		model.Write(message{}.bytes(1, message{}.bytes(1, fmt.Appendf(nil, "%x", i))))
+	}
+	head, tail := `{"pre_tokenizer":{"type":"Metaspace","replacement":"▁"},"model":{"unk_id":0,"vocab":[`, `["</s>",0]]}}`
+	special := string(message{}.bytes(1, entry("</s>", 0, 3)).bytes(1, entry("<unk>", 0, 2)))
+	var long strings.Builder
+	for i := range 16 { // two by two they have most of their text in common
+		long.Write(message{}.bytes(1, message{}.bytes(1, fmt.Appendf(nil, "%c%s%d", 'a'+i/2, strings.Repeat("x", maxText/16-64), i))))
+	}
+	for name, c := range map[string]struct{ file, data, refused string }{
+		"many pieces":          {tokenizerFile, head + pieces.String() + tail, ""},
+		"more pieces":          {tokenizerFile, head + list(`["",0]`, 2*maxVocab) + "," + tail, "pieces"},
+		"many added tokens":    {tokenizerFile, `{"added_tokens":[` + list("{}", 1<<20) + "]," + head[1:] + tail, "added_tokens has"},
+		"many normalizers":     {tokenizerFile, `{"normalizer":{"type":"Sequence","normalizers":[` + list("{}", 1<<20) + "]}," + head[1:] + tail, "normalizer has"},
+		"deep normalizers":     {tokenizerFile, `{"normalizer":` + strings.Repeat(`{"normalizers":[`, 5000) + strings.Repeat("]}", 5000) + "," + head[1:] + tail, "exceeded max depth"},
+		"many pretokenizers":   {tokenizerFile, `{"pre_tokenizer":{"type":"Sequence","pretokenizers":[` + list("{}", 1<<20) + "]}," + `"model":{"unk_id":0,"vocab":[` + tail, "pre_tokenizer has"},
+		"a large decoder":      {tokenizerFile, `{"decoder":[` + list("[]", 1<<20) + "]," + head[1:] + tail, ""},
+		"many pieces, spm":     {sentencePieceFile, special + model.String(), ""},
+		"empty pieces, spm":    {sentencePieceFile, special + strings.Repeat("\x0a\x00", 8<<20), "pieces"},
+		"long pieces, spm":     {sentencePieceFile, special + long.String(), ""},
+		"longer pieces, spm":   {sentencePieceFile, special + string(message{}.bytes(1, message{}.bytes(1, bytes.Repeat([]byte("x"), maxText)))), "bytes of text"},
+		"many special tokens":  {configFile, `{"additional_special_tokens":[` + list(`""`, 1<<20) + "]}", "additional_special_tokens has"},
+		"many listed tokens":   {configFile, `{"added_tokens_decoder":{` + list(`"1":{}`, 2<<20) + "}}", "added_tokens_decoder has"},
+		"many added, by id":    {addedFile, "{" + list(`"":1`, 1<<20) + "}", "entries"},
+		"many sentinels":       {configFile, `{"extra_ids":100000000}`, "extra_ids"},
+		"many sentinels, ByT5": {configFile, `{"tokenizer_class":"ByT5Tokenizer","extra_ids":100000000}`, "extra_ids"},
+	} {
+		files := map[string]string{c.file: c.data}
+		if c.file != tokenizerFile && c.file != sentencePieceFile {
+			files[sentencePieceFile] = special
+		}
+		dir := folder(files)
+		within(t, 2*len(c.data), func() { // of which one is the file as it is read
+			_, err := OpenFS(dir)
+			if c.refused == "" {
+				require.NoError(t, err, name)
+			} else {
+				require.ErrorContains(t, err, c.refused, name)
+			}
+		})
+	}
+}
+
 // FuzzParseTokenizer: any bytes are refused with an error or make a tokenizer that encodes.
 func FuzzParseTokenizer(f *testing.F) {
 	f.Add(tinyTokenizer(f).files["tokenizer.json"])
@@ -618,17 +694,32 @@ func FuzzParseTokenizer(f *testing.F) {
 		f.Add(editJSON(f, c.edit))
 	}
 	f.Add(charsmapTokenizer(f).files["spiece.model"])
+	f.Add([]byte(message{}.bytes(1, entry("</s>", 0, 3)).bytes(1, entry("<unk>", 0, 2)).bytes(1, entry("<0x41>", 0, 6)).bytes(2, message{}.number(35, 1))))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, parse := range []func([]byte) (*Tokenizer, error){ParseJSON, ParseSentencePiece} {
-			tokenizer, err := parse(data)
-			if err != nil {
-				continue
+			var tokenizer *Tokenizer
+			var err error
+			within(t, len(data), func() { tokenizer, err = parse(data) })
+			if err == nil {
+				encodes(t, tokenizer)
 			}
-			ids := tokenizer.Encode("the film\tA <extra_id_0>é界\xff" + strings.Repeat("ab", 40))
-			for _, id := range ids {
-				require.True(t, id >= 0 && int(id) < tokenizer.VocabSize())
-			}
-			require.True(t, utf8.ValidString(tokenizer.Decode(ids)))
+		}
+	})
+}
+
+// FuzzOpen: whatever is beside a tokenizer, it is refused with an error or there is one that encodes.
+func FuzzOpen(f *testing.F) {
+	f.Add([]byte(`{"tokenizer_class": "ByT5Tokenizer", "extra_ids": 3}`), []byte(`{"<extra_id_0>": 259}`))
+	f.Add([]byte(`{"extra_ids": 2, "additional_special_tokens": ["<x>", {"content": "<y>"}]}`), []byte(`{"▁the": 3, "<own>": 500}`))
+	f.Add([]byte(`{"added_tokens_decoder": {"1": {"content": "<pad>", "lstrip": true, "rstrip": true}, "2": {"content": "</s>"}, "40": {"content": ""}}}`), []byte("\ufeff{}"))
+	model := string(tinyModel(rules))
+	f.Fuzz(func(t *testing.T, config, added []byte) {
+		dir := folder(map[string]string{sentencePieceFile: model, configFile: string(config), addedFile: string(added)})
+		var tokenizer *Tokenizer
+		var err error
+		within(t, len(model)+len(config)+len(added), func() { tokenizer, err = OpenFS(dir) })
+		if err == nil {
+			encodes(t, tokenizer)
 		}
 	})
 }

@@ -51,26 +51,17 @@ func (u *unigram) encode(ids []int32, text string) []int32 {
 		_, size := utf8.DecodeRuneInString(text[start:])
 		sum := best[start].sum
 		known := false
-		node := uint32(0)
-		for end := start; end < len(text); {
-			if node = u.trie.child(node, text[end]); node == 0 {
-				break
-			}
-			end++
-			id := u.trie.id[node]
-			if id == none {
-				continue
-			}
+		for n, id := range u.trie.prefixes(text[start:]) {
 			score := u.pieces[id].score
 			switch u.pieces[id].kind {
 			case normal:
 			case userDefined: // more than anything else can have
-				score = float32(float32(end-start)*u.topScore) - 0.1
+				score = float32(float32(n)*u.topScore) - 0.1
 			default:
 				continue
 			}
-			best[end].improve(sum+score, start, id)
-			known = known || end-start == size
+			best[start+n].improve(sum+score, start, id)
+			known = known || n == size
 		}
 		if !known {
 			best[start+size].improve(sum+u.unkScore, start, u.unk)
