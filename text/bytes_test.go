@@ -73,8 +73,10 @@ func TestOtherTokenizers(t *testing.T) {
 		"Llama's file":      {"tokenizer.model", "\n", "as Llama's; dept reads"},
 		"SentencePiece BPE": {sentencePieceFile, string(message{}.bytes(2, message{}.number(3, 2))), "a BPE, as Llama's; dept reads"},
 		"byte-order mark":   {tokenizerFile, "\ufeff" + `{"model":{"type":"BPE"}}`, "a BPE, as CodeT5's"},
-		"not JSON":          {tokenizerFile, "<html>", "it is an HTML page, not the file"},
-		"another shape":     {tokenizerFile, `{"model":[]}`, "model cannot be a JSON array"},
+		"not JSON":          {tokenizerFile, "<html>", "an HTML page"},
+		"LFS pointer":       {sentencePieceFile, "version https://git-lfs.github.com/spec/v1\n", "a Git LFS pointer"},
+		"cut off":           {tokenizerFile, "{", "the JSON ends too early"},
+		"another shape":     {tokenizerFile, `{"model":[]}`, "model is a list"},
 		"vocab of another":  {tokenizerFile, `{"model":{"type":"Unigram","unk_id":0,"vocab":{"a":0}}}`, "no list of pieces"},
 	} {
 		_, err := OpenFS(folder(map[string]string{c.file: c.data}))

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/go-dept/dept/internal/jsontext"
 )
 
 // companions is what the files beside a tokenizer say about it: which tokens were added to it and how many
@@ -37,7 +39,7 @@ func parseCompanions(files map[string][]byte) (c companions, err error) {
 		Special  json.RawMessage `json:"additional_special_tokens"`
 	}
 	if data, ok := files[configFile]; ok {
-		if err := unmarshal(data, &config); err != nil {
+		if err := jsontext.Unmarshal(data, &config); err != nil {
 			return c, fmt.Errorf("%s: %w", configFile, err)
 		}
 	}
@@ -95,7 +97,7 @@ func modelsTokenizer(dir fs.FS) string {
 		Class string `json:"tokenizer_class"`
 	}
 	data, err := fs.ReadFile(dir, "config.json")
-	if err != nil || unmarshal(data, &config) != nil {
+	if err != nil || jsontext.Unmarshal(data, &config) != nil {
 		return "" // who reads the checkpoint says what is wrong with it
 	}
 	return config.Class
@@ -106,7 +108,7 @@ func modelsTokenizer(dir fs.FS) string {
 func genericConfig(data []byte) ([]byte, error) {
 	config := map[string]any{}
 	if data != nil {
-		if err := unmarshal(data, &config); err != nil {
+		if err := jsontext.Unmarshal(data, &config); err != nil {
 			return nil, fmt.Errorf("%s: %w", configFile, err)
 		}
 	}

@@ -71,15 +71,15 @@ func TestInteropSentinels(t *testing.T) {
 
 func TestBadCompanions(t *testing.T) {
 	for name, c := range map[string]struct{ file, data, want string }{
-		"no JSON":          {configFile, `{"extra_ids": 1,`, "not JSON"},
-		"extra_ids a text": {configFile, `{"extra_ids": "1"}`, "extra_ids cannot be a JSON string"},
+		"no JSON":          {configFile, `{"extra_ids": 1,`, "the JSON ends too early"},
+		"extra_ids a text": {configFile, `{"extra_ids": "1"}`, "extra_ids is a text, expected a whole number"},
 		"extra_ids < 0":    {configFile, `{"extra_ids": -1}`, "extra_ids is -1"},
 		"extra_ids huge":   {configFile, `{"extra_ids": 100000000}`, "extra_ids is 100000000"},
 		"no id":            {configFile, `{"added_tokens_decoder": {"x": {"content": "<own>"}}}`, `"x" where an id should be`},
 		"id negative":      {configFile, `{"added_tokens_decoder": {"-1": {"content": "<own>"}}}`, "outside"},
 		"id huge":          {addedFile, `{"<own>": 100000000}`, "outside"},
-		"id a text":        {addedFile, `{"<own>": "1"}`, "cannot be a JSON string"},
-		"a list":           {addedFile, `["<own>"]`, "the file cannot be a JSON array"},
+		"id a text":        {addedFile, `{"<own>": "1"}`, "is a text, expected a whole number"},
+		"a list":           {addedFile, `["<own>"]`, "the whole is a list, expected"},
 	} {
 		_, err := OpenFS(folder(map[string]string{sentencePieceFile: string(tinyModel(nil)), c.file: c.data}))
 		require.ErrorContains(t, err, c.want, name)

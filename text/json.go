@@ -13,6 +13,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/go-dept/dept/internal/jsontext"
 )
 
 // tokenizerJSON is the part of a tokenizer.json that decides how a text is encoded. What holds lists is read
@@ -35,7 +37,7 @@ func part(name string, mark byte, data []byte, most int, v any) error {
 	if len(data) == 0 {
 		return nil
 	}
-	if err := unmarshal(data, v); err != nil {
+	if err := jsontext.Unmarshal(data, v); err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
@@ -89,7 +91,7 @@ func ParseJSON(data []byte) (*Tokenizer, error) { return parseJSON(data, compani
 
 func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 	var file tokenizerJSON
-	if err := unmarshal(data, &file); err != nil {
+	if err := jsontext.Unmarshal(data, &file); err != nil {
 		return nil, err
 	}
 	if err := file.Model.checkType(); err != nil {
@@ -150,20 +152,6 @@ func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 	}
 	t.files = map[string][]byte{tokenizerFile: data}
 	return t, nil
-}
-
-// unmarshal reads JSON, which may have a byte-order mark, and says in a user's words what is wrong with it.
-func unmarshal(data []byte, v any) error {
-	err := json.Unmarshal(bytes.TrimPrefix(data, []byte("\ufeff")), v)
-	var syntax *json.SyntaxError
-	var wrong *json.UnmarshalTypeError
-	switch {
-	case errors.As(err, &syntax):
-		return fmt.Errorf("it is not JSON, or cut off: byte %d: %w", syntax.Offset, err)
-	case errors.As(err, &wrong):
-		return fmt.Errorf("%s cannot be a JSON %s: byte %d", cmp.Or(wrong.Field, "the file"), wrong.Value, wrong.Offset)
-	}
-	return err
 }
 
 // whatIsRead ends the refusal of a tokenizer of another kind.

@@ -97,9 +97,13 @@ func open(dir fs.FS, name string) (*Tokenizer, error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("reading %s: %w", filepath.Join(name, file), err)
 		}
-		if err == nil {
-			files[file] = data
+		if err != nil {
+			continue
 		}
+		if err := foreign.Check(data); err != nil {
+			return nil, fmt.Errorf("%s: %w", filepath.Join(name, file), err)
+		}
+		files[file] = data
 	}
 	beside, err := parseCompanions(files)
 	if err != nil {

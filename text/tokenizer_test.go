@@ -11,7 +11,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -22,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	sugarme "github.com/sugarme/tokenizer/model/unigram"
 
+	"github.com/go-dept/dept/internal/allocation"
 	"github.com/go-dept/dept/internal/reference"
 )
 
@@ -608,16 +608,6 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// within fails if f allocates more than 64 MiB and four times the size of its input.
-func within(t testing.TB, input int, f func()) {
-	t.Helper()
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	f()
-	runtime.ReadMemStats(&after)
-	require.LessOrEqual(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20+4*input), "bytes allocated")
-}
-
 // encodes checks that a tokenizer, whatever it was read from, does its work.
 func encodes(t testing.TB, tokenizer *Tokenizer) {
 	t.Helper()
@@ -671,7 +661,7 @@ func TestParseWithinBounds(t *testing.T) {
 			files[sentencePieceFile] = special
 		}
 		dir := folder(files)
-		within(t, 2*len(c.data), func() { // of which one is the file as it is read
+		allocation.Check(t, 2*len(c.data), func() { // of which one is the file as it is read
 			_, err := OpenFS(dir)
 			if c.refused == "" {
 				require.NoError(t, err, name)
@@ -699,7 +689,7 @@ func FuzzParseTokenizer(f *testing.F) {
 		for _, parse := range []func([]byte) (*Tokenizer, error){ParseJSON, ParseSentencePiece} {
 			var tokenizer *Tokenizer
 			var err error
-			within(t, len(data), func() { tokenizer, err = parse(data) })
+			allocation.Check(t, len(data), func() { tokenizer, err = parse(data) })
 			if err == nil {
 				encodes(t, tokenizer)
 			}
@@ -717,7 +707,7 @@ func FuzzOpen(f *testing.F) {
 		dir := folder(map[string]string{sentencePieceFile: model, configFile: string(config), addedFile: string(added)})
 		var tokenizer *Tokenizer
 		var err error
-		within(t, len(model)+len(config)+len(added), func() { tokenizer, err = OpenFS(dir) })
+		allocation.Check(t, len(model)+len(config)+len(added), func() { tokenizer, err = OpenFS(dir) })
 		if err == nil {
 			encodes(t, tokenizer)
 		}
