@@ -186,7 +186,7 @@ func otherForm(files, folders []string, want Thing) string {
 	}); name != "" {
 		return "there is " + name + ", of a TensorFlow checkpoint as the T5 library writes it: give the model as Hugging Face publishes it"
 	}
-	if name := find(variant); name != "" {
+	if name := find(variant); name != "" && name != "model.safetensors" {
 		return "there is " + name + ": if it is the model's weights, give it the name model.safetensors"
 	}
 	if name := ends(".pt", ".pth", ".ckpt"); name != "" {
