@@ -73,6 +73,9 @@ func (r *reading) open(cmd *cobra.Command) error {
 	if r.setup, err = openSetup(cmd, model, train.Opening{DeviceName: r.device, Kernels: kernels(cmd, r.profile), Unnamed: unnamed}); err != nil {
 		return err
 	}
+	if err := train.CheckLabels(r.setup.Tokenizer, labels(r.task)); err != nil {
+		return err
+	}
 	if err := r.putOn(cmd, adapter); err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
+	"github.com/go-dept/dept/text"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -202,7 +203,7 @@ func (n *Session) settle() error {
 		o.Dropout = n.Setup.Checkpoint.Config.DropoutRate
 	}
 	o.Rates = n.Kind.Rates(n.request.Values)
-	if err := n.checkLabels(); err != nil {
+	if err := CheckLabels(n.Setup.Tokenizer, n.request.Labels); err != nil {
 		return err
 	}
 	if o.MaxTargetLength > 0 {
@@ -219,15 +220,15 @@ func (n *Session) settle() error {
 	return nil
 }
 
-// checkLabels refuses labels that are one and the same to the model.
-func (n *Session) checkLabels() error {
-	labels := map[string]string{}
-	for _, label := range n.request.Labels {
-		read := n.Setup.Tokenizer.Decode(n.Setup.Tokenizer.Encode(label))
-		if other, ok := labels[read]; ok && other != label {
+// CheckLabels refuses labels that are one and the same to a model's tokenizer.
+func CheckLabels(tok *text.Tokenizer, labels []string) error {
+	known := map[string]string{}
+	for _, label := range labels {
+		read := tok.Decode(tok.Encode(label))
+		if other, ok := known[read]; ok && other != label {
 			return fmt.Errorf("the model's tokenizer reads the labels %q and %q alike, as %q: give labels that it can write", other, label, read)
 		}
-		labels[read] = label
+		known[read] = label
 	}
 	return nil
 }

@@ -13,9 +13,7 @@ import (
 func TestLabelsReadAlike(t *testing.T) {
 	tok, err := text.NewUnigram([]text.Piece{{Text: "▁yes"}, {Text: "▁no"}})
 	require.NoError(t, err)
-	check := func(labels ...string) error {
-		return (&Session{Setup: &Setup{Tokenizer: tok}, request: Request{Labels: labels}}).checkLabels()
-	}
+	check := func(labels ...string) error { return CheckLabels(tok, labels) }
 	assert.NoError(t, check("yes", "no", "yes"))
 	assert.ErrorContains(t, check("yes", "no", "no!"), `reads the labels "no" and "no!" alike, as "no": give labels that it can write`)
 }
