@@ -91,7 +91,7 @@ func ParseJSON(data []byte) (*Tokenizer, error) { return parseJSON(data, compani
 
 func parseJSON(data []byte, beside companions) (*Tokenizer, error) {
 	var file tokenizerJSON
-	if err := jsontext.Unmarshal(data, &file); err != nil {
+	if err := jsontext.UnmarshalParts(data, &file); err != nil {
 		return nil, err
 	}
 	if err := file.Model.checkType(); err != nil {

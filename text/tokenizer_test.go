@@ -650,9 +650,9 @@ func TestParseWithinBounds(t *testing.T) {
 		"empty pieces, spm":    {sentencePieceFile, special + strings.Repeat("\x0a\x00", 8<<20), "pieces"},
 		"long pieces, spm":     {sentencePieceFile, special + long.String(), ""},
 		"longer pieces, spm":   {sentencePieceFile, special + string(message{}.bytes(1, message{}.bytes(1, bytes.Repeat([]byte("x"), maxText)))), "bytes of text"},
-		"many special tokens":  {configFile, `{"additional_special_tokens":[` + list(`""`, 1<<20) + "]}", "additional_special_tokens has"},
-		"many listed tokens":   {configFile, `{"added_tokens_decoder":{` + list(`"1":{}`, 2<<20) + "}}", "added_tokens_decoder has"},
-		"many added, by id":    {addedFile, "{" + list(`"":1`, 1<<20) + "}", "entries"},
+		"many special tokens":  {configFile, `{"additional_special_tokens":[` + list(`""`, 1<<15) + "]}", "additional_special_tokens has"},
+		"many listed tokens":   {configFile, `{"added_tokens_decoder":{` + list(`"1":{}`, 1<<15) + "}}", "added_tokens_decoder has"},
+		"many added, by id":    {addedFile, "{" + list(`"":1`, 1<<15) + "}", "entries"},
 		"many sentinels":       {configFile, `{"extra_ids":100000000}`, "extra_ids"},
 		"many sentinels, ByT5": {configFile, `{"tokenizer_class":"ByT5Tokenizer","extra_ids":100000000}`, "extra_ids"},
 	} {

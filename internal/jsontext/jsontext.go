@@ -42,10 +42,16 @@ func Separators(data []byte) (n int) {
 // name the field, what stands there and what should, or the line and column where the text is no
 // JSON.
 func Unmarshal(data []byte, v any) error {
-	data = bytes.TrimPrefix(data, mark)
 	if n := Separators(data); n > maxSeparators {
 		return fmt.Errorf("it has %d members and elements, where %d are far more than such a file has", n, maxSeparators)
 	}
+	return UnmarshalParts(data, v)
+}
+
+// UnmarshalParts is Unmarshal for a file of any size, such as a vocabulary's: lists and tables of v are to be
+// json.RawMessage, which the caller measures before it reads them.
+func UnmarshalParts(data []byte, v any) error {
+	data = bytes.TrimPrefix(data, mark)
 	err := json.Unmarshal(data, v)
 	if mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err); ok && strings.HasPrefix(mismatch.Value, "number") {
 		if whole := wholeNumbers(data); !bytes.Equal(whole, data) {
