@@ -18,7 +18,7 @@ func dryTrain(t *testing.T, name, rows string, more ...string) []string {
 	return append([]string{"train", "--model", at("model"), "--max-source-length", "8", "--rank", "1", "--batch-size", "2", "--dry-run", "--train", file}, more...)
 }
 
-func TestBlankLineOnStandardInput(t *testing.T) {
+func TestBlankLineOnStdin(t *testing.T) {
 	r := runInput(t, "a good film\n\na bad film\n", "predict", "--model", at("model"), "--max-target-length", "3")
 	require.Zero(t, r.code, r.stderr)
 	assert.Equal(t, 3, strings.Count(r.stdout, "\n"))

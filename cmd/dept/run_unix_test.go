@@ -258,7 +258,7 @@ func TestExtend(t *testing.T) {
 }
 
 // What is said where a run does not go on as it began.
-func TestResumeSaysWhatChanged(t *testing.T) {
+func TestResumeSaysTooLittle(t *testing.T) {
 	dir := t.TempDir()
 	out, dev, first := filepath.Join(dir, "r"), filepath.Join(dir, "dev"), filepath.Join(dir, "first")
 	succeed(t, trainArgs(out)...)
