@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -87,14 +88,17 @@ const stdin = "-"
 // the hub's.
 func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits []string) (r *data.Reader, err error) {
 	paths := []string{name}
-	if strings.HasPrefix(name, hub.Prefix) {
-		if paths, err = fetchRows(cmd, flag, name, splits); err != nil {
-			return nil, err
-		}
-	} else if opts.Format == "" && data.FormatOf(name) == "" {
-		if err := foreign.CheckFile(name, foreign.Gzip, foreign.UTF16); err != nil {
-			return nil, fmt.Errorf("--%s %s: %w", flag, name, err)
-		}
+	switch {
+	case name == stdin:
+	case strings.HasPrefix(name, hub.Prefix):
+		paths, err = fetchRows(cmd, flag, name, splits)
+	default:
+		err = checkFile(flag, name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if opts.Format == "" && data.FormatOf(paths[0]) == "" {
 		return nil, usagef("--%s %s: the name does not say what the rows are: give --format with one of %s", flag, name, formatNames())
 	}
 	if name == stdin {
@@ -103,6 +107,29 @@ func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits [
 		r, err = data.Open(opts, paths...)
 	}
 	return r, withColumnFlags(err)
+}
+
+// checkFile refuses what is no file of rows, by its name or its first bytes.
+func checkFile(flag, name string) error {
+	stat, err := os.Stat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		advice := ""
+		if _, err := hub.ParseRef(hub.Dataset, name); err == nil && data.FormatOf(name) == "" {
+			advice = fmt.Sprintf("; a data set of the hub is named hf:%s", name)
+		}
+		return fmt.Errorf("--%s %s: there is no such file%s", flag, name, advice)
+	case err != nil:
+		return fmt.Errorf("--%s: %w", flag, err)
+	case stat.IsDir():
+		return fmt.Errorf("--%s %s: it is a folder: give the file in it that holds the rows", flag, name)
+	case data.FormatOf(name) != "":
+		return nil // opening it looks closer
+	}
+	if err := foreign.CheckFile(name, foreign.Gzip, foreign.UTF16); err != nil {
+		return fmt.Errorf("--%s %s: %w", flag, name, err)
+	}
+	return nil
 }
 
 // loadRows reads all the rows that openRows opens.

@@ -65,6 +65,11 @@ func TestRowsOfPipes(t *testing.T) {
 	assert.Contains(t, fail(t, exitUsage, append(train, "--format", "xlsx")...), "--format xlsx: give one of jsonl")
 	assert.Contains(t, fail(t, exitUsage, append(train, "--format", "tsv", "--dev", "-")...), "read only once")
 
+	train = train[:len(train)-1]
+	assert.Contains(t, fail(t, exitError, append(train, at("nosuch.jsonl"))...), "nosuch.jsonl: there is no such file")
+	assert.Contains(t, fail(t, exitError, append(train, "stanfordnlp/sst2")...), "there is no such file; a data set of the hub is named hf:stanfordnlp/sst2")
+	assert.Contains(t, fail(t, exitError, append(train, at("model"))...), "it is a folder: give the file in it")
+
 	if _, err := exec.LookPath("bash"); err == nil {
 		script := `"$0" predict --model "$1" --max-target-length 3 --format jsonl --data <(printf '{"source": "a"}\n{"source": "b"}\n')`
 		out, err := exec.Command("bash", "-c", script, program, at("model")).Output()
