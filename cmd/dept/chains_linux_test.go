@@ -36,6 +36,7 @@ func chainSteps() int { return 12 * (*chainKills + 1) }
 // terminal, and resumes them after each. In the end each is as if nothing had happened.
 // What asks a training to stop, and does not end it at once, costs no step.
 func TestChains(t *testing.T) {
+	t.Parallel()
 	heedSignals(t)
 	seed := *chainSeed
 	if seed == 0 {

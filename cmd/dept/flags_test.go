@@ -14,6 +14,7 @@ import (
 )
 
 func TestFlagsOfOtherTools(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "r")
 	for given, want := range map[string]string{
 		"--learning-rate 1":               "here that is --lr or --lr-prompt or --lr-lowrank (by the method)",
@@ -50,6 +51,7 @@ func TestFlagsOfOtherTools(t *testing.T) {
 }
 
 func TestDeviceByKindAndNumber(t *testing.T) {
+	t.Parallel()
 	listed := succeed(t, "devices").stdout
 	require.Regexp(t, `^#1  `, listed)
 	out := filepath.Join(t.TempDir(), "r")
@@ -88,6 +90,7 @@ func TestDistance(t *testing.T) {
 }
 
 func TestCompletion(t *testing.T) {
+	t.Parallel()
 	require.Contains(t, succeed(t, "--help").stdout, "completion")
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
 		require.Contains(t, succeed(t, "completion", shell).stdout, "dept")
@@ -113,6 +116,7 @@ func TestSpeedOfAShortRun(t *testing.T) {
 }
 
 func TestLogTensorBoard(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "r")
 	files := func() []string {
 		found, err := filepath.Glob(filepath.Join(out, "events.out.tfevents.*"))
@@ -134,6 +138,7 @@ func TestLogTensorBoard(t *testing.T) {
 }
 
 func TestProfileWithByteOrderMark(t *testing.T) {
+	t.Parallel()
 	path := filepath.Join(t.TempDir(), "profile.json")
 	require.NoError(t, os.WriteFile(path, []byte("\ufeff{\"variants\": {}}"), 0o666))
 	_, err := readProfile(path)

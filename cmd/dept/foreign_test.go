@@ -13,6 +13,7 @@ import (
 // The wrong kind of thing is answered, in each place that one is named, with what it is and what to
 // do; a checkpoint that leaves a doubt, with a warning.
 func TestTheWrongKindOfThing(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	write := func(name, content string) {

@@ -15,6 +15,7 @@ const backboneDir = "../../t5/backbone"
 
 // A merged checkpoint answers by itself as model and adapter do together.
 func TestMerge(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	predict := func(model string, more ...string) string {
 		return succeed(t, append([]string{"predict", "--model", model, "--data", at("dev.tsv"), "--task", "sst2", "--max-target-length", "4"}, more...)...).stdout
@@ -49,6 +50,7 @@ func TestMerge(t *testing.T) {
 }
 
 func TestMergeRefuses(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	merge := func(model, adapter string, more ...string) []string {

@@ -19,6 +19,7 @@ import (
 // Every method of the table trains, is measured, inspected and asked, and logs the
 // rates of its groups.
 func TestEveryMethod(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first := map[string]float64{} // losses
 	for _, k := range dept.Kinds {
@@ -67,6 +68,7 @@ func stepKeys(t *testing.T, dir string) []string {
 
 // An adapter trained on with --init has the settings of the first.
 func TestInitOfEveryMethod(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	for _, c := range []struct {
 		kind   *dept.Kind
@@ -94,6 +96,7 @@ func TestInitOfEveryMethod(t *testing.T) {
 
 // Methods that share a setting's name share its flag, which has one type.
 func TestMethodFlags(t *testing.T) {
+	t.Parallel()
 	for _, k := range dept.Kinds {
 		for _, s := range k.Settings {
 			assert.Equal(t, reflect.TypeOf(settingNamed(s.Name).Default), reflect.TypeOf(s.Default), "%s of %s", s.Name, k.Name)

@@ -38,6 +38,7 @@ func pretrainArgs(text, out string, more ...string) []string {
 
 // The same seed comes to the same weights, in a run that was stopped on the way too.
 func TestPretrainRepeats(t *testing.T) {
+	t.Parallel()
 	text := story(t, "text.txt", demo.Train)
 	dir := t.TempDir()
 	whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
@@ -66,6 +67,7 @@ func TestPretrainRepeats(t *testing.T) {
 // On text that is not trained on, losses and answers are shown beside the entropy
 // of its tokens.
 func TestPretrainValidates(t *testing.T) {
+	t.Parallel()
 	text, valid := story(t, "text.txt", demo.Train), story(t, "valid.txt", demo.Dev)
 	out := filepath.Join(t.TempDir(), "out")
 	r := succeed(t, pretrainArgs(text, out, "--valid", valid, "--steps", "4", "--cooldown-steps", "0", "--batch-size", "8", "--eval-every", "0")...)
@@ -83,6 +85,7 @@ func TestPretrainValidates(t *testing.T) {
 }
 
 func TestPretrainRefuses(t *testing.T) {
+	t.Parallel()
 	text := story(t, "text.txt", demo.Train)
 	empty := filepath.Join(t.TempDir(), "empty.txt")
 	require.NoError(t, os.WriteFile(empty, []byte("\n"), 0o666))

@@ -19,6 +19,7 @@ func dryTrain(t *testing.T, name, rows string, more ...string) []string {
 }
 
 func TestBlankLineOnStdin(t *testing.T) {
+	t.Parallel()
 	r := runInput(t, "a good film\n\na bad film\n", "predict", "--model", at("model"), "--max-target-length", "3")
 	require.Zero(t, r.code, r.stderr)
 	assert.Equal(t, 3, strings.Count(r.stdout, "\n"))
@@ -32,6 +33,7 @@ func TestBlankLineOnStdin(t *testing.T) {
 }
 
 func TestColumnsThatAreThere(t *testing.T) {
+	t.Parallel()
 	assert.Contains(t, fail(t, exitError, dryTrain(t, "null.jsonl", `{"source":"a","target":"b"}`+"\n"+`{"source":"c","target":null}`)...), "null.jsonl:2: target is null")
 	assert.Contains(t, succeed(t, dryTrain(t, "caps.csv", "Source,Target\na,b\n")...).stdout, "1 row")
 	assert.Contains(t, fail(t, exitError, dryTrain(t, "prompt.jsonl", `{"prompt":"a","completion":"b"}`)...),
@@ -44,6 +46,7 @@ func TestColumnsThatAreThere(t *testing.T) {
 }
 
 func TestCSVQuotesAndEnds(t *testing.T) {
+	t.Parallel()
 	succeed(t, dryTrain(t, "bare.csv", "source,target\nthe 5\" screen,good\n")...)
 	succeed(t, dryTrain(t, "nan.jsonl", `{"source":"a","target":"b","score":NaN}`)...)
 	succeed(t, dryTrain(t, "mac.csv", "source,target\ra,b\r")...)
@@ -51,11 +54,13 @@ func TestCSVQuotesAndEnds(t *testing.T) {
 }
 
 func TestJSONArray(t *testing.T) {
+	t.Parallel()
 	assert.Contains(t, succeed(t, dryTrain(t, "rows.json", "[\n {\"source\": \"a\", \"target\": \"b\"},\n {\"source\": \"c\", \"target\": \"d\"}\n]\n")...).stdout, "2 rows")
 }
 
 // Rows come from pipes too, whose names do not say what they are.
 func TestRowsOfPipes(t *testing.T) {
+	t.Parallel()
 	rows := "source\ttarget\na\tb\n"
 	train := []string{"train", "--model", at("model"), "--max-source-length", "8", "--rank", "1", "--batch-size", "2", "--dry-run", "--train", "-"}
 	r := runInput(t, rows, append(train, "--format", "tsv")...)

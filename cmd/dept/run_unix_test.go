@@ -75,6 +75,7 @@ func heedSignals(t *testing.T) {
 }
 
 func TestTwoTrainingsOneOut(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "r")
 	first := start(t, "step 1/", exec.Command(program, trainArgs(out, "--steps", "100000")...))
 	for _, more := range [][]string{{"--overwrite", "--rank", "2"}, {"--resume", "--steps", "100000"}, nil} {
@@ -110,6 +111,7 @@ func TestTwoTrainingsOneOut(t *testing.T) {
 
 // Where nothing comes of a training, nothing is left of it.
 func TestLockLeavesNothing(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "r")
 	fail(t, exitError, trainArgs(out, "--train", at("missing.tsv"))...)
 	require.NoDirExists(t, out)
@@ -118,6 +120,7 @@ func TestLockLeavesNothing(t *testing.T) {
 }
 
 func TestCtrlCWithTee(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "r")
 	args := trainArgs(out, "--steps", "100000", "--save-every", "0")
 	s := start(t, "step 1/", pipe(args, "tee "+filepath.Join(t.TempDir(), "log")))
@@ -133,6 +136,7 @@ func TestCtrlCWithTee(t *testing.T) {
 
 // A training goes on where nobody reads what it says.
 func TestOutputThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	whole, cut := filepath.Join(dir, "whole"), filepath.Join(dir, "cut")
 	succeed(t, trainArgs(whole)...)
@@ -151,6 +155,7 @@ func TestOutputThatNobodyReads(t *testing.T) {
 // SIGHUP and SIGTERM save as Ctrl-C does, and may come several times, as they do where
 // a terminal is closed.
 func TestHangUp(t *testing.T) {
+	t.Parallel()
 	heedSignals(t)
 	for _, sent := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
 		out := filepath.Join(t.TempDir(), "r")
@@ -177,6 +182,7 @@ func limited(kib string, args []string) *exec.Cmd {
 // Where the log finds no room, the step at hand is saved; where the state finds none,
 // the earlier one stays. Either way the run goes on from there when there is room.
 func TestFullDisk(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	whole, full := filepath.Join(dir, "whole"), filepath.Join(dir, "full")
 	steps := []string{"--steps", "120", "--save-every", "10"}
@@ -207,6 +213,7 @@ func TestFullDisk(t *testing.T) {
 // A run that has ended goes on for a leg more, stopped and resumed inside it or not: to
 // the bit.
 func TestExtend(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
 	args := func(out string, more ...string) []string {
@@ -259,6 +266,7 @@ func TestExtend(t *testing.T) {
 
 // What is said where a run does not go on as it began.
 func TestResumeSaysTooLittle(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	out, dev, first := filepath.Join(dir, "r"), filepath.Join(dir, "dev"), filepath.Join(dir, "first")
 	succeed(t, trainArgs(out)...)

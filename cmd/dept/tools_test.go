@@ -14,6 +14,7 @@ import (
 )
 
 func TestInitCommand(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	out := filepath.Join(dir, "model")
 	args := []string{"init", "--config", at("config.json"), "--tokenizer", at("tokenizer"), "--out", out, "--seed", "1"}
@@ -30,6 +31,7 @@ func TestInitCommand(t *testing.T) {
 }
 
 func TestInspect(t *testing.T) {
+	t.Parallel()
 	r := succeed(t, "inspect", at("model"))
 	for _, want := range []string{"d_model 64, 4 heads of 16, d_ff 96 (gated-gelu)", "51 of F32", "tokenizer", "100 %"} {
 		assert.Contains(t, r.stdout, want)
@@ -77,6 +79,7 @@ func TestWords(t *testing.T) {
 // What dept shaders writes for a kind of device: every pipeline of its manifest, with
 // constants in place, and what each costs.
 func TestShaders(t *testing.T) {
+	t.Parallel()
 	written := map[string][]shaderEntry{}
 	for _, device := range []string{"gpu", "cpu"} {
 		for _, k := range dept.Kinds {

@@ -21,6 +21,7 @@ import (
 )
 
 func TestTrainEvaluatePredict(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")
 	r := succeed(t, trainArgs(out, "--dev", at("dev.tsv"), "--eval-every", "3", "--max-source-length", "10")...)
 	for _, want := range []string{
@@ -97,6 +98,7 @@ func TestTrainEvaluatePredict(t *testing.T) {
 }
 
 func TestPredictAnswersWhileInputIsOpen(t *testing.T) {
+	t.Parallel()
 	cmd := exec.Command(program, "predict", "--model", at("model"), "--max-target-length", "3")
 	stdin, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -117,8 +119,10 @@ func TestPredictAnswersWhileInputIsOpen(t *testing.T) {
 // TestResume stops a run with Ctrl-C, goes on with the command that it prints,
 // and compares with a run that was never stopped.
 func TestResume(t *testing.T) {
+	t.Parallel()
 	for _, k := range dept.Kinds {
 		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			whole, parts := filepath.Join(dir, "whole"), filepath.Join(dir, "in parts")
 			more := []string{"--steps", "40", "--dev", at("dev.tsv"), "--eval-every", "15", "--max-target-length", "3"}
@@ -191,8 +195,10 @@ func timeless(lines []logLine) []logLine {
 // TestKilled kills a run that saves after every step, at any moment: its folder
 // opens every time.
 func TestKilled(t *testing.T) {
+	t.Parallel()
 	for _, k := range dept.Kinds {
 		t.Run(k.Name, func(t *testing.T) {
+			t.Parallel()
 			out := filepath.Join(t.TempDir(), "run")
 			args := methodArgs(k, out, "--steps", "100000", "--save-every", "1", "--overwrite")
 			for range 2 {
@@ -216,6 +222,7 @@ func TestKilled(t *testing.T) {
 }
 
 func TestStepZeroOfDePTEqualsPromptTuning(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	var losses []float64
 	for _, k := range []*dept.Kind{&dept.DePT, &dept.PromptTuning} {
@@ -227,6 +234,7 @@ func TestStepZeroOfDePTEqualsPromptTuning(t *testing.T) {
 }
 
 func TestFullWritesACheckpoint(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	full := filepath.Join(dir, "full")
 	succeed(t, methodArgs(&dept.Full, full, "--lr", "3e-3")...)
@@ -244,6 +252,7 @@ func TestFullWritesACheckpoint(t *testing.T) {
 }
 
 func TestInit(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	first, second := filepath.Join(dir, "first"), filepath.Join(dir, "second")
 	succeed(t, trainArgs(first, "--scale", "paper")...)
@@ -262,6 +271,7 @@ func TestInit(t *testing.T) {
 }
 
 func TestTextToText(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	args := drop(trainArgs(dir, "--train", at("echo.jsonl"), "--dev", at("echo.jsonl")), "--task")
 	assert.Contains(t, succeed(t, args...).stdout, "exact_match")
@@ -271,6 +281,7 @@ func TestTextToText(t *testing.T) {
 }
 
 func TestDryRunWritesNothing(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")
 	r := succeed(t, trainArgs(out, "--dry-run")...)
 	for _, want := range []string{"560 of", "6; 16 an epoch", "weights", "activations", "gradients and moments", "A [16, 3]"} {
@@ -287,6 +298,7 @@ func TestDryRunWritesNothing(t *testing.T) {
 // loss overflows. What the folder then holds still answers with finite scores. The
 // factors of (IA)³ cannot overflow it: a norm brings a sublayer of any size to nothing.
 func TestLossThatIsNotFinite(t *testing.T) {
+	t.Parallel()
 	tooFast := []string{"--clip", "0", "--warmup-steps", "0", "--steps", "50"}
 	for name, run := range map[string]struct {
 		kind *dept.Kind
@@ -313,6 +325,7 @@ func TestLossThatIsNotFinite(t *testing.T) {
 }
 
 func TestOutIsNotOverwritten(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")
 	assert.Contains(t, fail(t, exitUsage, trainArgs(out, "--resume")...), "holds no run")
 	succeed(t, trainArgs(out)...)
@@ -328,6 +341,7 @@ func TestOutIsNotOverwritten(t *testing.T) {
 }
 
 func TestAnotherBaseModel(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")
 	succeed(t, trainArgs(out)...)
 	eval := func(model string) []string {
@@ -341,6 +355,7 @@ func TestAnotherBaseModel(t *testing.T) {
 }
 
 func TestBadInput(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")
 	broken := t.TempDir()
 	require.NoError(t, os.CopyFS(broken, os.DirFS(at("model"))))
@@ -376,6 +391,7 @@ func TestBadInput(t *testing.T) {
 }
 
 func TestContradictoryFlags(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")
 	for _, c := range []struct {
 		args []string
@@ -422,6 +438,7 @@ func TestContradictoryFlags(t *testing.T) {
 }
 
 func TestWarnings(t *testing.T) {
+	t.Parallel()
 	r := succeed(t, trainArgs(filepath.Join(t.TempDir(), "run"), "--rank", "17", "--warmup-steps", "500", "--dry-run")...)
 	assert.Contains(t, r.stderr, "warning: --rank 17")
 	assert.Contains(t, r.stderr, "warning: the rates rise over 500 steps")
@@ -439,6 +456,7 @@ func TestWarnings(t *testing.T) {
 
 // Targets that the tokenizer cannot write are named before step 1, and scored as it reads them.
 func TestTargetTheTokenizerCannotWrite(t *testing.T) {
+	t.Parallel()
 	rows, out := filepath.Join(t.TempDir(), "rows.jsonl"), filepath.Join(t.TempDir(), "run")
 	require.NoError(t, os.WriteFile(rows, []byte("{\"source\": \"film\", \"target\": \"good\\nfilm\"}\n{\"source\": \"a\", \"target\": \"bad {film}\"}\n"), 0o666))
 	warning := "warning: " + rows + `: 2 of 2 targets cannot be written by this tokenizer: \n, {, }; "good\nfilm" is learned and scored as "good film"` + "\n"
