@@ -119,6 +119,37 @@ func TestAdapterParameters(t *testing.T) {
 	assert.Equal(t, 76800, (&PromptConfig{PromptLength: 100, MaxSourceLength: 256, Width: 768}).Parameters())
 }
 
+// Each part of DePT alone: what it is called and made of, before and behind its files.
+func TestPartsAlone(t *testing.T) {
+	for _, tc := range []struct {
+		m, r       int
+		kind       *Kind
+		describe   string
+		parameters int
+		tensors    []string
+	}{
+		{3, 2, &DePT, "P [3, 4], A [5, 2], B [2, 4], scale 5.657 (lora_alpha 8 / √2)", 30, []string{TensorP, TensorA, TensorB}},
+		{0, 2, &DePT, "A [5, 2], B [2, 4], scale 5.657 (lora_alpha 8 / √2)", 18, []string{TensorA, TensorB}},
+		{3, 0, &PromptTuning, "P [3, 4]", 12, []string{TensorP}},
+	} {
+		written := testAdapter(tc.m, tc.r, 5, 4, 1)
+		dir := t.TempDir()
+		require.NoError(t, written.Write(dir))
+		read, err := ReadAdapter(dir)
+		require.NoError(t, err)
+		for _, a := range []*Adapter{written, read} {
+			assert.Equal(t, tc.kind, a.Config.Kind())
+			assert.Equal(t, tc.describe, a.Config.Describe())
+			assert.Equal(t, tc.parameters, a.Parameters())
+			var names []string
+			for _, x := range a.Tensors {
+				names = append(names, x.Name)
+			}
+			assert.Equal(t, tc.tensors, names)
+		}
+	}
+}
+
 // change parses an adapter of m 3, r 2, s 5, d 4 after a change of its config and tensors.
 func change(t *testing.T, keys map[string]any, tensors map[string]*safetensors.Tensor) (*Adapter, error) {
 	a := testAdapter(3, 2, 5, 4, 1)

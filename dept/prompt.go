@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/tensor"
@@ -136,14 +137,17 @@ func (c *PromptConfig) Parameters() int {
 	return c.PromptLength*c.Width + c.Rank*(c.MaxSourceLength+c.Width)
 }
 
-// Describe lists P, A and B.
+// Describe lists P, and A and B, as far as there are any.
 func (c *PromptConfig) Describe() string {
-	text := fmt.Sprintf("P [%d, %d]", c.PromptLength, c.Width)
-	if c.Rank > 0 {
-		text += fmt.Sprintf(", A [%d, %d], B [%d, %d], scale %.4g (lora_alpha %.4g / √%d)",
-			c.MaxSourceLength, c.Rank, c.Rank, c.Width, c.Scale(), c.LoraAlpha, c.Rank)
+	var parts []string
+	if c.PromptLength > 0 || c.Rank == 0 {
+		parts = append(parts, fmt.Sprintf("P [%d, %d]", c.PromptLength, c.Width))
 	}
-	return text
+	if c.Rank > 0 {
+		parts = append(parts, fmt.Sprintf("A [%d, %d], B [%d, %d], scale %.4g (lora_alpha %.4g / √%d)",
+			c.MaxSourceLength, c.Rank, c.Rank, c.Width, c.Scale(), c.LoraAlpha, c.Rank))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // Check reports the first value that no adapter can have.

@@ -390,6 +390,30 @@ func TestBadInput(t *testing.T) {
 	assert.NoDirExists(t, out)
 }
 
+// P alone and A·B alone are runs like any other, and what they make is used like any other.
+func TestPartsAlone(t *testing.T) {
+	for _, c := range []struct {
+		zero, method, header, trained string
+	}{
+		{"--prompt-length", "dept", "dept: A [16, 3], B [3, 64], scale 4.619 (lora_alpha 8 / √3), lr 0.0005", "240 of"},
+		{"--rank", "pt", "dept: P [5, 64], from text, lr 0.3", "320 of"},
+	} {
+		out := filepath.Join(t.TempDir(), "run")
+		assert.Contains(t, succeed(t, trainArgs(out, c.zero, "0", "--dry-run")...).stdout, c.header)
+		r := succeed(t, trainArgs(out, c.zero, "0", "--dev", at("dev.tsv"))...)
+		assert.Contains(t, r.stdout, c.header)
+		assert.Contains(t, r.stdout, c.trained)
+		assert.Empty(t, r.stderr)
+		again := filepath.Join(t.TempDir(), "again")
+		succeed(t, "train", "--model", at("model"), "--train", at("train.tsv"), "--task", "sst2", "--method", c.method, "--init", out, "--out", again,
+			"--steps", "2", "--batch-size", "4", "--warmup-steps", "1")
+		for _, dir := range []string{out, again} {
+			assert.Contains(t, succeed(t, "inspect", dir).stdout, c.trained)
+			succeed(t, "eval", "--model", at("model"), "--adapter", dir, "--data", at("dev.tsv"), "--task", "sst2")
+		}
+	}
+}
+
 func TestContradictoryFlags(t *testing.T) {
 	t.Parallel()
 	out := filepath.Join(t.TempDir(), "run")

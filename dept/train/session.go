@@ -262,7 +262,9 @@ func (n *Session) openAdapter() error {
 				n.start = r.Values.String(x.Name)
 			}
 		}
-		n.Start = n.start
+		if c.Positions() > 0 { // a shift alone starts in one way
+			n.Start = n.start
+		}
 	}
 	a.Base = dept.Base{Model: s.Name, Fingerprint: s.Fingerprint}
 	var err error
