@@ -114,6 +114,7 @@ type sentence struct {
 const (
 	mixtureStream = iota
 	rowsStream
+	designStream
 )
 
 func newSource(seed uint64, stream int, s Split) draw.Source {

@@ -1,0 +1,156 @@
+//go:build !js
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/t5/backbone"
+)
+
+// heldRows is how many dev rows rates are chosen by, and test rows accuracies are of.
+var heldRows = 400
+
+// lab is where trials are made.
+type lab struct {
+	*train.Setup
+	book *book
+}
+
+// measure makes a figure's trials that are not in the book: first those that choose the rates,
+// then those of the seeds at the rates chosen.
+func measure(ctx context.Context, f figure, first, last uint64, b *book, device string) error {
+	setup, err := train.OpenSetup(ctx, train.Opening{Name: "the backbone", Files: backbone.Files(), DeviceName: device, Unnamed: true})
+	if err != nil {
+		return err
+	}
+	defer setup.Release()
+	l := &lab{setup, b}
+	for _, c := range f.cells {
+		for _, v := range variants {
+			var list []trial
+			for _, seed := range tuning {
+				list = append(list, c.trials(v, seed)...)
+			}
+			if err := l.all(ctx, list); err != nil {
+				return err
+			}
+			list = nil
+			for seed := first; seed <= last; seed++ {
+				t, _ := c.chosen(v, seed, b)
+				list = append(list, t)
+			}
+			if err := l.all(ctx, list); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// all makes the trials that are not in the book.
+func (l *lab) all(ctx context.Context, list []trial) error {
+	for _, t := range list {
+		if _, ok := l.book.outcomes[t]; ok {
+			continue
+		}
+		o, err := l.try(ctx, t)
+		if err != nil {
+			return fmt.Errorf("%+v: %w", t, err)
+		}
+		if err := l.book.add(o); err != nil {
+			return err
+		}
+		fmt.Printf("%s  %-7s  m %d r %d  rates %g %g  %d rows  seed %d  dev %.1f %%  test %.1f %%  %.0f s\n",
+			t.Task, t.Variant, t.Length, t.Rank, t.RateP, t.RateAB, t.Rows, t.Seed, 100*o.Dev, 100*o.Test, o.Seconds)
+	}
+	return nil
+}
+
+// try makes a trial.
+func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
+	o := outcome{trial: t, Device: l.Device.Info().Name}
+	i := slices.IndexFunc(demo.Designs, func(d demo.Design) bool { return d.Name == t.Task })
+	design := demo.Designs[i]
+	rows := func(split demo.Split, n int) *data.Dataset {
+		return data.NewDataset(design.Rows(split, n, t.Seed, func(text string) int { return len(l.Tokenizer.Encode(text)) }))
+	}
+	method := dept.AsIs()
+	if t.Variant != neither {
+		c := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: demo.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1}
+		start, err := dept.NewAdapter(c, dept.Values{"prompt-init": string(dept.InitRandom)}, dept.Origin{
+			Model: l.Model.Description, Checkpoint: l.Checkpoint, Tokenizer: l.Tokenizer, Seed: t.Seed,
+		})
+		if err != nil {
+			return o, err
+		}
+		if method, err = dept.New(l.Model, start, true); err != nil {
+			return o, err
+		}
+		defer method.Release()
+		o.Parameters = method.Parameters()
+		if err := l.learn(ctx, method, rows(demo.Train, t.Rows), &o); err != nil {
+			return o, err
+		}
+	}
+	var err error
+	if o.Dev, err = l.accuracy(ctx, method, rows(demo.Dev, heldRows)); err != nil {
+		return o, err
+	}
+	o.Test, err = l.accuracy(ctx, method, rows(demo.Test, heldRows))
+	return o, err
+}
+
+// learn trains a method on rows as the demonstration does, at the trial's rates.
+func (l *lab) learn(ctx context.Context, method *dept.Method, rows *data.Dataset, o *outcome) error {
+	options := demo.Tuning(o.Seed)
+	options.Steps, options.MaxTargetLength = o.Steps, demo.MaxAnswer
+	options.Rates = map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB}
+	trainer, err := train.NewTrainer(ctx, l.Engine, l.Model, method, data.Tokenize(rows, l.Tokenizer, options.MaxSourceLength, options.MaxTargetLength), options)
+	if err != nil {
+		return err
+	}
+	defer trainer.Release()
+	last := max(1, o.Steps/10)
+	trainer.OnRecord = func(s train.StepRecord) error {
+		if s.Step > o.Steps-last {
+			o.Loss += s.Loss / float64(last)
+		}
+		return nil
+	}
+	start := time.Now()
+	for range o.Steps {
+		if err := trainer.Step(ctx); err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	if err := trainer.Flush(ctx); err != nil {
+		return err
+	}
+	o.Seconds, o.Bytes = time.Since(start).Seconds(), trainer.Plan().Bytes+trainer.StateBytes()
+	return nil
+}
+
+// accuracy is the fraction of rows that are answered with their target, to the letter.
+func (l *lab) accuracy(ctx context.Context, method *dept.Method, rows *data.Dataset) (float64, error) {
+	p := train.NewPredictor(l.Engine, l.Model, l.Tokenizer, method, train.PredictOptions{
+		Batch: 100, MaxSourceLength: demo.MaxSource, MaxNewTokens: demo.MaxAnswer, Beams: 1,
+	})
+	defer p.Release()
+	v, err := p.Evaluate(ctx, rows, nil)
+	if err != nil {
+		return 0, err
+	}
+	return v.Metrics[tasks.ExactMatch], nil
+}

@@ -1,0 +1,160 @@
+//go:build !js
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept/demo"
+)
+
+func openTemp(t *testing.T, content string) *book {
+	path := filepath.Join(t.TempDir(), "results.jsonl")
+	require.NoError(t, os.WriteFile(path, []byte(content), 0o666))
+	b, err := openBook(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// No variant trains more numbers than the budget's vectors have, and P alone spends all of it.
+func TestBudgets(t *testing.T) {
+	for _, f := range figures() {
+		for _, c := range f.cells {
+			for _, v := range variants {
+				for _, x := range c.trials(v, 1) {
+					parameters := x.Length*demo.Width + x.Rank*(demo.MaxSource+demo.Width)
+					assert.LessOrEqual(t, parameters, c.budget*demo.Width, "%+v", x)
+					assert.Equal(t, v == onlyP || v == both, x.Length > 0, "%+v", x)
+					assert.Equal(t, v == onlyAB || v == both, x.Rank > 0, "%+v", x)
+				}
+			}
+			assert.Equal(t, c.budget, c.trials(onlyP, 1)[0].Length)
+		}
+	}
+}
+
+// A book that was cut anywhere is one whose whole lines count, and goes on behind them.
+func TestBookIsCut(t *testing.T) {
+	b := openTemp(t, "")
+	c := cell{"tone", 16, 2000}
+	for i, x := range c.trials(both, 1) {
+		require.NoError(t, b.add(outcome{trial: x, Test: float64(i) / 10}))
+	}
+	want := b.outcomes
+	whole, err := os.ReadFile(b.file.Name())
+	require.NoError(t, err)
+	for range 50 {
+		cut := openTemp(t, string(whole[:rand.IntN(len(whole)+1)]))
+		for x, o := range cut.outcomes {
+			require.Equal(t, want[x], o)
+		}
+		for _, x := range c.trials(both, 1) {
+			if _, ok := cut.outcomes[x]; !ok {
+				require.NoError(t, cut.add(want[x]))
+			}
+		}
+		all, err := os.ReadFile(cut.file.Name())
+		require.NoError(t, err)
+		require.Equal(t, string(whole), string(all))
+	}
+	_, err = openBook(filepath.Join(t.TempDir(), "none", "results.jsonl"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+	damaged := filepath.Join(t.TempDir(), "damaged.jsonl")
+	require.NoError(t, os.WriteFile(damaged, []byte("{}\n{\"task\": 3}\n"), 0o666))
+	_, err = openBook(damaged)
+	require.ErrorContains(t, err, "line 2")
+}
+
+// Rates are those of the best mean on dev over the seeds of tuning, whatever test says.
+func TestChosen(t *testing.T) {
+	b := openTemp(t, "")
+	c := cell{"tone", 16, 2000}
+	_, ok := c.chosen(onlyP, 5, b)
+	require.False(t, ok)
+	for k, seed := range tuning {
+		for i, x := range c.trials(onlyP, seed) {
+			dev := []float64{0.6, 0.7, 0.5}[i]
+			if k == 1 && i == 2 {
+				dev = 1
+			}
+			require.NoError(t, b.add(outcome{trial: x, Dev: dev, Test: 1 - dev}))
+		}
+	}
+	x, ok := c.chosen(onlyP, 5, b)
+	require.True(t, ok)
+	assert.Equal(t, ratesP[2], x.RateP)
+	assert.Equal(t, uint64(5), x.Seed)
+}
+
+// The table and the picture of made-up outcomes.
+func TestFigures(t *testing.T) {
+	for _, f := range figures() {
+		b := openTemp(t, "")
+		dir := t.TempDir()
+		require.ErrorContains(t, f.write(dir, b, 1, 2), "no task is measured")
+		for i, c := range f.cells[:5] {
+			for _, v := range variants {
+				for _, seed := range tuning {
+					for _, x := range c.trials(v, seed) {
+						require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: 0.5 + float64(i)/100 + float64(seed)/50}))
+					}
+				}
+			}
+		}
+		require.NoError(t, f.write(dir, b, 1, 2))
+		table, err := os.ReadFile(filepath.Join(dir, f.name+".md"))
+		require.NoError(t, err)
+		assert.Equal(t, 2+5, strings.Count(string(table), "\n"))
+		assert.Contains(t, string(table), " 53.0 ± 1.4 | 53.0 ± 1.4 | 53.0 ± 1.4 | +0.0 |")
+		picture, err := os.ReadFile(filepath.Join(dir, f.name+".svg"))
+		require.NoError(t, err)
+		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
+			if _, err := d.Token(); errors.Is(err, io.EOF) {
+				break
+			} else {
+				require.NoError(t, err)
+			}
+		}
+		assert.Contains(t, string(picture), "A·B")
+	}
+}
+
+// A trial gives the same numbers again, and a figure that was stopped goes on.
+func TestTrialsRepeat(t *testing.T) {
+	short := figure{name: "short", cells: []cell{{"first", 4, 32}}}
+	defer func(s int, held int, p, ab []float64) { steps, heldRows, ratesP, ratesAB = s, held, p, ab }(steps, heldRows, ratesP, ratesAB)
+	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:1], ratesAB[:2]
+	ctx, stop := context.WithCancel(context.Background())
+	one, other := openTemp(t, ""), openTemp(t, "")
+	require.NoError(t, measure(ctx, short, 2, 3, one, ""))
+	lines, err := os.ReadFile(one.file.Name())
+	require.NoError(t, err)
+	stop()
+	require.ErrorIs(t, measure(ctx, short, 2, 3, other, ""), context.Canceled)
+	half := strings.SplitAfter(string(lines), "\n")
+	other = openTemp(t, strings.Join(half[:len(half)/2], ""))
+	require.NoError(t, measure(context.Background(), short, 2, 3, other, ""))
+	require.Len(t, other.outcomes, len(half)-1)
+	for x, o := range other.outcomes {
+		want := one.outcomes[x]
+		o.Seconds, want.Seconds = 0, 0
+		assert.Equal(t, want, o)
+		if x.Variant != neither {
+			assert.Positive(t, o.Loss)
+			assert.Positive(t, o.Parameters)
+		}
+	}
+}

@@ -1,0 +1,95 @@
+//go:build !js
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// trial is a prompt to train and to score. It decides every number that comes of it on a device.
+type trial struct {
+	Task    string  `json:"task"` // the name of a demo.Design
+	Variant variant `json:"variant"`
+	Length  int     `json:"prompt_length"` // m
+	Rank    int     `json:"rank"`          // r
+	RateP   float64 `json:"lr_prompt,omitempty"`
+	RateAB  float64 `json:"lr_lowrank,omitempty"`
+	Rows    int     `json:"rows"` // to train on
+	Steps   int     `json:"steps"`
+	Seed    uint64  `json:"seed"` // of the rows, their order, and where the prompt starts
+}
+
+// outcome is what came of a trial. Accuracies are fractions of rows whose words are held back.
+type outcome struct {
+	trial
+	Parameters int     `json:"parameters"`
+	Dev        float64 `json:"dev"`  // rates are chosen by it
+	Test       float64 `json:"test"` // and what is reported is this
+	Loss       float64 `json:"loss"` // mean over the last tenth of the updates
+	Seconds    float64 `json:"seconds"`
+	Bytes      int64   `json:"bytes"` // on the device, beside the weights
+	Device     string  `json:"device"`
+}
+
+// book is the outcomes in a file, a line each.
+type book struct {
+	file     *os.File
+	outcomes map[trial]outcome
+}
+
+// openBook reads the outcomes of a file and leaves it open for more. The last line of a run that
+// was killed, if it has no end, is taken away.
+func openBook(path string) (*book, error) {
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	b := &book{file, map[trial]outcome{}}
+	whole := int64(0)
+	for r, line := bufio.NewReader(file), 1; ; line++ {
+		text, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		var o outcome
+		if err == nil {
+			err = json.Unmarshal(text, &o)
+		}
+		if err != nil {
+			file.Close()
+			return nil, fmt.Errorf("%s: line %d: %w", path, line, err)
+		}
+		b.outcomes[o.trial] = o
+		whole += int64(len(text))
+	}
+	if err := file.Truncate(whole); err == nil {
+		_, err = file.Seek(whole, io.SeekStart)
+	}
+	if err != nil {
+		file.Close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// Close closes the file.
+func (b *book) Close() error { return b.file.Close() }
+
+// add writes an outcome.
+func (b *book) add(o outcome) error {
+	var line bytes.Buffer
+	if err := json.NewEncoder(&line).Encode(o); err != nil {
+		return err
+	}
+	if _, err := b.file.Write(line.Bytes()); err != nil {
+		return err
+	}
+	b.outcomes[o.trial] = o
+	return nil
+}
