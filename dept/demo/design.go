@@ -103,6 +103,27 @@ var Designs = []Design{
 	{"first-topic", "the topic of the first of two statements", attributes[1].labels, func(w writer, label string) string {
 		return w.about(label) + " and " + w.about(draw.Pick(w.r, attributes[1].labels))
 	}},
+	{"some-topic", "the topic of the first of one to three statements", attributes[1].labels, func(w writer, label string) string {
+		text := w.about(label)
+		for range w.r.Below(3) {
+			text += " and " + w.about(draw.Pick(w.r, attributes[1].labels))
+		}
+		return text
+	}},
+	{"first-thing", "the topic of the first of one to four things", attributes[1].labels, func(w writer, label string) string {
+		text := w.thing(label)
+		for range w.r.Below(4) {
+			text += " and " + w.thing(draw.Pick(w.r, attributes[1].labels))
+		}
+		return text
+	}},
+	{"four-things", "the topic of the first of four things", attributes[1].labels, func(w writer, label string) string {
+		text := w.thing(label)
+		for range 3 {
+			text += " and " + w.thing(draw.Pick(w.r, attributes[1].labels))
+		}
+		return text
+	}},
 	{"first-number", "the tone of the first of two statements, 0 or 1", []string{"0", "1"}, func(w writer, label string) string {
 		return w.statement(toneLabels[slices.Index([]string{"0", "1"}, label)]) + " and " + w.statement(w.tone())
 	}},
@@ -157,9 +178,11 @@ func (w writer) opinion(tone string) string {
 	return w.fit(wordTokens, func() string { return word(w.r, opinions[tone], w.split, true) })
 }
 
+func (w writer) thing(topic string) string { return word(w.r, things[topic], w.split, true) }
+
 func (w writer) say(topic, tone string) string {
 	return strings.Join([]string{
-		word(w.r, things[topic], w.split, true), word(w.r, copulas, w.split, true)[w.r.Below(2)], word(w.r, opinions[tone], w.split, true),
+		w.thing(topic), word(w.r, copulas, w.split, true)[w.r.Below(2)], word(w.r, opinions[tone], w.split, true),
 	}, " ")
 }
 

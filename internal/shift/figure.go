@@ -20,6 +20,8 @@ const (
 	onlyP   variant = "P"
 	onlyAB  variant = "AB"
 	neither variant = "neither" // the model as it is
+	// constant is P and a shift that is the same at every place.
+	constant variant = "constant"
 )
 
 var variants = []variant{neither, onlyP, onlyAB, both}
@@ -29,12 +31,16 @@ type cell struct {
 	task   string
 	budget int // l: no variant trains more than l vectors have numbers
 	rows   int
+	// late is how many tokens later than in training a text begins, in a figure about
+	// that.
+	late *int
 }
 
 // figure is cells that differ in one thing.
 type figure struct {
 	name, title string
 	cells       []cell
+	variants    []variant
 	// What the cells differ in, and how much each has of it; nil where it is the task.
 	axis string
 	of   func(cell) float64
@@ -49,22 +55,35 @@ const (
 // steps is how many updates a prompt is trained for.
 var steps = 200
 
+// lates is how many tokens later texts begin.
+var lates = []int{0, 1, 2, 3, 4, 6, 8}
+
+func usual(task string) cell { return cell{task: task, budget: usualBudget, rows: usualRows} }
+
 func figures() []figure {
-	place := figure{name: "place", title: "What the answer depends on"}
+	place := figure{name: "place", title: "What the answer depends on", variants: variants}
 	for _, d := range demo.Designs {
-		place.cells = append(place.cells, cell{d.Name, usualBudget, usualRows})
+		place.cells = append(place.cells, usual(d.Name))
 	}
-	budget := figure{name: "budget", title: "The budget", axis: "vectors", of: func(c cell) float64 { return float64(c.budget) }}
-	rows := figure{name: "rows", title: "The number of rows", axis: "rows", of: func(c cell) float64 { return float64(c.rows) }}
-	for _, task := range []string{"tone", "first", "second"} {
+	budget := figure{name: "budget", title: "The budget", variants: variants, axis: "vectors", of: func(c cell) float64 { return float64(c.budget) }}
+	rows := figure{name: "rows", title: "The number of rows", variants: variants, axis: "rows", of: func(c cell) float64 { return float64(c.rows) }}
+	same := figure{name: "constant", title: "A shift that is the same everywhere", variants: []variant{onlyP, constant, both}}
+	start := figure{name: "start", title: "Where the text begins", variants: variants, axis: "tokens later", of: func(c cell) float64 { return float64(*c.late) }}
+	for _, task := range []string{"tone", "first", "second", "first-topic"} {
+		same.cells = append(same.cells, usual(task))
+		for _, n := range lates {
+			c := usual(task)
+			c.late = &n
+			start.cells = append(start.cells, c)
+		}
 		for _, l := range []int{3, 4, 8, 16, 32} {
-			budget.cells = append(budget.cells, cell{task, l, usualRows})
+			budget.cells = append(budget.cells, cell{task: task, budget: l, rows: usualRows})
 		}
 		for _, n := range []int{32, 128, 512, 2000} {
-			rows.cells = append(rows.cells, cell{task, usualBudget, n})
+			rows.cells = append(rows.cells, cell{task: task, budget: usualBudget, rows: n})
 		}
 	}
-	return []figure{place, budget, rows}
+	return []figure{place, budget, rows, start, same}
 }
 
 func figureNames() (names []string) {
@@ -126,11 +145,13 @@ func (c cell) trials(v variant, seed uint64) (list []trial) {
 		p = []float64{0}
 	case both:
 		t.Length = max(1, c.budget/4)
+	case constant:
+		t.Length, t.Rank = c.budget-1, 1
 	case neither:
 		t.Rows, t.Steps = 0, 0
 		return []trial{t}
 	}
-	if v != onlyP {
+	if v == onlyAB || v == both {
 		t.Rank = min(dept.RankForBudget(c.budget, t.Length, demo.MaxSource, demo.Width), demo.MaxSource)
 	}
 	for _, t.RateP = range p {
@@ -162,5 +183,7 @@ func (c cell) chosen(v variant, seed uint64, b *book) (t trial, ok bool) {
 			best, most = i, sum
 		}
 	}
-	return c.trials(v, seed)[best], true
+	t = c.trials(v, seed)[best]
+	t.Late = c.late != nil
+	return t, true
 }

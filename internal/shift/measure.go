@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-dept/dept/dept"
@@ -18,6 +19,9 @@ import (
 
 // heldRows is how many dev rows rates are chosen by, and test rows accuracies are of.
 var heldRows = 400
+
+// filler is a word of one token that says nothing: it stands before texts that begin later.
+const filler = "well"
 
 // lab is where trials are made.
 type lab struct {
@@ -35,7 +39,7 @@ func measure(ctx context.Context, f figure, first, last uint64, b *book, device 
 	defer setup.Release()
 	l := &lab{setup, b}
 	for _, c := range f.cells {
-		for _, v := range variants {
+		for _, v := range f.variants {
 			var list []trial
 			for _, seed := range tuning {
 				list = append(list, c.trials(v, seed)...)
@@ -85,7 +89,11 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 	}
 	method := dept.AsIs()
 	if t.Variant != neither {
-		c := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: demo.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1}
+		prompt := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: demo.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1}
+		var c dept.Config = prompt
+		if t.Variant == constant {
+			c = constantConfig{prompt}
+		}
 		start, err := dept.NewAdapter(c, dept.Values{"prompt-init": string(dept.InitRandom)}, dept.Origin{
 			Model: l.Model.Description, Checkpoint: l.Checkpoint, Tokenizer: l.Tokenizer, Seed: t.Seed,
 		})
@@ -96,7 +104,11 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 			return o, err
 		}
 		defer method.Release()
-		o.Parameters = method.Parameters()
+		for _, p := range method.Params() {
+			if p.Group != groupFixed {
+				o.Parameters += p.Len()
+			}
+		}
 		if err := l.learn(ctx, method, rows(demo.Train, t.Rows), &o); err != nil {
 			return o, err
 		}
@@ -105,15 +117,30 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 	if o.Dev, err = l.accuracy(ctx, method, rows(demo.Dev, heldRows)); err != nil {
 		return o, err
 	}
-	o.Test, err = l.accuracy(ctx, method, rows(demo.Test, heldRows))
-	return o, err
+	test := rows(demo.Test, heldRows)
+	if o.Test, err = l.accuracy(ctx, method, test); err != nil || !t.Late {
+		return o, err
+	}
+	for _, n := range lates {
+		later := make([]data.Row, test.Len())
+		for i := range later {
+			later[i] = test.Row(i)
+			later[i].Source = strings.Repeat(filler+" ", n) + later[i].Source
+		}
+		x, err := l.accuracy(ctx, method, data.NewDataset(later))
+		if err != nil {
+			return o, err
+		}
+		o.Tests = append(o.Tests, x)
+	}
+	return o, nil
 }
 
 // learn trains a method on rows as the demonstration does, at the trial's rates.
 func (l *lab) learn(ctx context.Context, method *dept.Method, rows *data.Dataset, o *outcome) error {
 	options := demo.Tuning(o.Seed)
 	options.Steps, options.MaxTargetLength = o.Steps, demo.MaxAnswer
-	options.Rates = map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB}
+	options.Rates = map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB, groupFixed: 0}
 	trainer, err := train.NewTrainer(ctx, l.Engine, l.Model, method, data.Tokenize(rows, l.Tokenizer, options.MaxSourceLength, options.MaxTargetLength), options)
 	if err != nil {
 		return err

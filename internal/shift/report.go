@@ -40,7 +40,11 @@ func (c cell) spreadOf(v variant, first, last uint64, b *book) (s spread) {
 			continue
 		}
 		s.rateP, s.rateA = t.RateP, t.RateAB
-		all = append(all, 100*o.Test)
+		x := o.Test
+		if c.late != nil {
+			x = o.Tests[slices.Index(lates, *c.late)]
+		}
+		all = append(all, 100*x)
 	}
 	if s.n = len(all); s.n == 0 {
 		return s
@@ -97,30 +101,37 @@ func (f figure) write(folder string, b *book, first, last uint64) error {
 }
 
 // table is the figure in Markdown: percent of the test rows, mean and standard deviation over the
-// seeds; the last column is how far both are above the better of the parts.
+// seeds; the last but one column is how far both are above the best of the
+// others.
 func (f figure) table(b *book, first, last uint64) string {
 	var t strings.Builder
 	head, line := "| task |", "|---|"
 	if f.of != nil {
 		head, line = head+" "+f.axis+" |", line+"---|"
 	}
-	for _, v := range variants {
+	for _, v := range f.variants {
 		head, line = head+" "+v.title()+" |", line+"---|"
 	}
-	fmt.Fprintf(&t, "%s both − the better part | rates of both |\n%s---|---|\n", head, line)
+	fmt.Fprintf(&t, "%s both − the best other | rates of both |\n%s---|---|\n", head, line)
 	for _, c := range f.cells {
 		of := map[variant]spread{}
-		for _, v := range variants {
+		for _, v := range f.variants {
 			of[v] = c.spreadOf(v, first, last, b)
 		}
 		fmt.Fprintf(&t, "| %s |", c.task)
 		if f.of != nil {
 			fmt.Fprintf(&t, " %g |", f.of(c))
 		}
-		for _, v := range variants {
+		for _, v := range f.variants {
 			fmt.Fprintf(&t, " %s |", of[v])
 		}
-		fmt.Fprintf(&t, " %+.1f | %g, %g |\n", of[both].mean-max(of[onlyP].mean, of[onlyAB].mean), of[both].rateP, of[both].rateA)
+		best := 0.
+		for v, s := range of {
+			if v != both {
+				best = max(best, s.mean)
+			}
+		}
+		fmt.Fprintf(&t, " %+.1f | %g, %g |\n", of[both].mean-best, of[both].rateP, of[both].rateA)
 	}
 	return t.String()
 }
@@ -135,7 +146,7 @@ func (v variant) title() string {
 
 var colors = map[variant]color.Color{
 	neither: color.RGBA{0xbb, 0xbb, 0xbb, 0xff}, onlyP: color.RGBA{0x44, 0x77, 0xaa, 0xff},
-	onlyAB: color.RGBA{0xee, 0x99, 0x33, 0xff}, both: color.RGBA{0x22, 0x88, 0x55, 0xff},
+	constant: color.RGBA{0xaa, 0x33, 0x77, 0xff}, onlyAB: color.RGBA{0xee, 0x99, 0x33, 0xff}, both: color.RGBA{0x22, 0x88, 0x55, 0xff},
 }
 
 // series is a variant's means over the cells of a figure, with a standard deviation up and down.
@@ -173,7 +184,10 @@ func (f figure) draw(b *book, first, last uint64) (*vgsvg.Canvas, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.X.Label.Text, p.X.Scale, p.X.Tick.Marker = f.axis, plot.LogScale{}, plot.LogTicks{Prec: -1}
+		p.X.Label.Text = f.axis
+		if p.X.Min > 0 {
+			p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+		}
 		plots[0] = append(plots[0], p)
 	}
 	columns := len(plots[0])
@@ -191,7 +205,7 @@ func (f figure) plot(title string, cells []cell, b *book, first, last uint64) (*
 	p.Y.Label.Text, p.Y.Min, p.Y.Max = "accuracy, %", 0, 100
 	p.Legend.Left = true
 	p.Add(plotter.NewGrid())
-	for i, v := range variants {
+	for i, v := range f.variants {
 		var s series
 		for k, c := range cells {
 			x := float64(k) + 0.15*(float64(i)-1.5) // beside one another

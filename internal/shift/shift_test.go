@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -33,12 +34,16 @@ func openTemp(t *testing.T, content string) *book {
 func TestBudgets(t *testing.T) {
 	for _, f := range figures() {
 		for _, c := range f.cells {
-			for _, v := range variants {
+			for _, v := range f.variants {
 				for _, x := range c.trials(v, 1) {
-					parameters := x.Length*demo.Width + x.Rank*(demo.MaxSource+demo.Width)
+					positions := demo.MaxSource
+					if v == constant {
+						positions = 0 // A is fixed
+					}
+					parameters := x.Length*demo.Width + x.Rank*(positions+demo.Width)
 					assert.LessOrEqual(t, parameters, c.budget*demo.Width, "%+v", x)
-					assert.Equal(t, v == onlyP || v == both, x.Length > 0, "%+v", x)
-					assert.Equal(t, v == onlyAB || v == both, x.Rank > 0, "%+v", x)
+					assert.Equal(t, v != neither && v != onlyAB, x.Length > 0, "%+v", x)
+					assert.Equal(t, v != neither && v != onlyP, x.Rank > 0, "%+v", x)
 				}
 			}
 			assert.Equal(t, c.budget, c.trials(onlyP, 1)[0].Length)
@@ -49,7 +54,7 @@ func TestBudgets(t *testing.T) {
 // A book that was cut anywhere is one whose whole lines count, and goes on behind them.
 func TestBookIsCut(t *testing.T) {
 	b := openTemp(t, "")
-	c := cell{"tone", 16, 2000}
+	c := usual("tone")
 	for i, x := range c.trials(both, 1) {
 		require.NoError(t, b.add(outcome{trial: x, Test: float64(i) / 10}))
 	}
@@ -81,7 +86,7 @@ func TestBookIsCut(t *testing.T) {
 // Rates are those of the best mean on dev over the seeds of tuning, whatever test says.
 func TestChosen(t *testing.T) {
 	b := openTemp(t, "")
-	c := cell{"tone", 16, 2000}
+	c := usual("tone")
 	_, ok := c.chosen(onlyP, 5, b)
 	require.False(t, ok)
 	for k, seed := range tuning {
@@ -105,11 +110,16 @@ func TestFigures(t *testing.T) {
 		b := openTemp(t, "")
 		dir := t.TempDir()
 		require.ErrorContains(t, f.write(dir, b, 1, 2), "no task is measured")
-		for i, c := range f.cells[:5] {
-			for _, v := range variants {
+		for _, c := range f.cells {
+			for _, v := range f.variants {
 				for _, seed := range tuning {
 					for _, x := range c.trials(v, seed) {
-						require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: 0.5 + float64(i)/100 + float64(seed)/50}))
+						test := 0.5 + float64(seed)/50
+						require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: test}))
+						if c.late != nil {
+							x.Late = true
+							require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: test, Tests: slices.Repeat([]float64{test}, len(lates))}))
+						}
 					}
 				}
 			}
@@ -117,8 +127,8 @@ func TestFigures(t *testing.T) {
 		require.NoError(t, f.write(dir, b, 1, 2))
 		table, err := os.ReadFile(filepath.Join(dir, f.name+".md"))
 		require.NoError(t, err)
-		assert.Equal(t, 2+5, strings.Count(string(table), "\n"))
-		assert.Contains(t, string(table), " 53.0 ± 1.4 | 53.0 ± 1.4 | 53.0 ± 1.4 | +0.0 |")
+		assert.Equal(t, 2+len(f.cells), strings.Count(string(table), "\n"))
+		assert.Contains(t, string(table), strings.Repeat(" 53.0 ± 1.4 |", len(f.variants))+" +0.0 |")
 		picture, err := os.ReadFile(filepath.Join(dir, f.name+".svg"))
 		require.NoError(t, err)
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
@@ -128,13 +138,14 @@ func TestFigures(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		assert.Contains(t, string(picture), "A·B")
+		assert.Contains(t, string(picture), "both")
 	}
 }
 
 // A trial gives the same numbers again, and a figure that was stopped goes on.
 func TestTrialsRepeat(t *testing.T) {
-	short := figure{name: "short", cells: []cell{{"first", 4, 32}}}
+	late := 4
+	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, late: &late}}}
 	defer func(s int, held int, p, ab []float64) { steps, heldRows, ratesP, ratesAB = s, held, p, ab }(steps, heldRows, ratesP, ratesAB)
 	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:1], ratesAB[:2]
 	ctx, stop := context.WithCancel(context.Background())

@@ -22,7 +22,8 @@ type trial struct {
 	RateAB  float64 `json:"lr_lowrank,omitempty"`
 	Rows    int     `json:"rows"` // to train on
 	Steps   int     `json:"steps"`
-	Seed    uint64  `json:"seed"` // of the rows, their order, and where the prompt starts
+	Seed    uint64  `json:"seed"`           // of the rows, their order, and where the prompt starts
+	Late    bool    `json:"late,omitempty"` // measure Tests too
 }
 
 // outcome is what came of a trial. Accuracies are fractions of rows whose words are held back.
@@ -31,10 +32,12 @@ type outcome struct {
 	Parameters int     `json:"parameters"`
 	Dev        float64 `json:"dev"`  // rates are chosen by it
 	Test       float64 `json:"test"` // and what is reported is this
-	Loss       float64 `json:"loss"` // mean over the last tenth of the updates
-	Seconds    float64 `json:"seconds"`
-	Bytes      int64   `json:"bytes"` // on the device, beside the weights
-	Device     string  `json:"device"`
+	// Tests are accuracies on test rows whose texts begin some tokens later, in the order of lates.
+	Tests   []float64 `json:"tests,omitempty"`
+	Loss    float64   `json:"loss"` // mean over the last tenth of the updates
+	Seconds float64   `json:"seconds"`
+	Bytes   int64     `json:"bytes"` // on the device, beside the weights
+	Device  string    `json:"device"`
 }
 
 // book is the outcomes in a file, a line each.
