@@ -53,7 +53,7 @@ const (
 )
 
 // steps is how many updates a prompt is trained for.
-var steps = 200
+var steps = 100
 
 // lates is how many tokens later texts begin.
 var lates = []int{0, 1, 2, 3, 4, 6, 8}
@@ -129,7 +129,7 @@ func (f *figure) keep(tasks string) error {
 
 // The rates that each part is tried at.
 var (
-	ratesP  = []float64{0.1, 0.3, 1}
+	ratesP  = []float64{0.3, 1, 3}
 	ratesAB = []float64{5e-3, 2e-2, 8e-2}
 )
 
