@@ -8,6 +8,8 @@
 // Every trained prompt is a line of results.jsonl in the folder, written when it is done; what is
 // there is not measured again, so that the same command goes on after it was stopped. At the end
 // the figure lies beside it as an SVG and its numbers as a table in Markdown.
+//
+// With -check, a file of such results says what should come out: one seed is trained anew.
 package main
 
 import (
@@ -38,6 +40,7 @@ func run(ctx context.Context, args []string) error {
 	out := flags.String("out", filepath.Join("dist", "shift"), "`folder` of the results")
 	device := flags.String("device", "", "a part of the adapter's name")
 	report := flags.Bool("report", false, "measure nothing; show what is there")
+	record := flags.String("check", "", "hold the first of the seeds, trained anew, to the results in this `file`")
 	flags.Parse(args)
 	f, err := figureNamed(*name)
 	if err != nil {
@@ -58,6 +61,9 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	defer book.Close()
+	if *record != "" {
+		return check(ctx, f, first, *record, book, *device)
+	}
 	if !*report {
 		if err := measure(ctx, f, first, last, book, *device); err != nil {
 			return err

@@ -5,6 +5,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -29,15 +30,22 @@ type lab struct {
 	book *book
 }
 
+func openLab(ctx context.Context, b *book, device string) (*lab, error) {
+	setup, err := train.OpenSetup(ctx, train.Opening{Name: "the backbone", Files: backbone.Files(), DeviceName: device, Unnamed: true})
+	if err != nil {
+		return nil, err
+	}
+	return &lab{setup, b}, nil
+}
+
 // measure makes a figure's trials that are not in the book: first those that choose the rates,
 // then those of the seeds at the rates chosen.
 func measure(ctx context.Context, f figure, first, last uint64, b *book, device string) error {
-	setup, err := train.OpenSetup(ctx, train.Opening{Name: "the backbone", Files: backbone.Files(), DeviceName: device, Unnamed: true})
+	l, err := openLab(ctx, b, device)
 	if err != nil {
 		return err
 	}
-	defer setup.Release()
-	l := &lab{setup, b}
+	defer l.Release()
 	for _, c := range f.cells {
 		for _, v := range f.variants {
 			var list []trial
@@ -57,6 +65,50 @@ func measure(ctx context.Context, f figure, first, last uint64, b *book, device 
 			}
 		}
 	}
+	return nil
+}
+
+// What a seed that is trained anew may differ from the mean of those on record: so many of their
+// standard deviations, or so many percent of the rows where they hardly differ.
+const (
+	checkDeviations = 1.5
+	checkLeast      = 1
+)
+
+// check trains a seed of a figure anew at the rates that a record chooses, and holds each variant
+// to what the record has of it, over all its seeds.
+func check(ctx context.Context, f figure, seed uint64, path string, b *book, device string) error {
+	record, err := readBook(path)
+	if err != nil {
+		return err
+	}
+	l, err := openLab(ctx, b, device)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	checked, off := 0, 0
+	for _, c := range f.cells {
+		for _, v := range f.variants {
+			t, ok := c.chosen(v, seed, record)
+			if !ok {
+				continue // it is not on record
+			}
+			if err := l.all(ctx, []trial{t}); err != nil {
+				return err
+			}
+			want, got := c.spreadOf(v, 1, lastSeed, record), 100*c.accuracy(b.outcomes[t])
+			checked++
+			if math.Abs(got-want.mean) > max(checkLeast, checkDeviations*want.sd) {
+				off++
+				fmt.Printf("%s %s: %.1f %%, and on record %s\n", c.task, v, got, want)
+			}
+		}
+	}
+	if checked == 0 || off > 0 {
+		return fmt.Errorf("%s: of %d variants that are in %s, %d came out otherwise", f.name, checked, path, off)
+	}
+	fmt.Printf("%s: %d variants are as in %s\n", f.name, checked, path)
 	return nil
 }
 

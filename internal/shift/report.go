@@ -29,6 +29,17 @@ type spread struct {
 	rateP, rateA float64
 }
 
+// lastSeed is beyond all seeds that anybody measures.
+const lastSeed = 1000
+
+// accuracy is the one of an outcome that the cell is about.
+func (c cell) accuracy(o outcome) float64 {
+	if c.late != nil {
+		return o.Tests[slices.Index(lates, *c.late)]
+	}
+	return o.Test
+}
+
 // spreadOf is a variant's test accuracy over seeds, at the rates chosen; n is 0 while rates cannot
 // be chosen.
 func (c cell) spreadOf(v variant, first, last uint64, b *book) (s spread) {
@@ -40,11 +51,7 @@ func (c cell) spreadOf(v variant, first, last uint64, b *book) (s spread) {
 			continue
 		}
 		s.rateP, s.rateA = t.RateP, t.RateAB
-		x := o.Test
-		if c.late != nil {
-			x = o.Tests[slices.Index(lates, *c.late)]
-		}
-		all = append(all, 100*x)
+		all = append(all, 100*c.accuracy(o))
 	}
 	if s.n = len(all); s.n == 0 {
 		return s

@@ -168,4 +168,16 @@ func TestTrialsRepeat(t *testing.T) {
 			assert.Positive(t, o.Parameters)
 		}
 	}
+	// A seed holds to the record, and does not to one that says something else.
+	require.NoError(t, check(context.Background(), short, 2, one.file.Name(), openTemp(t, ""), ""))
+	wrong := openTemp(t, "")
+	for _, o := range one.outcomes {
+		o.Test += 0.5
+		for i := range o.Tests {
+			o.Tests[i] += 0.5
+		}
+		require.NoError(t, wrong.add(o))
+	}
+	require.ErrorContains(t, check(context.Background(), short, 2, wrong.file.Name(), openTemp(t, ""), ""), "3 came out otherwise")
+	require.ErrorContains(t, check(context.Background(), short, 2, openTemp(t, "").file.Name(), openTemp(t, ""), ""), "of 0 variants")
 }

@@ -46,6 +46,18 @@ type book struct {
 	outcomes map[trial]outcome
 }
 
+// readBook reads the outcomes of a file.
+func readBook(path string) (*book, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b := &book{outcomes: map[trial]outcome{}}
+	_, err = b.read(file)
+	return b, err
+}
+
 // openBook reads the outcomes of a file and leaves it open for more. The last line of a run that
 // was killed, if it has no end, is taken away.
 func openBook(path string) (*book, error) {
@@ -54,24 +66,11 @@ func openBook(path string) (*book, error) {
 		return nil, err
 	}
 	b := &book{file, map[trial]outcome{}}
-	whole := int64(0)
-	for r, line := bufio.NewReader(file), 1; ; line++ {
-		text, err := r.ReadBytes('\n')
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		var o outcome
-		if err == nil {
-			err = json.Unmarshal(text, &o)
-		}
-		if err != nil {
-			file.Close()
-			return nil, fmt.Errorf("%s: line %d: %w", path, line, err)
-		}
-		b.outcomes[o.trial] = o
-		whole += int64(len(text))
+	whole, err := b.read(file)
+	if err == nil {
+		err = file.Truncate(whole)
 	}
-	if err := file.Truncate(whole); err == nil {
+	if err == nil {
 		_, err = file.Seek(whole, io.SeekStart)
 	}
 	if err != nil {
@@ -79,6 +78,25 @@ func openBook(path string) (*book, error) {
 		return nil, err
 	}
 	return b, nil
+}
+
+// read takes in the lines of a file; whole is where the last that has an end ends.
+func (b *book) read(file *os.File) (whole int64, err error) {
+	for r, line := bufio.NewReader(file), 1; ; line++ {
+		text, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return whole, nil
+		}
+		var o outcome
+		if err == nil {
+			err = json.Unmarshal(text, &o)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("%s: line %d: %w", file.Name(), line, err)
+		}
+		b.outcomes[o.trial] = o
+		whole += int64(len(text))
+	}
 }
 
 // Close closes the file.
