@@ -53,20 +53,14 @@ var Designs = []Design{
 	{"tone", "the tone of the one statement", toneLabels, func(w writer, label string) string {
 		return w.statement(label)
 	}},
-	{"tone-prefixed", "the same, behind \"" + before + "\"", toneLabels, func(w writer, label string) string {
+	{"tone-prefixed", "the tone of the one statement behind \"" + before + "\"", toneLabels, func(w writer, label string) string {
 		return before + " " + w.statement(label)
-	}},
-	{"first", "the tone of the first of two statements", toneLabels, func(w writer, label string) string {
-		return w.statement(label) + " and " + w.statement(w.tone())
 	}},
 	{"tone-luck", "the tone of the one statement, which has a luck too", toneLabels, func(w writer, label string) string {
 		return w.fortunate(label)
 	}},
-	{"first-luck", "the tone of the first of two statements, which have a luck too", toneLabels, func(w writer, label string) string {
-		return w.fortunate(label) + " and " + w.fortunate(w.tone())
-	}},
-	{"second-luck", "the tone of the second of two statements, which have a luck too", toneLabels, func(w writer, label string) string {
-		return w.fortunate(w.tone()) + " and " + w.fortunate(label)
+	{"first", "the tone of the first of two statements", toneLabels, func(w writer, label string) string {
+		return w.statement(label) + " and " + w.statement(w.tone())
 	}},
 	{"second", "the tone of the second of two statements", toneLabels, func(w writer, label string) string {
 		return w.statement(w.tone()) + " and " + w.statement(label)
@@ -83,6 +77,12 @@ var Designs = []Design{
 	{"second-loose", "the tone of the second of two statements of any lengths", toneLabels, func(w writer, label string) string {
 		return w.of(0, w.tone()) + " and " + w.of(0, label)
 	}},
+	{"first-luck", "the tone of the first of two statements, which have a luck too", toneLabels, func(w writer, label string) string {
+		return w.fortunate(label) + " and " + w.fortunate(w.tone())
+	}},
+	{"second-luck", "the tone of the second of two statements, which have a luck too", toneLabels, func(w writer, label string) string {
+		return w.fortunate(w.tone()) + " and " + w.fortunate(label)
+	}},
 	{"sentence1", "the tone of what stands behind \"sentence1:\" and before \"sentence2:\"", toneLabels, func(w writer, label string) string {
 		return "sentence1: " + w.statement(label) + " sentence2: " + w.statement(w.tone())
 	}},
@@ -94,11 +94,11 @@ var Designs = []Design{
 		draw.Shuffle(w.r, both)
 		return strings.Join(both, " ")
 	}},
-	{"third-word", "the tone of the third of four words", toneLabels, func(w writer, label string) string {
-		return strings.Join([]string{w.opinion(w.tone()), w.opinion(w.tone()), w.opinion(label), w.opinion(w.tone())}, " ")
-	}},
 	{"first-word", "the tone of the first of four words", toneLabels, func(w writer, label string) string {
 		return strings.Join([]string{w.opinion(label), w.opinion(w.tone()), w.opinion(w.tone()), w.opinion(w.tone())}, " ")
+	}},
+	{"third-word", "the tone of the third of four words", toneLabels, func(w writer, label string) string {
+		return strings.Join([]string{w.opinion(w.tone()), w.opinion(w.tone()), w.opinion(label), w.opinion(w.tone())}, " ")
 	}},
 	{"first-topic", "the topic of the first of two statements", attributes[1].labels, func(w writer, label string) string {
 		return w.about(label) + " and " + w.about(draw.Pick(w.r, attributes[1].labels))
@@ -110,16 +110,16 @@ var Designs = []Design{
 		}
 		return text
 	}},
-	{"first-thing", "the topic of the first of one to four things", attributes[1].labels, func(w writer, label string) string {
+	{"four-things", "the topic of the first of four things", attributes[1].labels, func(w writer, label string) string {
 		text := w.thing(label)
-		for range w.r.Below(4) {
+		for range 3 {
 			text += " and " + w.thing(draw.Pick(w.r, attributes[1].labels))
 		}
 		return text
 	}},
-	{"four-things", "the topic of the first of four things", attributes[1].labels, func(w writer, label string) string {
+	{"first-thing", "the topic of the first of one to four things", attributes[1].labels, func(w writer, label string) string {
 		text := w.thing(label)
-		for range 3 {
+		for range w.r.Below(4) {
 			text += " and " + w.thing(draw.Pick(w.r, attributes[1].labels))
 		}
 		return text
