@@ -165,7 +165,7 @@ type series struct {
 func (s series) YError(i int) (down, up float64) { return s.sd[i], s.sd[i] }
 
 const (
-	plotWidth  = 9 // centimetres, of a plot over an axis, and of four tasks
+	plotWidth  = 8 // centimetres, of a plot over an axis, and of six tasks
 	plotHeight = 9
 )
 
@@ -181,7 +181,7 @@ func (f figure) draw(b *book, first, last uint64) (*vgsvg.Canvas, error) {
 		p.NominalX(f.tasks()...)
 		p.X.Min, p.X.Max = -0.5, float64(len(f.cells))-0.5
 		p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/4, text.XRight, text.YCenter
-		plots[0], width = append(plots[0], p), width*vg.Length(1+len(f.cells)/4)
+		plots[0], width = append(plots[0], p), width*vg.Length(1+len(f.cells)/6)
 	}
 	for _, task := range f.tasks() {
 		if f.of == nil {
@@ -193,13 +193,21 @@ func (f figure) draw(b *book, first, last uint64) (*vgsvg.Canvas, error) {
 		}
 		p.X.Label.Text = f.axis
 		if p.X.Min > 0 {
-			p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, plot.LogTicks{Prec: -1}
+			p.X.Scale = plot.LogScale{}
 		}
+		var ticks []plot.Tick
+		for _, c := range f.cells {
+			if c.task == task {
+				ticks = append(ticks, plot.Tick{Value: f.of(c), Label: fmt.Sprint(f.of(c))})
+			}
+		}
+		p.X.Tick.Marker = plot.ConstantTicks(ticks)
 		plots[0] = append(plots[0], p)
 	}
+	const pad = vg.Centimeter
 	columns := len(plots[0])
 	canvas := vgsvg.New(width*vg.Length(columns), plotHeight*vg.Centimeter)
-	for i, c := range plot.Align(plots, draw.Tiles{Rows: 1, Cols: columns, PadX: vg.Centimeter}, draw.New(canvas))[0] {
+	for i, c := range plot.Align(plots, draw.Tiles{Rows: 1, Cols: columns, PadX: pad, PadLeft: pad / 2, PadRight: pad / 2, PadTop: pad / 2}, draw.New(canvas))[0] {
 		plots[0][i].Draw(c)
 	}
 	return canvas, nil

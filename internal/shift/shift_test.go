@@ -91,7 +91,7 @@ func TestChosen(t *testing.T) {
 	require.False(t, ok)
 	for k, seed := range tuning {
 		for i, x := range c.trials(onlyP, seed) {
-			dev := []float64{0.6, 0.7, 0.5}[i]
+			dev := []float64{0.6, 0.7, 0.5, 0.1}[i]
 			if k == 1 && i == 2 {
 				dev = 1
 			}
@@ -147,7 +147,7 @@ func TestTrialsRepeat(t *testing.T) {
 	late := 4
 	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, late: &late}}}
 	defer func(s int, held int, p, ab []float64) { steps, heldRows, ratesP, ratesAB = s, held, p, ab }(steps, heldRows, ratesP, ratesAB)
-	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:1], ratesAB[:2]
+	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:2], ratesAB[:1]
 	ctx, stop := context.WithCancel(context.Background())
 	one, other := openTemp(t, ""), openTemp(t, "")
 	require.NoError(t, measure(ctx, short, 2, 3, one, ""))
