@@ -31,8 +31,7 @@ type cell struct {
 	task   string
 	budget int // l: no variant trains more than l vectors have numbers
 	rows   int
-	// late is how many tokens later than in training a text begins, in a figure about
-	// that.
+	// late is how many tokens later than in training a text begins; nil but in a figure about that.
 	late *int
 }
 
@@ -58,8 +57,10 @@ var steps = 100
 // lates is how many tokens later texts begin.
 var lates = []int{0, 1, 2, 3, 4, 6, 8}
 
+// usual is a task under the usual conditions.
 func usual(task string) cell { return cell{task: task, budget: usualBudget, rows: usualRows} }
 
+// figures are all there are.
 func figures() []figure {
 	place := figure{name: "place", title: "What the answer depends on", variants: variants}
 	for _, d := range demo.Designs {

@@ -25,8 +25,7 @@ import (
 type spread struct {
 	n            int
 	mean, sd     float64 // sd is the sample's; 0 of one seed
-	least, most  float64
-	rateP, rateA float64
+	rateP, rateA float64 // those chosen
 }
 
 // lastSeed is beyond all seeds that anybody measures.
@@ -56,10 +55,8 @@ func (c cell) spreadOf(v variant, first, last uint64, b *book) (s spread) {
 	if s.n = len(all); s.n == 0 {
 		return s
 	}
-	s.least, s.most = all[0], all[0]
 	for _, x := range all {
 		s.mean += x / float64(s.n)
-		s.least, s.most = min(s.least, x), max(s.most, x)
 	}
 	for _, x := range all {
 		s.sd += (x - s.mean) * (x - s.mean) / float64(max(1, s.n-1))
@@ -108,8 +105,7 @@ func (f figure) write(folder string, b *book, first, last uint64) error {
 }
 
 // table is the figure in Markdown: percent of the test rows, mean and standard deviation over the
-// seeds; the last but one column is how far both are above the best of the
-// others.
+// seeds; the last but one column is how far both are above the best of the others.
 func (f figure) table(b *book, first, last uint64) string {
 	var t strings.Builder
 	head, line := "| task |", "|---|"
