@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -79,6 +81,34 @@ func TestDamagedParquet(t *testing.T) {
 		huge := bytes.Clone(whole)
 		binary.LittleEndian.PutUint32(huge[len(huge)-8:], 1<<31-1)
 		require.ErrorContains(t, read(huge), "it claims more than it holds")
+	}
+}
+
+// What the library would unpack without a bound is refused before.
+func TestParquetBombs(t *testing.T) {
+	type row struct {
+		Text string `parquet:"text"`
+	}
+	for _, tc := range []struct {
+		codec compress.Codec
+		text  string
+		want  string // "" where it is read
+	}{
+		{&parquet.Snappy, strings.Repeat("a", 1<<20), ""},
+		{&parquet.Gzip, strings.Repeat("a", maxPage+1), "a page of 1 values in"},
+		{&parquet.Lz4Raw, "a", "it is packed by LZ4_RAW: dept reads snappy, gzip, brotli and zstd"},
+	} {
+		var file bytes.Buffer
+		require.NoError(t, parquet.Write(&file, []row{{tc.text}}, parquet.Compression(tc.codec)))
+		r, err := NewReader("rows.parquet", &file, Options{Format: Parquet})
+		require.NoError(t, err)
+		d, err := ReadAll(r)
+		if tc.want == "" {
+			require.NoError(t, err)
+			assert.Equal(t, tc.text, d.Row(0).Source)
+			continue
+		}
+		assert.ErrorContains(t, err, tc.want)
 	}
 }
 

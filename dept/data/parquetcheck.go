@@ -147,7 +147,7 @@ func pageHeader(in io.ReaderAt, at, end int64) (h format.PageHeader, length int6
 			err = thrift.Unmarshal(new(thrift.CompactProtocol), head[:length], &h)
 			return h, int64(length), err
 		}
-		if int64(n) == end-at || n >= 1<<20 {
+		if int64(n) == end-at { // a header may have the page's least and largest text in it
 			return h, 0, err
 		}
 	}
