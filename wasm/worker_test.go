@@ -496,7 +496,7 @@ func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole[:len(whole)-100], 0o666))
 	assert.Contains(t, p.fails(codeFile, Load{Model: dir}).Message, "cut off")
-	assert.Equal(t, stateEmpty, p.worker.state.State)
+	assert.Equal(t, stateEmpty, await[State](p).State)
 	require.NoError(t, os.WriteFile(filepath.Join(dir, weightsFile), whole, 0o666))
 	p.fails(codeFile, Load{Model: filepath.Join(dir, "nowhere")})
 	p.worker.Send(Load{Model: dir})
