@@ -23,9 +23,7 @@ func stopOnSignals(cmd *cobra.Command) (stop context.Context, restore func()) {
 	stop, cancel := context.WithCancel(cmd.Context())
 	asked := make(chan os.Signal, 4)
 	signal.Notify(asked, os.Interrupt, syscall.SIGTERM)
-	if !signal.Ignored(syscall.SIGHUP) {
-		signal.Notify(asked, syscall.SIGHUP)
-	}
+	notifyHangUp(asked)
 	ended := make(chan struct{})
 	go func() {
 		var first time.Time
@@ -54,7 +52,7 @@ func stopOnSignals(cmd *cobra.Command) (stop context.Context, restore func()) {
 // outliveOutput lets a command go on where nobody reads its output any more, which it
 // says once.
 func outliveOutput(cmd *cobra.Command) {
-	signal.Ignore(lostOutputSignals...)
+	ignoreLostOutput()
 	cmd.SetOut(&output{File: os.Stdout, lost: sync.OnceFunc(func() {
 		warn(cmd, "nothing more can be written to standard output: training goes on, and the run's log.jsonl has every step")
 	})})
