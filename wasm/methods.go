@@ -54,21 +54,19 @@ var typeNames = map[reflect.Kind]string{reflect.Int: "int", reflect.Float64: "fl
 // the demonstration where it has the method.
 func startValues(k *dept.Kind) dept.Values {
 	v := k.Defaults()
-	dePT, pt := demo.Adapters()
-	rates := demo.Tuning(demo.Seed).Rates
-	for _, c := range []dept.Config{dePT, pt} {
-		if c.Kind() != k {
-			continue
-		}
-		for _, s := range k.Settings {
-			switch rate, ok := rates[s.Group]; {
-			case s.Rate && ok:
-				v[s.Name] = rate
-			case s.Of != nil:
-				v[s.Name] = s.Of(c)
-			case slices.Contains(s.Choices, string(dept.InitRandom)):
-				v[s.Name] = string(dept.InitRandom)
-			}
+	variants := demo.Variants(demo.MaxSource)
+	i := slices.IndexFunc(variants, func(v demo.Variant) bool { return v.Config.Kind() == k })
+	if i < 0 {
+		return v
+	}
+	for _, s := range k.Settings {
+		switch rate, ok := variants[i].Rates[s.Group]; {
+		case s.Rate && ok:
+			v[s.Name] = rate
+		case s.Of != nil:
+			v[s.Name] = s.Of(variants[i].Config)
+		case slices.Contains(s.Choices, string(dept.InitRandom)):
+			v[s.Name] = string(dept.InitRandom)
 		}
 	}
 	return v

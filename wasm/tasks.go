@@ -2,7 +2,6 @@ package main
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
@@ -10,44 +9,40 @@ import (
 
 // What the page says of the demo's tasks, by name.
 var about = map[string]struct{ title, about string }{
-	"tone":  {"Tone: good or bad?", "Is the thing praised or blamed? The sentence's luck, which has the same labels, is there to mislead."},
-	"topic": {"Topic: one of five", "What is the sentence about: food, sport, weather, music or travel?"},
-	"tense": {"Tense: now or past?", "Is it going on now, or is it over?"},
+	"first-thing": {"The first thing: one of five topics", "What is the thing named first: food, sport, weather, music or travel? One to four things are named."},
+	"tone":        {"Tone: good or bad?", "Is the thing praised or blamed? The sentence's luck, which has the same labels, is there to mislead."},
+	"four-things": {"The first of four things", "The same question, but four things are named in every text."},
 }
 
 // Rows of a task: as many to learn from as the demo has, and fewer to measure on,
 // so that a software adapter gets through them while somebody watches.
 const heldRows = 80
 
-// template stands before the text in the demo's sources.
-const template = "sentence: "
-
 func taskInfos() []TaskInfo {
 	infos := make([]TaskInfo, len(demo.Tasks))
 	for i, t := range demo.Tasks {
-		settings, budget := demoSettings(t.Name)
 		d := demoData(t)
 		infos[i] = TaskInfo{
 			Name: t.Name, Title: about[t.Name].title, About: about[t.Name].about, Labels: d.names(),
 			Train: d.train.Len(), HeldBack: d.held.Len(), Examples: make([]Row, examplesShown),
-			Settings: settings, Budget: budget,
+			Settings: demoSettings(t), Budget: demo.Budget,
 		}
 		for k := range infos[i].Examples {
-			infos[i].Examples[k] = demoRow(d.held.Row(k))
+			infos[i].Examples[k] = demoRow(t, d.held.Row(k))
 		}
 	}
 	return infos
 }
 
-// demoSettings are those of the demo on the command line; prompt tuning trains
-// as many parameters with budget vectors.
-func demoSettings(task string) (s Settings, budget int) {
-	o := demo.Tuning(demo.Seed)
-	dePT, pt := demo.Adapters()
+// demoSettings are those of the demo on the command line.
+func demoSettings(t demo.Task) Settings {
+	both := demo.Variants(t.MaxSource)[0]
+	o := demo.Tuning(both, demo.Seed)
+	k := both.Config.Kind()
 	return Settings{
-		Task: task, Method: dePT.Kind().Name, Values: startValues(dePT.Kind()), MaxSourceLength: dePT.MaxSourceLength,
+		Task: t.Name, Method: k.Name, Values: startValues(k), MaxSourceLength: o.MaxSourceLength,
 		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / 4,
-	}, pt.PromptLength
+	}
 }
 
 func demoTask(name string) (demo.Task, error) {
@@ -67,30 +62,26 @@ func taskData(name string) (*dataset, error) {
 }
 
 func demoData(t demo.Task) *dataset {
-	held := demo.Rows(t, demo.Dev, heldRows, demo.Seed)
+	held := t.Rows(demo.Test, heldRows, demo.Seed, nil)
 	return &dataset{
-		train:  data.NewDataset(demo.Rows(t, demo.Train, demo.TrainRows, demo.Seed)),
+		train:  data.NewDataset(t.Rows(demo.Train, demo.TrainRows, demo.Seed, nil)),
 		held:   data.NewDataset(held),
 		labels: mapped(t.Labels, func(l string) label { return label{l, l} }),
-		source: func(text string) string { return template + text },
-		texts:  mapped(held, func(r data.Row) string { return demoRow(r).Text }),
+		source: t.Source,
+		texts:  mapped(held, func(r data.Row) string { return demoRow(t, r).Text }),
 	}
 }
 
 // demoRow is a row as people read it.
-func demoRow(r data.Row) Row { return Row{strings.TrimPrefix(r.Source, template), r.Target} }
+func demoRow(t demo.Task, r data.Row) Row { return Row{t.Text(r.Source), r.Target} }
 
 // rowsShown is how many of a task's rows fit a text field.
 const rowsShown = 100
 
 func taskRows(name string) (string, error) {
-	d, err := taskData(name)
+	t, err := demoTask(name)
 	if err != nil {
 		return "", err
 	}
-	rows := make([]Row, min(rowsShown, d.train.Len()))
-	for i := range rows {
-		rows[i] = demoRow(d.train.Row(i))
-	}
-	return table(rows), nil
+	return table(mapped(t.Rows(demo.Train, rowsShown, demo.Seed, nil), func(r data.Row) Row { return demoRow(t, r) })), nil
 }

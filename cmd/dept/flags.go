@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/dept/tasks"
 )
 
@@ -45,7 +46,11 @@ func complete(cmd *cobra.Command, f *pflag.Flag) {
 	case "model", "adapter", "init", "out":
 		err = cmd.MarkFlagDirname(f.Name)
 	default:
-		if list := values[f.Name]; list != nil {
+		list := values[f.Name]
+		if cmd.Name() == "demo" && f.Name == "task" {
+			list = demo.Names()
+		}
+		if list != nil {
 			err = cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
 		}
 	}

@@ -16,7 +16,9 @@ import (
 // story is plain text with something to ask about: the demonstration's sentences.
 func story(t *testing.T, name string, split demo.Split) string {
 	var b strings.Builder
-	for i, row := range demo.Rows(demo.Tasks[0], split, 120, 1) {
+	tone, err := demo.Find("tone")
+	require.NoError(t, err)
+	for i, row := range tone.Rows(split, 120, 1, nil) {
 		s := strings.TrimPrefix(row.Source, "sentence: ")
 		end := " "
 		if i%6 == 5 {

@@ -13,37 +13,98 @@
 package demo
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/go-dept/dept/dept/data"
 )
 
-// Task is a question that is not asked: a row's source is the bare sentence, its
-// target the sentence's label.
+// Task is a question that is not asked: a row's source is the bare text, its target
+// the answer.
 type Task struct {
-	Name   string   // the attribute of the sentences
-	Labels []string // the targets there are
+	Name   string
+	About  string   // what the answer is, in a line
+	Labels []string // the targets there are; each is as frequent as any other
+	// MaxSource is how many tokens the longest source has, with its end token.
+	MaxSource int
+	// Before stands before every text in the source, with a space between, or is empty.
+	Before string
+	text   func(w writer, label string) string
 }
 
-// Tasks are the tasks. Of the tone an untrained prompt gets half right, since the
-// backbone then answers with the luck, which has the same labels; of the others
-// it gets nothing right.
-var Tasks = []Task{task("tone"), task("topic"), task("tense")}
-
-func task(name string) Task {
-	i := slices.IndexFunc(attributes, func(a attribute) bool { return a.name == name })
-	return Task{name, attributes[i].labels}
+// task is one that MaxSource is enough for.
+func task(name, about string, labels []string, text func(w writer, label string) string) Task {
+	return Task{name, about, labels, MaxSource, "", text}
 }
 
-// Rows makes n rows of a task, with as many of each label as of any other. Words
-// and templates are the split's.
-func Rows(task Task, split Split, n int, seed uint64) []data.Row {
-	r := newSource(seed, rowsStream, split)
+func (t Task) upTo(tokens int) Task {
+	t.MaxSource = tokens
+	return t
+}
+
+// of is a task that asks for an attribute of a sentence.
+func of(name, about string) Task {
+	labels := attributes[slices.IndexFunc(attributes, func(a attribute) bool { return a.name == name })].labels
+	return Task{name, about, labels, MaxSource, before, func(w writer, label string) string {
+		return makeSentence(w.r, w.split, true, map[string]string{name: label}).text
+	}}
+}
+
+// Source is the source of a text.
+func (t Task) Source(text string) string {
+	if t.Before == "" {
+		return text
+	}
+	return t.Before + " " + text
+}
+
+// Text is the text of a source.
+func (t Task) Text(source string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(source, t.Before), " ")
+}
+
+// Count is how many tokens a text has, without an end token. Several tasks have
+// statements of one length in tokens, so that a word's part in the text follows from
+// its position.
+type Count func(text string) int
+
+// Rows makes n rows of a task. Words and templates are the split's.
+func (t Task) Rows(split Split, n int, seed uint64, count Count) []data.Row {
+	w := writer{newSource(seed, rowsStream, split), split, count}
 	rows := make([]data.Row, n)
 	for i := range rows {
-		label := task.Labels[i%len(task.Labels)]
-		s := makeSentence(r, split, true, map[string]string{task.Name: label})
-		rows[i] = data.Row{Source: before + " " + s.text, Target: label, Line: i + 1}
+		label := t.Labels[i%len(t.Labels)]
+		rows[i] = data.Row{Source: t.Source(t.text(w, label)), Target: label, Line: i + 1}
 	}
 	return rows
+}
+
+// Tasks are those of the demonstration: on the first both parts of DePT are needed,
+// on the second P is enough, on the third A·B. Their rows need no Count.
+var Tasks = []Task{
+	task("first-thing", "the topic of the first of one to four things", topicLabels, func(w writer, label string) string {
+		return w.list(label, 1, 4)
+	}),
+	of("tone", "the tone of a sentence, which has a luck too"),
+	task("four-things", "the topic of the first of four things", topicLabels, func(w writer, label string) string {
+		return w.list(label, 4, 4)
+	}),
+}
+
+// Find returns the task of a name: one of Designs.
+func Find(name string) (Task, error) {
+	i := slices.Index(Names(), name)
+	if i < 0 {
+		return Task{}, fmt.Errorf("there is no task %q; there are %s", name, strings.Join(Names(), ", "))
+	}
+	return Designs()[i], nil
+}
+
+// Names are those of Designs.
+func Names() (names []string) {
+	for _, t := range Designs() {
+		names = append(names, t.Name)
+	}
+	return names
 }

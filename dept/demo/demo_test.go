@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -21,6 +20,16 @@ var splits = []Split{Train, Dev, Test}
 func textOf(r data.Row) string {
 	_, sentence, _ := strings.Cut(r.Source, before)
 	return strings.TrimSpace(sentence)
+}
+
+// sentenceTasks ask about a sentence of any template.
+func sentenceTasks(t *testing.T) (tasks []Task) {
+	for _, name := range []string{"tone", "topic", "tense"} {
+		task, err := Find(name)
+		require.NoError(t, err)
+		tasks = append(tasks, task)
+	}
+	return tasks
 }
 
 func sentences(rows []data.Row) map[string]bool {
@@ -45,9 +54,9 @@ func smallWords(s Split) map[string]bool {
 }
 
 func TestRowsDependOnTheSeedAlone(t *testing.T) {
-	for _, task := range Tasks {
-		assert.Equal(t, Rows(task, Dev, 50, 1), Rows(task, Dev, 50, 1))
-		assert.NotEqual(t, Rows(task, Dev, 50, 1), Rows(task, Dev, 50, 2))
+	for _, task := range sentenceTasks(t) {
+		assert.Equal(t, task.Rows(Dev, 50, 1, nil), task.Rows(Dev, 50, 1, nil))
+		assert.NotEqual(t, task.Rows(Dev, 50, 1, nil), task.Rows(Dev, 50, 2, nil))
 	}
 	assert.Equal(t, Mixture(Train, 100, 1)[:50], Mixture(Train, 50, 1), "fewer rows are the first of more")
 	assert.NotEqual(t, Mixture(Train, 50, 1), Mixture(Train, 50, 2))
@@ -56,11 +65,11 @@ func TestRowsDependOnTheSeedAlone(t *testing.T) {
 // A prompt can gain nothing by remembering words or forms of its training rows.
 func TestSplitsShareOnlySmallWords(t *testing.T) {
 	small := smallWords(Train)
-	for _, task := range Tasks {
+	for _, task := range sentenceTasks(t) {
 		words := map[Split]map[string]bool{}
 		for _, s := range splits {
 			words[s] = map[string]bool{}
-			for _, r := range Rows(task, s, 3000, 1) {
+			for _, r := range task.Rows(s, 3000, 1, nil) {
 				for _, w := range strings.Fields(textOf(r)) {
 					if !small[w] {
 						words[s][w] = true
@@ -100,8 +109,8 @@ func TestBackboneHasMetEveryWordButNoHeldBackSentence(t *testing.T) {
 		for w := range smallWords(s) {
 			assert.True(t, smallWords(Train)[w], "%s is in no template of the mixture", w)
 		}
-		for _, task := range Tasks {
-			for held := range sentences(Rows(task, s, 1000, 1)) {
+		for _, task := range sentenceTasks(t) {
+			for held := range sentences(task.Rows(s, 1000, 1, nil)) {
 				assert.False(t, known[held], held)
 			}
 		}
@@ -151,8 +160,8 @@ func TestLabelsFollowFromTheWords(t *testing.T) {
 		assert.NotEmpty(t, label, "%q has no %s", sentence, attribute)
 		return label
 	}
-	for _, task := range Tasks {
-		for _, r := range Rows(task, Train, 500, 1) {
+	for _, task := range sentenceTasks(t) {
+		for _, r := range task.Rows(Train, 500, 1, nil) {
 			require.Equal(t, read(textOf(r), task.Name), r.Target, r.Source)
 		}
 	}
@@ -185,9 +194,9 @@ func TestLabelsFollowFromTheWords(t *testing.T) {
 }
 
 func TestLabelsAreBalanced(t *testing.T) {
-	for _, task := range Tasks {
+	for _, task := range sentenceTasks(t) {
 		n := map[string]int{}
-		for _, r := range Rows(task, Dev, 60*len(task.Labels), 3) {
+		for _, r := range task.Rows(Dev, 60*len(task.Labels), 3, nil) {
 			n[r.Target]++
 		}
 		for _, label := range task.Labels {
@@ -196,7 +205,7 @@ func TestLabelsAreBalanced(t *testing.T) {
 	}
 	// What an untrained prompt is answered with is at chance on the tone.
 	same := 0
-	rows := Rows(Tasks[0], Dev, 2000, 1)
+	rows := sentenceTasks(t)[0].Rows(Dev, 2000, 1, nil)
 	for _, r := range rows {
 		good := slices.ContainsFunc(strings.Fields(textOf(r)), func(w string) bool { return slices.Contains(fortunes["good"], w) })
 		if good == (r.Target == "good") {
@@ -230,30 +239,38 @@ func TestSizes(t *testing.T) {
 	var rows, questions []data.Row
 	for _, s := range splits {
 		questions = append(questions, Mixture(s, 20_000, 1)...)
-		for _, task := range Tasks {
-			rows = append(rows, Rows(task, s, 3000, 1)...)
+		for _, task := range sentenceTasks(t) {
+			rows = append(rows, task.Rows(s, 3000, 1, nil)...)
 		}
 	}
 	source, target := longest(rows)
-	assert.Equal(t, []int{MaxSource, MaxTarget}, []int{source, target})
+	assert.Equal(t, []int{MaxSource, 2}, []int{source, target})
 	source, target = longest(questions)
 	assert.Equal(t, []int{MaxQuestion, MaxAnswer}, []int{source, target})
 }
 
-func TestAdaptersTrainEquallyMany(t *testing.T) {
-	dePT, pt := Adapters()
-	assert.LessOrEqual(t, dePT.Parameters(), pt.Parameters())
-	assert.InEpsilon(t, pt.Parameters(), dePT.Parameters(), 0.05)
-	assert.Less(t, dePT.PromptLength, pt.PromptLength)
-	assert.Zero(t, pt.Rank)
+// No variant trains more than the budget, and each all of it but for the part of a rank.
+func TestVariants(t *testing.T) {
+	for _, maxSource := range []int{MaxSource, 2 * MaxSource} {
+		for _, v := range Variants(maxSource) {
+			const budget = Budget * Width
+			assert.LessOrEqual(t, v.Config.Parameters(), budget, v.Name)
+			assert.Greater(t, v.Config.Parameters(), budget-Width-maxSource, v.Name)
+			assert.Equal(t, v.Name != OnlyAB, v.Config.PromptLength > 0)
+			assert.Equal(t, v.Name != OnlyP, v.Config.Rank > 0)
+		}
+	}
 }
 
-func TestTasksNameTheirLabels(t *testing.T) {
-	for _, task := range Tasks {
-		targets := map[string]bool{}
-		for _, r := range Rows(task, Test, 100, 1) {
-			targets[r.Target] = true
-		}
-		assert.ElementsMatch(t, task.Labels, slices.Collect(maps.Keys(targets)))
+func TestFind(t *testing.T) {
+	seen := map[string]bool{}
+	for _, task := range Designs() {
+		found, err := Find(task.Name)
+		require.NoError(t, err)
+		assert.Equal(t, task.About, found.About)
+		assert.False(t, seen[task.Name], task.Name)
+		seen[task.Name] = true
 	}
+	_, err := Find("tune")
+	require.ErrorContains(t, err, `no task "tune"; there are first-thing, tone, four-things, topic`)
 }

@@ -112,9 +112,8 @@ type sentence struct {
 // The streams of one seed: the mixture's and the tasks' rows do not depend on
 // each other.
 const (
-	mixtureStream = iota
-	rowsStream
-	designStream
+	mixtureStream = 0
+	rowsStream    = 2
 )
 
 func newSource(seed uint64, stream int, s Split) draw.Source {

@@ -132,7 +132,11 @@ func TestReadCorpus(t *testing.T) {
 // the demonstration's sentences, and some of four topics.
 func prose() string {
 	var b strings.Builder
-	rows := demo.Rows(demo.Tasks[0], demo.Train, 600, 1)
+	tone, err := demo.Find("tone")
+	if err != nil {
+		panic(err)
+	}
+	rows := tone.Rows(demo.Train, 600, 1, nil)
 	for i, r := range rows {
 		s := strings.TrimPrefix(r.Source, before+" ")
 		fmt.Fprintf(&b, "%s%s. ", strings.ToUpper(s[:1]), s[1:])

@@ -777,12 +777,12 @@ func (s *site) dept(t *testing.T, input string, args ...string) string {
 	return string(out)
 }
 
-// predict has dept predict answer texts of a task of the page.
+// predict has dept predict answer texts of the first task of the page.
 func (s *site) predict(t *testing.T, adapter string, texts []string) []string {
 	t.Helper()
 	var sources strings.Builder
 	for _, text := range texts {
-		fmt.Fprintln(&sources, "sentence: "+text)
+		fmt.Fprintln(&sources, demo.Tasks[0].Source(text))
 	}
 	return strings.Fields(s.dept(t, sources.String(), "predict", "--model", s.model, "--adapter", adapter))
 }
@@ -791,14 +791,14 @@ func (s *site) predict(t *testing.T, adapter string, texts []string) []string {
 func (s *site) train(t *testing.T, out string, flags map[string]string) []float64 {
 	t.Helper()
 	var rows bytes.Buffer
-	for _, row := range demo.Rows(demo.Tasks[0], demo.Train, demo.TrainRows, demo.Seed) {
+	for _, row := range demo.Tasks[0].Rows(demo.Train, demo.TrainRows, demo.Seed, nil) {
 		require.NoError(t, json.NewEncoder(&rows).Encode(map[string]string{"source": row.Source, "target": row.Target}))
 	}
 	data := filepath.Join(t.TempDir(), "rows.jsonl")
 	require.NoError(t, os.WriteFile(data, rows.Bytes(), 0o666))
 	args := []string{
 		"train", "--model", s.model, "--train", data, "--out", out, "--prompt-init", string(dept.InitRandom),
-		"--warmup-steps", strconv.Itoa(demo.Tuning(0).Warmup), "--max-source-length", strconv.Itoa(demo.MaxSource),
+		"--warmup-steps", strconv.Itoa(demo.Tuning(demo.Variants(demo.MaxSource)[0], 0).Warmup), "--max-source-length", strconv.Itoa(demo.MaxSource),
 	}
 	for flag, value := range flags {
 		args = append(args, "--"+flag, value)

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,9 +17,9 @@ type variant string
 
 // The variants.
 const (
-	both    variant = "both"
-	onlyP   variant = "P"
-	onlyAB  variant = "AB"
+	both    variant = demo.Both
+	onlyP   variant = demo.OnlyP
+	onlyAB  variant = demo.OnlyAB
 	neither variant = "neither" // the model as it is
 	// constant is P and a shift that is the same at every place.
 	constant variant = "constant"
@@ -33,6 +34,8 @@ type cell struct {
 	rows   int
 	// late is how many tokens later than in training a text begins; nil but in a figure about that.
 	late *int
+	// retry gives each part alone three starts.
+	retry bool
 }
 
 // figure is cells that differ in one thing.
@@ -47,7 +50,7 @@ type figure struct {
 
 // The conditions, where a figure says nothing else of them.
 const (
-	usualBudget = 16
+	usualBudget = demo.Budget
 	usualRows   = demo.TrainRows
 )
 
@@ -63,28 +66,38 @@ func usual(task string) cell { return cell{task: task, budget: usualBudget, rows
 // figures are all there are.
 func figures() []figure {
 	place := figure{name: "place", title: "What the answer depends on", variants: variants}
-	for _, d := range demo.Designs {
+	for _, d := range demo.Designs() {
 		place.cells = append(place.cells, usual(d.Name))
 	}
 	budget := figure{name: "budget", title: "The budget", variants: variants, axis: "vectors", of: func(c cell) float64 { return float64(c.budget) }}
 	rows := figure{name: "rows", title: "The number of rows", variants: variants, axis: "rows", of: func(c cell) float64 { return float64(c.rows) }}
 	same := figure{name: "constant", title: "A shift that is the same everywhere", variants: []variant{onlyP, constant, both}}
 	start := figure{name: "start", title: "Where the text begins", variants: variants, axis: "tokens later", of: func(c cell) float64 { return float64(*c.late) }}
-	for _, task := range []string{"tone", "first", "second", "first-thing"} {
+	length := figure{name: "length", title: "The length of the input", variants: variants}
+	starts := figure{name: "starts", title: "Each part alone at the best of three starts", variants: variants}
+	for _, t := range demo.Tasks {
+		c := usual(t.Name)
+		c.retry = true
+		starts.cells = append(starts.cells, c)
+	}
+	for _, task := range []string{"two-things", "first-thing", "eight-things"} {
+		length.cells = append(length.cells, usual(task))
+	}
+	for _, task := range []string{"first-thing", "first"} {
 		same.cells = append(same.cells, usual(task))
 		for _, n := range lates {
 			c := usual(task)
 			c.late = &n
 			start.cells = append(start.cells, c)
 		}
-		for _, l := range []int{3, 4, 8, 16, 32} {
+		for _, l := range []int{3, 8, 16, 32, 64} {
 			budget.cells = append(budget.cells, cell{task: task, budget: l, rows: usualRows})
 		}
 		for _, n := range []int{32, 128, 512, 2000} {
 			rows.cells = append(rows.cells, cell{task: task, budget: usualBudget, rows: n})
 		}
 	}
-	return []figure{place, budget, rows, start, same}
+	return []figure{place, starts, budget, rows, length, start, same}
 }
 
 func figureNames() (names []string) {
@@ -128,64 +141,139 @@ func (f *figure) keep(tasks string) error {
 	return nil
 }
 
-// The rates that each part is tried at.
+// The rates that each part is tried at alone, the least first.
 var (
 	ratesP  = []float64{0.1, 0.3, 1, 3}
 	ratesAB = []float64{5e-3, 2e-2, 8e-2}
 )
 
-// trials are a variant's in a cell under one seed: one for each choice of its rates. Both parts
-// share the budget as in the demonstration, a quarter of it for P, and are not tried at the least
-// rate of P, to save time.
-func (c cell) trials(v variant, seed uint64) (list []trial) {
-	t := trial{Task: c.task, Variant: v, Rows: c.rows, Steps: steps, Seed: seed}
-	p, ab := ratesP, ratesAB
+// rates are those of P and of A and B that a variant is tried at. Both parts are tried at one pair,
+// and at the next rate of either part above and below.
+func (v variant) rates() (list [][2]float64) {
 	switch v {
 	case onlyP:
-		t.Length, ab = c.budget, []float64{0}
-	case onlyAB:
-		p = []float64{0}
-	case both:
-		t.Length, p = max(1, c.budget/4), ratesP[1:]
-	case constant:
-		t.Length, t.Rank = c.budget-1, 1
-	case neither:
-		t.Rows, t.Steps = 0, 0
-		return []trial{t}
-	}
-	if v == onlyAB || v == both {
-		t.Rank = min(dept.RankForBudget(c.budget, t.Length, demo.MaxSource, demo.Width), demo.MaxSource)
-	}
-	for _, t.RateP = range p {
-		for _, t.RateAB = range ab {
-			list = append(list, t)
+		for _, p := range ratesP {
+			list = append(list, [2]float64{p, 0})
 		}
+	case onlyAB:
+		for _, ab := range ratesAB {
+			list = append(list, [2]float64{0, ab})
+		}
+	case both:
+		list = [][2]float64{{1, 2e-2}, {0.3, 2e-2}, {3, 2e-2}, {1, 5e-3}, {1, 8e-2}}
+	case constant:
+		for _, p := range ratesP[1:] {
+			for _, ab := range ratesAB {
+				list = append(list, [2]float64{p, ab})
+			}
+		}
+	case neither:
+		list = [][2]float64{{}}
 	}
 	return list
 }
 
-// tuning are the seeds that rates are chosen by.
-var tuning = []uint64{1, 2}
+// trial is a variant's in a cell at some rates under a seed. Both parts share the budget as in the
+// demonstration, a quarter of it for P.
+func (c cell) trial(v variant, rates [2]float64, seed uint64) trial {
+	t := trial{Task: c.task, Variant: v, Rows: c.rows, Steps: steps, Seed: seed, RateP: rates[0], RateAB: rates[1]}
+	switch v {
+	case onlyP:
+		t.Length = c.budget
+	case both:
+		t.Length = max(1, c.budget/4)
+	case constant:
+		t.Length, t.Rank = c.budget-1, 1
+	case neither:
+		t.Rows, t.Steps = 0, 0
+	}
+	if v == onlyAB || v == both {
+		t.Rank = min(dept.RankForBudget(c.budget, t.Length, c.maxSource(), demo.Width), c.maxSource())
+	}
+	return t
+}
 
-// chosen is the trial of a variant under a seed at the rates that did best on dev rows under the
-// seeds of tuning: the first of those, where several did. ok is false while a trial of tuning is
-// missing.
-func (c cell) chosen(v variant, seed uint64, b *book) (t trial, ok bool) {
-	best, most := 0, -1.
-	for i := range c.trials(v, seed) {
-		sum := 0.
-		for _, s := range tuning {
-			o, ok := b.outcomes[c.trials(v, s)[i]]
-			if !ok {
-				return trial{}, false
-			}
-			sum += o.Dev
-		}
-		if sum > most {
-			best, most = i, sum
+// maxSource is the task's.
+func (c cell) maxSource() int {
+	task, err := demo.Find(c.task)
+	if err != nil {
+		panic(err) // figures name tasks that there are
+	}
+	return task.MaxSource
+}
+
+// Rates are chosen by the accuracy on dev rows under two seeds: all are tried under the first, and
+// the finalists under the second too.
+const (
+	firstTuning, secondTuning = 1, 2
+	finalists                 = 2
+)
+
+// tuning is a variant's trials by which rates are chosen: those under the first seed, and, once all
+// of these are in the book, those of the finalists under the second.
+func (c cell) tuning(v variant, b *book) (first, second []trial) {
+	for _, rates := range v.rates() {
+		t := c.trial(v, rates, firstTuning)
+		first = append(first, t)
+		if _, ok := b.outcomes[t]; ok {
+			second = append(second, c.trial(v, rates, secondTuning))
 		}
 	}
-	t = c.trials(v, seed)[best]
-	t.Late = c.late != nil
-	return t, true
+	if len(second) < len(first) {
+		return first, nil
+	}
+	slices.SortStableFunc(second, func(x, y trial) int {
+		x.Seed, y.Seed = firstTuning, firstTuning
+		return cmp.Compare(b.outcomes[y].Dev, b.outcomes[x].Dev)
+	})
+	return first, second[:min(finalists, len(second))]
+}
+
+// chosen are the trials of a variant under a seed at the finalists' rates that did best on dev rows:
+// one, or one for each start. There are none while a trial of tuning is missing.
+func (c cell) chosen(v variant, seed uint64, b *book) (list []trial) {
+	_, second := c.tuning(v, b)
+	if second == nil {
+		return nil
+	}
+	var best trial
+	most := -1.
+	for _, t := range second {
+		o, ok := b.outcomes[t]
+		if !ok {
+			return nil
+		}
+		t.Seed = firstTuning
+		if sum := b.outcomes[t].Dev + o.Dev; sum > most {
+			best, most = t, sum
+		}
+	}
+	best.Seed, best.Late = seed, c.late != nil
+	for best.Start = range c.starts(v) {
+		list = append(list, best)
+	}
+	return list
+}
+
+// starts is how many prompts of a seed a variant starts from; the one that did best on dev rows counts.
+func (c cell) starts(v variant) int {
+	if c.retry && (v == onlyP || v == onlyAB) {
+		return 3
+	}
+	return 1
+}
+
+// bestOf is what came of the trial that did best on dev rows. ok is false while one is missing, or
+// where there is none.
+func bestOf(list []trial, b *book) (best outcome, ok bool) {
+	for i, t := range list {
+		o, measured := b.outcomes[t]
+		if !measured {
+			return outcome{}, false
+		}
+		if i == 0 || o.Dev > best.Dev {
+			best = o
+		}
+	}
+	return best, len(list) > 0
 }

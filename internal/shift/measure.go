@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 )
 
 // heldRows is how many dev rows rates are chosen by, and test rows accuracies are of.
-var heldRows = 400
+var heldRows = demo.HeldRows
 
 // filler is a word of one token that says nothing: it stands before texts that begin later.
 const filler = "well"
@@ -48,20 +47,19 @@ func measure(ctx context.Context, f figure, first, last uint64, b *book, device 
 	defer l.Release()
 	for _, c := range f.cells {
 		for _, v := range f.variants {
-			var list []trial
-			for _, seed := range tuning {
-				list = append(list, c.trials(v, seed)...)
-			}
-			if err := l.all(ctx, list); err != nil {
-				return err
-			}
-			list = nil
-			for seed := first; seed <= last; seed++ {
-				t, _ := c.chosen(v, seed, b)
-				list = append(list, t)
-			}
-			if err := l.all(ctx, list); err != nil {
-				return err
+			for _, half := range []func() []trial{
+				func() []trial { first, _ := c.tuning(v, b); return first },
+				func() []trial { _, second := c.tuning(v, b); return second },
+				func() (list []trial) {
+					for seed := first; seed <= last; seed++ {
+						list = append(list, c.chosen(v, seed, b)...)
+					}
+					return list
+				},
+			} {
+				if err := l.all(ctx, half()); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -90,14 +88,15 @@ func check(ctx context.Context, f figure, seed uint64, path string, b *book, dev
 	checked, off := 0, 0
 	for _, c := range f.cells {
 		for _, v := range f.variants {
-			t, ok := c.chosen(v, seed, record)
-			if !ok {
+			list := c.chosen(v, seed, record)
+			if list == nil {
 				continue // it is not on record
 			}
-			if err := l.all(ctx, []trial{t}); err != nil {
+			if err := l.all(ctx, list); err != nil {
 				return err
 			}
-			want, got := c.spreadOf(v, 1, lastSeed, record), 100*c.accuracy(b.outcomes[t])
+			o, _ := bestOf(list, b)
+			want, got := c.spreadOf(v, 1, lastSeed, record), 100*c.accuracy(o)
 			checked++
 			if math.Abs(got-want.mean) > max(checkLeast, checkDeviations*want.sd) {
 				off++
@@ -134,20 +133,22 @@ func (l *lab) all(ctx context.Context, list []trial) error {
 // try makes a trial.
 func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 	o := outcome{trial: t, Device: l.Device.Info().Name}
-	i := slices.IndexFunc(demo.Designs, func(d demo.Design) bool { return d.Name == t.Task })
-	design := demo.Designs[i]
+	task, err := demo.Find(t.Task)
+	if err != nil {
+		return o, err
+	}
 	rows := func(split demo.Split, n int) *data.Dataset {
-		return data.NewDataset(design.Rows(split, n, t.Seed, func(text string) int { return len(l.Tokenizer.Encode(text)) }))
+		return data.NewDataset(task.Rows(split, n, t.Seed, func(text string) int { return len(l.Tokenizer.Encode(text)) }))
 	}
 	method := dept.AsIs()
 	if t.Variant != neither {
-		prompt := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: demo.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1}
+		prompt := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: task.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1}
 		var c dept.Config = prompt
 		if t.Variant == constant {
 			c = constantConfig{prompt}
 		}
 		start, err := dept.NewAdapter(c, dept.Values{"prompt-init": string(dept.InitRandom)}, dept.Origin{
-			Model: l.Model.Description, Checkpoint: l.Checkpoint, Tokenizer: l.Tokenizer, Seed: t.Seed,
+			Model: l.Model.Description, Checkpoint: l.Checkpoint, Tokenizer: l.Tokenizer, Seed: t.Seed + uint64(t.Start)<<32,
 		})
 		if err != nil {
 			return o, err
@@ -161,16 +162,15 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 				o.Parameters += p.Len()
 			}
 		}
-		if err := l.learn(ctx, method, rows(demo.Train, t.Rows), &o); err != nil {
+		if err := l.learn(ctx, method, prompt, rows(demo.Train, t.Rows), &o); err != nil {
 			return o, err
 		}
 	}
-	var err error
-	if o.Dev, err = l.accuracy(ctx, method, rows(demo.Dev, heldRows)); err != nil {
+	if o.Dev, err = l.accuracy(ctx, method, task, rows(demo.Dev, heldRows)); err != nil {
 		return o, err
 	}
 	test := rows(demo.Test, heldRows)
-	if o.Test, err = l.accuracy(ctx, method, test); err != nil || !t.Late {
+	if o.Test, err = l.accuracy(ctx, method, task, test); err != nil || !t.Late {
 		return o, err
 	}
 	for _, n := range lates {
@@ -179,7 +179,7 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 			later[i] = test.Row(i)
 			later[i].Source = strings.Repeat(filler+" ", n) + later[i].Source
 		}
-		x, err := l.accuracy(ctx, method, data.NewDataset(later))
+		x, err := l.accuracy(ctx, method, task, data.NewDataset(later))
 		if err != nil {
 			return o, err
 		}
@@ -189,10 +189,11 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 }
 
 // learn trains a method on rows as the demonstration does, at the trial's rates.
-func (l *lab) learn(ctx context.Context, method *dept.Method, rows *data.Dataset, o *outcome) error {
-	options := demo.Tuning(o.Seed)
-	options.Steps, options.MaxTargetLength = o.Steps, demo.MaxAnswer
-	options.Rates = map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB, groupFixed: 0}
+func (l *lab) learn(ctx context.Context, method *dept.Method, prompt *dept.PromptConfig, rows *data.Dataset, o *outcome) error {
+	options := demo.Tuning(demo.Variant{
+		Config: prompt, Rates: map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB, groupFixed: 0},
+	}, o.Seed)
+	options.Steps = o.Steps
 	trainer, err := train.NewTrainer(ctx, l.Engine, l.Model, method, data.Tokenize(rows, l.Tokenizer, options.MaxSourceLength, options.MaxTargetLength), options)
 	if err != nil {
 		return err
@@ -222,9 +223,9 @@ func (l *lab) learn(ctx context.Context, method *dept.Method, rows *data.Dataset
 }
 
 // accuracy is the fraction of rows that are answered with their target, to the letter.
-func (l *lab) accuracy(ctx context.Context, method *dept.Method, rows *data.Dataset) (float64, error) {
+func (l *lab) accuracy(ctx context.Context, method *dept.Method, task demo.Task, rows *data.Dataset) (float64, error) {
 	p := train.NewPredictor(l.Engine, l.Model, l.Tokenizer, method, train.PredictOptions{
-		Batch: 100, MaxSourceLength: demo.MaxSource, MaxNewTokens: demo.MaxAnswer, Beams: 1,
+		Batch: 100, MaxSourceLength: task.MaxSource, MaxNewTokens: demo.MaxAnswer, Beams: 1,
 	})
 	defer p.Release()
 	v, err := p.Evaluate(ctx, rows, nil)

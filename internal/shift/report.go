@@ -4,7 +4,6 @@ package main
 
 import (
 	"fmt"
-	"image/color"
 	"io"
 	"math"
 	"path/filepath"
@@ -12,13 +11,10 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/internal/plots"
 )
 
 // spread is accuracies over seeds, in percent.
@@ -44,12 +40,11 @@ func (c cell) accuracy(o outcome) float64 {
 func (c cell) spreadOf(v variant, first, last uint64, b *book) (s spread) {
 	var all []float64
 	for seed := first; seed <= last; seed++ {
-		t, ok := c.chosen(v, seed, b)
-		o, measured := b.outcomes[t]
-		if !ok || !measured {
+		o, ok := bestOf(c.chosen(v, seed, b), b)
+		if !ok {
 			continue
 		}
-		s.rateP, s.rateA = t.RateP, t.RateAB
+		s.rateP, s.rateA = o.RateP, o.RateAB
 		all = append(all, 100*c.accuracy(o))
 	}
 	if s.n = len(all); s.n == 0 {
@@ -89,16 +84,9 @@ func (f figure) write(folder string, b *book, first, last uint64) error {
 	}); err != nil {
 		return err
 	}
-	canvas, err := f.draw(b, first, last)
-	if err != nil {
-		return fmt.Errorf("plot %s: %w", f.name, err)
-	}
 	picture := filepath.Join(folder, f.name+".svg")
-	if err := atomicfile.WriteFile(picture, func(w io.Writer) error {
-		_, err := canvas.WriteTo(w)
-		return err
-	}); err != nil {
-		return err
+	if err := f.draw(picture, b, first, last); err != nil {
+		return fmt.Errorf("plot %s: %w", f.name, err)
 	}
 	fmt.Printf("%s and %s\n", table, picture)
 	return nil
@@ -113,7 +101,7 @@ func (f figure) table(b *book, first, last uint64) string {
 		head, line = head+" "+f.axis+" |", line+"---|"
 	}
 	for _, v := range f.variants {
-		head, line = head+" "+v.title()+" |", line+"---|"
+		head, line = head+" "+plots.Title(string(v))+" |", line+"---|"
 	}
 	fmt.Fprintf(&t, "%s both − the best other | rates of both |\n%s---|---|\n", head, line)
 	for _, c := range f.cells {
@@ -139,108 +127,64 @@ func (f figure) table(b *book, first, last uint64) string {
 	return t.String()
 }
 
-// title is a variant's name for people.
-func (v variant) title() string {
-	if v == onlyAB {
-		return "A·B"
-	}
-	return string(v)
-}
-
-var colors = map[variant]color.Color{
-	neither: color.RGBA{0xbb, 0xbb, 0xbb, 0xff}, onlyP: color.RGBA{0x44, 0x77, 0xaa, 0xff},
-	constant: color.RGBA{0xaa, 0x33, 0x77, 0xff}, onlyAB: color.RGBA{0xee, 0x99, 0x33, 0xff}, both: color.RGBA{0x22, 0x88, 0x55, 0xff},
-}
-
-// series is a variant's means over the cells of a figure, with a standard deviation up and down.
-type series struct {
-	plotter.XYs
-	sd []float64
-}
-
-func (s series) YError(i int) (down, up float64) { return s.sd[i], s.sd[i] }
-
-const (
-	plotWidth  = 8 // centimetres, of a plot over an axis, and of six tasks
-	plotHeight = 9
-)
-
 // draw draws the figure: points by task, or lines over what the cells differ in, a plot for each
 // task beside the others.
-func (f figure) draw(b *book, first, last uint64) (*vgsvg.Canvas, error) {
-	plots, width := [][]*plot.Plot{{}}, vg.Centimeter*plotWidth
+func (f figure) draw(path string, b *book, first, last uint64) error {
 	if f.of == nil {
-		p, err := f.plot(f.title, f.cells, b, first, last)
-		if err != nil {
-			return nil, err
+		p := plots.New(f.title, "", accuracyAxis)
+		if err := f.fill(p, f.cells, b, first, last); err != nil {
+			return err
 		}
-		p.NominalX(f.tasks()...)
-		p.X.Min, p.X.Max = -0.5, float64(len(f.cells))-0.5
-		p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/4, text.XRight, text.YCenter
-		plots[0], width = append(plots[0], p), width*vg.Length(1+len(f.cells)/6)
+		plots.Nominal(p, f.tasks()...)
+		return plots.Write(path, plots.Width*vg.Length(1+len(f.cells)/tasksInWidth), p)
 	}
+	var list []*plot.Plot
 	for _, task := range f.tasks() {
-		if f.of == nil {
-			break
+		cells := slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool { return c.task != task })
+		p := plots.New(f.title+": "+task, f.axis, accuracyAxis)
+		if err := f.fill(p, cells, b, first, last); err != nil {
+			return err
 		}
-		p, err := f.plot(f.title+": "+task, slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool { return c.task != task }), b, first, last)
-		if err != nil {
-			return nil, err
-		}
-		p.X.Label.Text = f.axis
 		if p.X.Min > 0 {
 			p.X.Scale = plot.LogScale{}
 		}
 		var ticks []plot.Tick
-		for _, c := range f.cells {
-			if c.task == task {
-				ticks = append(ticks, plot.Tick{Value: f.of(c), Label: fmt.Sprint(f.of(c))})
-			}
+		for _, c := range cells {
+			ticks = append(ticks, plot.Tick{Value: f.of(c), Label: fmt.Sprint(f.of(c))})
 		}
 		p.X.Tick.Marker = plot.ConstantTicks(ticks)
-		plots[0] = append(plots[0], p)
+		list = append(list, p)
 	}
-	const pad = vg.Centimeter
-	columns := len(plots[0])
-	canvas := vgsvg.New(width*vg.Length(columns), plotHeight*vg.Centimeter)
-	for i, c := range plot.Align(plots, draw.Tiles{Rows: 1, Cols: columns, PadX: pad, PadLeft: pad / 2, PadRight: pad / 2, PadTop: pad / 2}, draw.New(canvas))[0] {
-		plots[0][i].Draw(c)
-	}
-	return canvas, nil
+	return plots.Write(path, plots.Width, list...)
 }
 
-// plot draws cells: each variant's means, with a standard deviation up and down.
-func (f figure) plot(title string, cells []cell, b *book, first, last uint64) (*plot.Plot, error) {
-	p := plot.New()
-	p.Title.Text = title
-	p.Y.Label.Text, p.Y.Min, p.Y.Max = "accuracy, %", 0, 100
-	p.Legend.Left = true
-	p.Add(plotter.NewGrid())
+const (
+	accuracyAxis = "accuracy, %"
+	tasksInWidth = 6
+)
+
+// fill adds cells to a plot: each variant's means, with a standard deviation up and down.
+func (f figure) fill(p *plot.Plot, cells []cell, b *book, first, last uint64) error {
+	p.Y.Min, p.Y.Max = 0, 100
 	for i, v := range f.variants {
-		var s series
+		var l plots.Line
 		for k, c := range cells {
 			x := float64(k) + 0.15*(float64(i)-1.5) // beside one another
 			if f.of != nil {
 				x = f.of(c)
 			}
 			y := c.spreadOf(v, first, last, b)
-			s.XYs, s.sd = append(s.XYs, plotter.XY{X: x, Y: y.mean}), append(s.sd, y.sd)
+			l.AddSpread(x, y.mean, y.sd)
 		}
-		line, marks, err := plotter.NewLinePoints(s)
-		if err != nil {
-			return nil, err
-		}
-		bars, err := plotter.NewYErrorBars(s)
-		if err != nil {
-			return nil, err
-		}
-		line.Color, marks.Color, bars.Color = colors[v], colors[v], colors[v]
-		marks.Shape = draw.CircleGlyph{}
 		if f.of != nil {
-			p.Add(line)
+			if err := plots.Curve(p, string(v), l); err != nil {
+				return err
+			}
+			continue
 		}
-		p.Add(marks, bars)
-		p.Legend.Add(v.title(), marks)
+		if err := plots.Points(p, string(v), l); err != nil {
+			return err
+		}
 	}
-	return p, nil
+	return nil
 }

@@ -30,13 +30,21 @@ func openTemp(t *testing.T, content string) *book {
 	return b
 }
 
+// tries are a variant's trials under a seed, at all its rates.
+func tries(c cell, v variant, seed uint64) (list []trial) {
+	for _, rates := range v.rates() {
+		list = append(list, c.trial(v, rates, seed))
+	}
+	return list
+}
+
 // No variant trains more numbers than the budget's vectors have, and P alone spends all of it.
 func TestBudgets(t *testing.T) {
 	for _, f := range figures() {
 		for _, c := range f.cells {
 			for _, v := range f.variants {
-				for _, x := range c.trials(v, 1) {
-					positions := demo.MaxSource
+				for _, x := range tries(c, v, 1) {
+					positions := c.maxSource()
 					if v == constant {
 						positions = 0 // A is fixed
 					}
@@ -46,7 +54,7 @@ func TestBudgets(t *testing.T) {
 					assert.Equal(t, v != neither && v != onlyP, x.Rank > 0, "%+v", x)
 				}
 			}
-			assert.Equal(t, c.budget, c.trials(onlyP, 1)[0].Length)
+			assert.Equal(t, c.budget, tries(c, onlyP, 1)[0].Length)
 		}
 	}
 }
@@ -55,7 +63,7 @@ func TestBudgets(t *testing.T) {
 func TestBookIsCut(t *testing.T) {
 	b := openTemp(t, "")
 	c := usual("tone")
-	for i, x := range c.trials(both, 1) {
+	for i, x := range tries(c, both, 1) {
 		require.NoError(t, b.add(outcome{trial: x, Test: float64(i) / 10}))
 	}
 	want := b.outcomes
@@ -66,7 +74,7 @@ func TestBookIsCut(t *testing.T) {
 		for x, o := range cut.outcomes {
 			require.Equal(t, want[x], o)
 		}
-		for _, x := range c.trials(both, 1) {
+		for _, x := range tries(c, both, 1) {
 			if _, ok := cut.outcomes[x]; !ok {
 				require.NoError(t, cut.add(want[x]))
 			}
@@ -83,25 +91,41 @@ func TestBookIsCut(t *testing.T) {
 	require.ErrorContains(t, err, "line 2")
 }
 
-// Rates are those of the best mean on dev over the seeds of tuning, whatever test says.
+// Rates are those of the best mean on dev over the seeds of tuning, whatever test says. The second
+// seed tries the two that did best under the first; and a part alone has three starts.
 func TestChosen(t *testing.T) {
 	b := openTemp(t, "")
 	c := usual("tone")
-	_, ok := c.chosen(onlyP, 5, b)
-	require.False(t, ok)
-	for k, seed := range tuning {
-		for i, x := range c.trials(onlyP, seed) {
-			dev := []float64{0.6, 0.7, 0.5, 0.1}[i]
-			if k == 1 && i == 2 {
-				dev = 1
-			}
-			require.NoError(t, b.add(outcome{trial: x, Dev: dev, Test: 1 - dev}))
-		}
+	first, second := c.tuning(onlyP, b)
+	require.Equal(t, tries(c, onlyP, firstTuning), first)
+	require.Empty(t, second)
+	require.Empty(t, c.chosen(onlyP, 5, b))
+	for i, dev := range []float64{0.6, 0.7, 0.5, 0.65} {
+		require.NoError(t, b.add(outcome{trial: first[i], Dev: dev, Test: 1 - dev}))
 	}
-	x, ok := c.chosen(onlyP, 5, b)
+	_, second = c.tuning(onlyP, b)
+	all := tries(c, onlyP, secondTuning)
+	require.Equal(t, []trial{all[1], all[3]}, second)
+	for i, dev := range []float64{0.5, 0.6} {
+		require.Empty(t, c.chosen(onlyP, 5, b))
+		require.NoError(t, b.add(outcome{trial: second[i], Dev: dev, Test: 1 - dev}))
+	}
+	require.Equal(t, tries(c, onlyP, 5)[3:], c.chosen(onlyP, 5, b))
+	_, ok := bestOf(c.chosen(onlyP, 5, b), b)
+	require.False(t, ok)
+
+	c.retry = true
+	list := c.chosen(onlyP, 5, b)
+	require.Len(t, list, 3)
+	for i, x := range list {
+		require.Equal(t, i, x.Start)
+		_, ok = bestOf(list, b)
+		require.False(t, ok)
+		require.NoError(t, b.add(outcome{trial: x, Dev: []float64{0.1, 0.3, 0.2}[i], Test: float64(i)}))
+	}
+	best, ok := bestOf(list, b)
 	require.True(t, ok)
-	assert.Equal(t, ratesP[2], x.RateP)
-	assert.Equal(t, uint64(5), x.Seed)
+	assert.Equal(t, 1., best.Test)
 }
 
 // The table and the picture of made-up outcomes.
@@ -112,13 +136,17 @@ func TestFigures(t *testing.T) {
 		require.ErrorContains(t, f.write(dir, b, 1, 2), "no task is measured")
 		for _, c := range f.cells {
 			for _, v := range f.variants {
-				for _, seed := range tuning {
-					for _, x := range c.trials(v, seed) {
-						test := 0.5 + float64(seed)/50
-						require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: test}))
-						if c.late != nil {
-							x.Late = true
-							require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: test, Tests: slices.Repeat([]float64{test}, len(lates))}))
+				for _, seed := range []uint64{firstTuning, secondTuning} {
+					for _, x := range tries(c, v, seed) {
+						for range c.starts(v) {
+							test := 0.5 + float64(seed)/50
+							require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: test}))
+							if c.late != nil {
+								late := x
+								late.Late = true
+								require.NoError(t, b.add(outcome{trial: late, Dev: 0.5, Test: test, Tests: slices.Repeat([]float64{test}, len(lates))}))
+							}
+							x.Start++
 						}
 					}
 				}
@@ -147,7 +175,7 @@ func TestTrialsRepeat(t *testing.T) {
 	late := 4
 	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, late: &late}}}
 	defer func(s int, held int, p, ab []float64) { steps, heldRows, ratesP, ratesAB = s, held, p, ab }(steps, heldRows, ratesP, ratesAB)
-	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:2], ratesAB[:1]
+	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:1], ratesAB[:1]
 	ctx, stop := context.WithCancel(context.Background())
 	one, other := openTemp(t, ""), openTemp(t, "")
 	require.NoError(t, measure(ctx, short, 2, 3, one, ""))

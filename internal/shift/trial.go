@@ -14,7 +14,7 @@ import (
 
 // trial is a prompt to train and to score. It decides every number that comes of it on a device.
 type trial struct {
-	Task    string  `json:"task"` // the name of a demo.Design
+	Task    string  `json:"task"` // the name of a demo.Task
 	Variant variant `json:"variant"`
 	Length  int     `json:"prompt_length"` // m
 	Rank    int     `json:"rank"`          // r
@@ -22,8 +22,9 @@ type trial struct {
 	RateAB  float64 `json:"lr_lowrank,omitempty"`
 	Rows    int     `json:"rows"` // to train on
 	Steps   int     `json:"steps"`
-	Seed    uint64  `json:"seed"`           // of the rows, their order, and where the prompt starts
-	Late    bool    `json:"late,omitempty"` // measure Tests too
+	Seed    uint64  `json:"seed"`            // of the rows, their order, and where the prompt starts
+	Start   int     `json:"start,omitempty"` // which of the seed's prompts it starts from
+	Late    bool    `json:"late,omitempty"`  // measure Tests too
 }
 
 // outcome is what came of a trial. Accuracies are fractions of rows whose words are held back.

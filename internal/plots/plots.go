@@ -1,0 +1,148 @@
+// Package plots draws curves of the parts of DePT, and writes plots side by side.
+package plots
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"github.com/go-dept/dept/internal/atomicfile"
+)
+
+// The size of a plot over an axis.
+const (
+	Width  = 8 * vg.Centimeter
+	Height = 9 * vg.Centimeter
+)
+
+// colors are the variants', by name: those of demo.Variants, and others of package shift.
+var colors = map[string]color.Color{
+	"neither": color.RGBA{0xbb, 0xbb, 0xbb, 0xff}, "P": color.RGBA{0x44, 0x77, 0xaa, 0xff},
+	"constant": color.RGBA{0xaa, 0x33, 0x77, 0xff}, "AB": color.RGBA{0xee, 0x99, 0x33, 0xff}, "both": color.RGBA{0x22, 0x88, 0x55, 0xff},
+}
+
+// Title is a variant's name for people.
+func Title(variant string) string {
+	if variant == "AB" {
+		return "A·B"
+	}
+	return variant
+}
+
+// Line is points of a variant, each with a spread up and down.
+type Line struct {
+	plotter.XYs
+	SD []float64
+}
+
+// Add adds a point without a spread.
+func (l *Line) Add(x, y float64) { l.AddSpread(x, y, 0) }
+
+// AddSpread adds a point.
+func (l *Line) AddSpread(x, y, sd float64) {
+	l.XYs, l.SD = append(l.XYs, plotter.XY{X: x, Y: y}), append(l.SD, sd)
+}
+
+// YError is the spread of point i.
+func (l Line) YError(i int) (down, up float64) { return l.SD[i], l.SD[i] }
+
+// New is an empty plot with a grid.
+func New(title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
+	p.Legend.Left = true
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+// Points adds a variant's points and their spreads.
+func Points(p *plot.Plot, variant string, l Line) error {
+	marks, err := addPoints(p, variant, l)
+	if err == nil {
+		p.Legend.Add(Title(variant), marks)
+	}
+	return err
+}
+
+// Curve adds a line through a variant's points, which show where they have a spread.
+func Curve(p *plot.Plot, variant string, l Line) error {
+	line, err := plotter.NewLine(l)
+	if err != nil {
+		return err
+	}
+	line.Color = colors[variant]
+	p.Add(line)
+	p.Legend.Add(Title(variant), line)
+	if slices.Max(l.SD) > 0 {
+		_, err = addPoints(p, variant, l)
+	}
+	return err
+}
+
+func addPoints(p *plot.Plot, variant string, l Line) (*plotter.Scatter, error) {
+	marks, err := plotter.NewScatter(l)
+	if err != nil {
+		return nil, err
+	}
+	bars, err := plotter.NewYErrorBars(l)
+	if err != nil {
+		return nil, err
+	}
+	marks.Color, bars.Color, marks.Shape = colors[variant], colors[variant], draw.CircleGlyph{}
+	p.Add(marks, bars)
+	return marks, nil
+}
+
+// Check reports that plots cannot be written into a file of a name.
+func Check(path string) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".svg", ".png":
+		return nil
+	}
+	return fmt.Errorf("plots are written as .svg or .png, not as %s", filepath.Base(path))
+}
+
+// Write writes plots of some width each, side by side, as SVG or PNG.
+func Write(path string, width vg.Length, list ...*plot.Plot) error {
+	if err := Check(path); err != nil {
+		return err
+	}
+	columns := len(list)
+	whole := width * vg.Length(columns)
+	var canvas interface {
+		vg.CanvasSizer
+		io.WriterTo
+	}
+	if strings.EqualFold(filepath.Ext(path), ".svg") {
+		canvas = vgsvg.New(whole, Height)
+	} else {
+		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(whole, Height), vgimg.UseDPI(192))}
+	}
+	const pad = vg.Centimeter
+	tiles := draw.Tiles{Rows: 1, Cols: columns, PadX: pad, PadLeft: pad / 2, PadRight: pad / 2, PadTop: pad / 2}
+	for i, c := range plot.Align([][]*plot.Plot{list}, tiles, draw.New(canvas))[0] {
+		list[i].Draw(c)
+	}
+	return atomicfile.WriteFile(path, func(w io.Writer) error {
+		_, err := canvas.WriteTo(w)
+		return err
+	})
+}
+
+// Nominal puts names on the X axis in place of the numbers from 0 on.
+func Nominal(p *plot.Plot, names ...string) {
+	p.NominalX(names...)
+	p.X.Min, p.X.Max = -0.5, float64(len(names))-0.5
+	p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/4, draw.XRight, draw.YCenter
+}
