@@ -17,7 +17,7 @@ const (
 	MaxAnswer   = 5  // the longest answer
 
 	TrainRows = 2000 // of a task
-	HeldRows  = 400 // to choose rates by, and to score by
+	HeldRows  = 400  // to choose rates by, and to score by
 )
 
 // Width is the backbone's, d.
