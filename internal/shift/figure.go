@@ -32,10 +32,13 @@ type cell struct {
 	task   string
 	budget int // l: no variant trains more than l vectors have numbers
 	rows   int
-	// late is how many tokens later than in training a text begins; nil but in a figure about that.
-	late *int
+	// probe, if any, is what test rows the cell is about, and at which of its kinds of them.
+	probe *probe
+	at    int
 	// retry gives each part alone three starts.
 	retry bool
+	// only, if any, is the one variant that is trained.
+	only variant
 }
 
 // figure is cells that differ in one thing.
@@ -57,9 +60,6 @@ const (
 // steps is how many updates a prompt is trained for.
 var steps = 100
 
-// lates is how many tokens later texts begin.
-var lates = []int{0, 1, 2, 3, 4, 6, 8}
-
 // usual is a task under the usual conditions.
 func usual(task string) cell { return cell{task: task, budget: usualBudget, rows: usualRows} }
 
@@ -72,7 +72,18 @@ func figures() []figure {
 	budget := figure{name: "budget", title: "The budget", variants: variants, axis: "vectors", of: func(c cell) float64 { return float64(c.budget) }}
 	rows := figure{name: "rows", title: "The number of rows", variants: variants, axis: "rows", of: func(c cell) float64 { return float64(c.rows) }}
 	same := figure{name: "constant", title: "A shift that is the same everywhere", variants: []variant{onlyP, constant, both}}
-	start := figure{name: "start", title: "Where the text begins", variants: variants, axis: "tokens later", of: func(c cell) float64 { return float64(*c.late) }}
+	probing := func(name, title, probe string, tasks ...string) figure {
+		p := probeNamed(probe)
+		f := figure{name: name, title: title, variants: variants, axis: p.axis, of: func(c cell) float64 { return float64(c.at) }}
+		for _, task := range tasks {
+			for _, at := range p.at {
+				c := usual(task)
+				c.probe, c.at = p, at
+				f.cells = append(f.cells, c)
+			}
+		}
+		return f
+	}
 	length := figure{name: "length", title: "The length of the input", variants: variants}
 	starts := figure{name: "starts", title: "Each part alone at the best of three starts", variants: variants}
 	for _, t := range demo.Tasks {
@@ -85,19 +96,17 @@ func figures() []figure {
 	}
 	for _, task := range []string{"first-thing", "first"} {
 		same.cells = append(same.cells, usual(task))
-		for _, n := range lates {
-			c := usual(task)
-			c.late = &n
-			start.cells = append(start.cells, c)
-		}
-		for _, l := range []int{3, 8, 16, 32, 64} {
-			budget.cells = append(budget.cells, cell{task: task, budget: l, rows: usualRows})
-		}
-		for _, n := range []int{32, 128, 512, 2000} {
-			rows.cells = append(rows.cells, cell{task: task, budget: usualBudget, rows: n})
-		}
 	}
-	return []figure{place, starts, budget, rows, length, start, same}
+	for _, l := range []int{4, 8, 16, 32} {
+		budget.cells = append(budget.cells, cell{task: "first-thing", budget: l, rows: usualRows})
+	}
+	budget.cells = append(budget.cells, cell{task: "first-thing", budget: 64, rows: usualRows, only: onlyP})
+	for _, n := range []int{32, 200, 2000} {
+		rows.cells = append(rows.cells, cell{task: "first-thing", budget: usualBudget, rows: n})
+	}
+	start := probing("start", "Where the text begins", "late", "first-thing", "four-things")
+	things := probing("things", "How many things there are", "things", "first-thing")
+	return []figure{place, starts, things, start, budget, rows, length, same}
 }
 
 func figureNames() (names []string) {
@@ -248,11 +257,22 @@ func (c cell) chosen(v variant, seed uint64, b *book) (list []trial) {
 			best, most = t, sum
 		}
 	}
-	best.Seed, best.Late = seed, c.late != nil
+	best.Seed = seed
+	if c.probe != nil {
+		best.Probe = c.probe.name
+	}
 	for best.Start = range c.starts(v) {
 		list = append(list, best)
 	}
 	return list
+}
+
+// trained are the variants of the cell.
+func (c cell) trained(f figure) []variant {
+	if c.only != "" {
+		return []variant{c.only}
+	}
+	return f.variants
 }
 
 // starts is how many prompts of a seed a variant starts from; the one that did best on dev rows counts.

@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/go-dept/dept/dept"
@@ -19,9 +18,6 @@ import (
 
 // heldRows is how many dev rows rates are chosen by, and test rows accuracies are of.
 var heldRows = demo.HeldRows
-
-// filler is a word of one token that says nothing: it stands before texts that begin later.
-const filler = "well"
 
 // lab is where trials are made.
 type lab struct {
@@ -46,7 +42,7 @@ func measure(ctx context.Context, f figure, first, last uint64, b *book, device 
 	}
 	defer l.Release()
 	for _, c := range f.cells {
-		for _, v := range f.variants {
+		for _, v := range c.trained(f) {
 			for _, half := range []func() []trial{
 				func() []trial { first, _ := c.tuning(v, b); return first },
 				func() []trial { _, second := c.tuning(v, b); return second },
@@ -87,7 +83,7 @@ func check(ctx context.Context, f figure, seed uint64, path string, b *book, dev
 	defer l.Release()
 	checked, off := 0, 0
 	for _, c := range f.cells {
-		for _, v := range f.variants {
+		for _, v := range c.trained(f) {
 			list := c.chosen(v, seed, record)
 			if list == nil {
 				continue // it is not on record
@@ -138,7 +134,7 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 		return o, err
 	}
 	rows := func(split demo.Split, n int) *data.Dataset {
-		return data.NewDataset(task.Rows(split, n, t.Seed, func(text string) int { return len(l.Tokenizer.Encode(text)) }))
+		return data.NewDataset(task.Rows(split, n, t.Seed, l.count))
 	}
 	method := dept.AsIs()
 	if t.Variant != neither {
@@ -169,17 +165,12 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 	if o.Dev, err = l.accuracy(ctx, method, task, rows(demo.Dev, heldRows)); err != nil {
 		return o, err
 	}
-	test := rows(demo.Test, heldRows)
-	if o.Test, err = l.accuracy(ctx, method, task, test); err != nil || !t.Late {
+	if o.Test, err = l.accuracy(ctx, method, task, rows(demo.Test, heldRows)); err != nil || t.Probe == "" {
 		return o, err
 	}
-	for _, n := range lates {
-		later := make([]data.Row, test.Len())
-		for i := range later {
-			later[i] = test.Row(i)
-			later[i].Source = strings.Repeat(filler+" ", n) + later[i].Source
-		}
-		x, err := l.accuracy(ctx, method, task, data.NewDataset(later))
+	p := probeNamed(t.Probe)
+	for _, at := range p.at {
+		x, err := l.accuracy(ctx, method, task, data.NewDataset(p.rows(task, t.Seed, l.count, at)))
 		if err != nil {
 			return o, err
 		}
@@ -187,6 +178,9 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 	}
 	return o, nil
 }
+
+// count is how many tokens a text has.
+func (l *lab) count(text string) int { return len(l.Tokenizer.Encode(text)) }
 
 // learn trains a method on rows as the demonstration does, at the trial's rates.
 func (l *lab) learn(ctx context.Context, method *dept.Method, prompt *dept.PromptConfig, rows *data.Dataset, o *outcome) error {

@@ -29,8 +29,8 @@ const lastSeed = 1000
 
 // accuracy is the one of an outcome that the cell is about.
 func (c cell) accuracy(o outcome) float64 {
-	if c.late != nil {
-		return o.Tests[slices.Index(lates, *c.late)]
+	if c.probe != nil {
+		return o.Tests[slices.Index(c.probe.at, c.at)]
 	}
 	return o.Test
 }
@@ -73,7 +73,7 @@ func (s spread) String() string {
 // write makes the figure's files, FIGURE.svg and FIGURE.md, of the cells that the book has under the
 // seeds.
 func (f figure) write(folder string, b *book, first, last uint64) error {
-	f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool { return c.spreadOf(both, first, last, b).n == 0 })
+	f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool { return c.spreadOf(c.trained(f)[0], first, last, b).n == 0 })
 	if len(f.cells) == 0 {
 		return fmt.Errorf("%s: no task is measured under the seeds %d-%d", f.name, first, last)
 	}
@@ -115,6 +115,10 @@ func (f figure) table(b *book, first, last uint64) string {
 		}
 		for _, v := range f.variants {
 			fmt.Fprintf(&t, " %s |", of[v])
+		}
+		if of[both].n == 0 {
+			t.WriteString(" | |\n")
+			continue
 		}
 		best := 0.
 		for v, s := range of {
@@ -173,8 +177,9 @@ func (f figure) fill(p *plot.Plot, cells []cell, b *book, first, last uint64) er
 			if f.of != nil {
 				x = f.of(c)
 			}
-			y := c.spreadOf(v, first, last, b)
-			l.AddSpread(x, y.mean, y.sd)
+			if y := c.spreadOf(v, first, last, b); y.n > 0 {
+				l.AddSpread(x, y.mean, y.sd)
+			}
 		}
 		if f.of != nil {
 			if err := plots.Curve(p, string(v), l); err != nil {

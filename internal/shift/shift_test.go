@@ -42,7 +42,7 @@ func tries(c cell, v variant, seed uint64) (list []trial) {
 func TestBudgets(t *testing.T) {
 	for _, f := range figures() {
 		for _, c := range f.cells {
-			for _, v := range f.variants {
+			for _, v := range c.trained(f) {
 				for _, x := range tries(c, v, 1) {
 					positions := c.maxSource()
 					if v == constant {
@@ -89,6 +89,8 @@ func TestBookIsCut(t *testing.T) {
 	require.NoError(t, os.WriteFile(damaged, []byte("{}\n{\"task\": 3}\n"), 0o666))
 	_, err = openBook(damaged)
 	require.ErrorContains(t, err, "line 2")
+	_, err = openBook(b.file.Name())
+	require.ErrorContains(t, err, "another process writes")
 }
 
 // Rates are those of the best mean on dev over the seeds of tuning, whatever test says. The second
@@ -135,16 +137,16 @@ func TestFigures(t *testing.T) {
 		dir := t.TempDir()
 		require.ErrorContains(t, f.write(dir, b, 1, 2), "no task is measured")
 		for _, c := range f.cells {
-			for _, v := range f.variants {
+			for _, v := range c.trained(f) {
 				for _, seed := range []uint64{firstTuning, secondTuning} {
 					for _, x := range tries(c, v, seed) {
 						for range c.starts(v) {
 							test := 0.5 + float64(seed)/50
 							require.NoError(t, b.add(outcome{trial: x, Dev: 0.5, Test: test}))
-							if c.late != nil {
-								late := x
-								late.Late = true
-								require.NoError(t, b.add(outcome{trial: late, Dev: 0.5, Test: test, Tests: slices.Repeat([]float64{test}, len(lates))}))
+							if c.probe != nil {
+								probing := x
+								probing.Probe = c.probe.name
+								require.NoError(t, b.add(outcome{trial: probing, Dev: 0.5, Test: test, Tests: slices.Repeat([]float64{test}, len(c.probe.at))}))
 							}
 							x.Start++
 						}
@@ -157,6 +159,7 @@ func TestFigures(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, 2+len(f.cells), strings.Count(string(table), "\n"))
 		assert.Contains(t, string(table), strings.Repeat(" 53.0 ± 1.4 |", len(f.variants))+" +0.0 |")
+		assert.NotContains(t, string(table), "NaN")
 		picture, err := os.ReadFile(filepath.Join(dir, f.name+".svg"))
 		require.NoError(t, err)
 		for d := xml.NewDecoder(bytes.NewReader(picture)); ; {
@@ -172,10 +175,9 @@ func TestFigures(t *testing.T) {
 
 // A trial gives the same numbers again, and a figure that was stopped goes on.
 func TestTrialsRepeat(t *testing.T) {
-	late := 4
-	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, late: &late}}}
+	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, probe: probeNamed("late"), at: 4}}}
 	defer func(s int, held int, p, ab []float64) { steps, heldRows, ratesP, ratesAB = s, held, p, ab }(steps, heldRows, ratesP, ratesAB)
-	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:1], ratesAB[:1]
+	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:2], ratesAB[:1]
 	ctx, stop := context.WithCancel(context.Background())
 	one, other := openTemp(t, ""), openTemp(t, "")
 	require.NoError(t, measure(ctx, short, 2, 3, one, ""))

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/gofrs/flock"
 )
 
 // trial is a prompt to train and to score. It decides every number that comes of it on a device.
@@ -24,7 +26,7 @@ type trial struct {
 	Steps   int     `json:"steps"`
 	Seed    uint64  `json:"seed"`            // of the rows, their order, and where the prompt starts
 	Start   int     `json:"start,omitempty"` // which of the seed's prompts it starts from
-	Late    bool    `json:"late,omitempty"`  // measure Tests too
+	Probe   string  `json:"probe,omitempty"` // measure Tests too
 }
 
 // outcome is what came of a trial. Accuracies are fractions of rows whose words are held back.
@@ -33,7 +35,7 @@ type outcome struct {
 	Parameters int     `json:"parameters"`
 	Dev        float64 `json:"dev"`  // rates are chosen by it
 	Test       float64 `json:"test"` // and what is reported is this
-	// Tests are accuracies on test rows whose texts begin some tokens later, in the order of lates.
+	// Tests are accuracies on the probe's kinds of test rows.
 	Tests   []float64 `json:"tests,omitempty"`
 	Loss    float64   `json:"loss"` // mean over the last tenth of the updates
 	Seconds float64   `json:"seconds"`
@@ -44,6 +46,7 @@ type outcome struct {
 // book is the outcomes in a file, a line each.
 type book struct {
 	file     *os.File
+	lock     *flock.Flock
 	outcomes map[trial]outcome
 }
 
@@ -60,13 +63,20 @@ func readBook(path string) (*book, error) {
 }
 
 // openBook reads the outcomes of a file and leaves it open for more. The last line of a run that
-// was killed, if it has no end, is taken away.
+// was killed, if it has no end, is taken away. It belongs to this process until it is closed.
 func openBook(path string) (*book, error) {
+	lock := flock.New(path + ".lock")
+	if mine, err := lock.TryLock(); err != nil {
+		return nil, err
+	} else if !mine {
+		return nil, fmt.Errorf("another process writes %s: give this one another -out", path)
+	}
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
+		lock.Unlock()
 		return nil, err
 	}
-	b := &book{file, map[trial]outcome{}}
+	b := &book{file, lock, map[trial]outcome{}}
 	whole, err := b.read(file)
 	if err == nil {
 		err = file.Truncate(whole)
@@ -75,7 +85,7 @@ func openBook(path string) (*book, error) {
 		_, err = file.Seek(whole, io.SeekStart)
 	}
 	if err != nil {
-		file.Close()
+		b.Close()
 		return nil, err
 	}
 	return b, nil
@@ -101,7 +111,7 @@ func (b *book) read(file *os.File) (whole int64, err error) {
 }
 
 // Close closes the file.
-func (b *book) Close() error { return b.file.Close() }
+func (b *book) Close() error { return errors.Join(b.file.Close(), b.lock.Unlock()) }
 
 // add writes an outcome.
 func (b *book) add(o outcome) error {
