@@ -46,7 +46,7 @@ func TestChains(t *testing.T) {
 	whole := map[int]string{}
 	for i := range *chains {
 		c := &chain{t: t, random: rand.New(rand.NewPCG(seed, uint64(i))), out: filepath.Join(t.TempDir(), "r")}
-		kind := i % 2
+		kind := i % 3
 		if whole[kind] == "" {
 			whole[kind] = filepath.Join(t.TempDir(), "whole")
 			succeed(t, c.args(kind, whole[kind])...)
@@ -71,13 +71,16 @@ type chain struct {
 	out    string
 }
 
-// args are the command line of a chain's run, of one of two kinds.
+// args are the command line of a chain's run, of one of three kinds.
 func (c *chain) args(kind int, out string) []string {
 	more := []string{"--steps", fmt.Sprint(chainSteps()), "--save-every", "5", "--eval-every", "17", "--dev", at("dev.tsv"), "--max-target-length", "3"}
 	if kind == 0 {
 		return methodArgs(&dept.DePT, out, append(more, "--accumulate", "2", "--dropout", "0.1", "--log", "tensorboard")...)
 	}
-	return methodArgs(&dept.LoRA, out, append(more, "--lora-dropout", "0.2")...)
+	if kind == 1 {
+		return methodArgs(&dept.LoRA, out, append(more, "--lora-dropout", "0.2")...)
+	}
+	return methodArgs(&dept.DePT, out, append(more, "--prompt-length", "0")...) // A·B alone
 }
 
 // goOn is the flag that begins the run or goes on with it.

@@ -169,7 +169,7 @@ func TestStepZeroIsPromptTuning(t *testing.T) {
 }
 
 // everyMethod is each row of the table of methods with its own dropout, where it has
-// one, and again with all its switches on, where it has some.
+// one, and again with all its switches on, where it has some; and DePT's shift alone.
 func everyMethod() (cases []methodCase) {
 	for _, k := range dept.Kinds {
 		plain, switched := dept.Values{}, dept.Values{}
@@ -190,7 +190,7 @@ func everyMethod() (cases []methodCase) {
 			cases = append(cases, methodCase{k.Name + " with its switches", k, switched})
 		}
 	}
-	return cases
+	return append(cases, methodCase{"dept without a prompt", &dept.DePT, dept.Values{"prompt-length": 0, "rank": 3}})
 }
 
 // For every method, stopping, saving and resuming changes no bit of what a run makes,
