@@ -106,8 +106,10 @@ func (f figure) table(b *book, first, last uint64) string {
 	fmt.Fprintf(&t, "%s both − the best other | rates of both |\n%s---|---|\n", head, line)
 	for _, c := range f.cells {
 		of := map[variant]spread{}
+		whole := true // nothing is missing
 		for _, v := range f.variants {
 			of[v] = c.spreadOf(v, first, last, b)
+			whole = whole && of[v].n > 0
 		}
 		fmt.Fprintf(&t, "| %s |", c.task)
 		if f.of != nil {
@@ -116,7 +118,7 @@ func (f figure) table(b *book, first, last uint64) string {
 		for _, v := range f.variants {
 			fmt.Fprintf(&t, " %s |", of[v])
 		}
-		if of[both].n == 0 {
+		if !whole {
 			t.WriteString(" | |\n")
 			continue
 		}
