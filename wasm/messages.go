@@ -19,7 +19,7 @@
 //	resume   {}                     goes on
 //	step     {}                     halts, and does one step
 //	stop     {}                     ends the run after an evaluation, the second time without; its adapter stays
-//	compare  {method}               trains another method, with as many parameters as the run had where it can
+//	compare  {method, part, budget}  trains another method, or a part of the run's alone, with as many parameters as the run had where it can
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
 //	predict  {id, text, task, without}   answered between two steps
 //	export   {}                     asks for the adapter as it stands
@@ -39,6 +39,7 @@
 //	step        every update, in order, at most two steps late
 //	evaluation  before the first step, every evalEvery steps, and at the end
 //	sample      the adapter in pictures, with each evaluation and about four times a second
+//	parts       before done, of a method of two parts: the accuracy with each counted as zero
 //	done        the run has ended
 //	comparison  the end of compare
 //	measured    to measure
@@ -97,6 +98,8 @@ type Train struct {
 // Compare trains another method on what the last run was trained on.
 type Compare struct {
 	Method string `json:"method"` // of methods; empty is the first that the run's is not
+	Part   string `json:"part"`   // of the run's method, to be trained alone; or empty
+	Budget int    `json:"budget"` // l, in vectors of the model's width; 0 is as many parameters as the run has
 }
 
 // Measure asks for the sizes of adapters before any is trained.
@@ -183,6 +186,7 @@ type TaskInfo struct {
 	Name     string   `json:"name"`  // for settings.task
 	Title    string   `json:"title"` // for people
 	About    string   `json:"about"` // one sentence
+	Why      string   `json:"why"`   // which part of DePT it needs, and why
 	Labels   []string `json:"labels"`
 	Train    int      `json:"train"`    // rows
 	HeldBack int      `json:"heldBack"` // rows that accuracy is measured on
@@ -259,6 +263,7 @@ type Size struct {
 type Plan struct {
 	Size
 	Twin            bool     `json:"twin"`     // it is the second of a comparison
+	Part            string   `json:"part"`     // of the first run's method, which it trains alone; or empty
 	Settings        Settings `json:"settings"` // with what was left open filled in
 	Share           float64  `json:"share"`    // that is trained of all parameters, 0 to 1
 	Sequence        int      `json:"sequence"` // longest the encoder reads
@@ -335,6 +340,20 @@ type Heat struct {
 	Columns int       `json:"columns"` // at most 96, of the model's width
 	Values  []float32 `json:"values"`  // row by row
 	Largest float32   `json:"largest"` // size of any value
+}
+
+// Parts says what an adapter is without its parts.
+type Parts struct {
+	Method string      `json:"method"`
+	Step   int         `json:"step"`
+	Rows   int         `json:"rows"`
+	Scores []PartScore `json:"scores"` // without all of them, then without each
+}
+
+// PartScore is an accuracy with some parts counted as zero.
+type PartScore struct {
+	Without  []string `json:"without"`
+	Accuracy float64  `json:"accuracy"`
 }
 
 // Done ends a run.
@@ -476,6 +495,7 @@ func (Plan) kind() string       { return "plan" }
 func (Step) kind() string       { return "step" }
 func (Evaluation) kind() string { return "evaluation" }
 func (Sample) kind() string     { return "sample" }
+func (Parts) kind() string      { return "parts" }
 func (Done) kind() string       { return "done" }
 func (Comparison) kind() string { return "comparison" }
 func (Measured) kind() string   { return "measured" }

@@ -117,19 +117,21 @@ func sizeOf(a *dept.Adapter) Size {
 }
 
 // beside are the settings of another method for a comparison with one of so many
-// parameters. Settings that both methods have, sizes apart, stay; and the last of the
-// other's whole numbers, which its size follows, is as large as the parameters allow
-// and as is not in vain. Where even the least is too large, it is as to begin with.
-func beside(other *dept.Kind, k *dept.Kind, v dept.Values, parameters, maxSource int, d nn.Description) dept.Values {
-	w := startValues(other)
+// parameters. Settings that both methods have, sizes apart, are as the run had them where
+// it had its own, and some may be fixed; and the last of the other's whole numbers, which
+// its size follows, is as large as the parameters allow and as is not in vain. Where even
+// the least is too large, it is as to begin with.
+func beside(other, k *dept.Kind, v, fixed dept.Values, parameters, maxSource int, d nn.Description) dept.Values {
+	w, usual := startValues(other), startValues(k)
 	free := ""
 	for _, s := range other.Settings {
 		if _, ok := s.Default.(int); ok {
 			free = s.Name
-		} else if mine := k.Setting(s.Name); mine != nil && mine.Title == s.Title && reflect.DeepEqual(mine.Default, s.Default) {
+		} else if mine := k.Setting(s.Name); mine != nil && mine.Title == s.Title && reflect.DeepEqual(mine.Default, s.Default) && !reflect.DeepEqual(v[s.Name], usual[s.Name]) {
 			w[s.Name] = v[s.Name]
 		}
 	}
+	maps.Copy(w, fixed)
 	if free == "" {
 		return w
 	}

@@ -43,10 +43,14 @@ type run struct {
 	size     Size
 	titles   []string // of the tensors that are trained
 
-	twin     bool // beside the last run, in a comparison
-	paused   bool // no update by itself
-	once     bool // but one
-	stopping bool // after an evaluation
+	twin     bool          // beside the last run, in a comparison
+	part     string        // of the last run's method, which it trains alone; or empty
+	paused   bool          // no update by itself
+	once     bool          // but one
+	stopping bool          // after an evaluation
+	skipped  bool          // what comes after the last one is
+	over     bool          // the session has ended
+	parts    *partsScoring // after it; or nil
 	finished bool
 
 	accuracy float64 // of the last evaluation
@@ -60,8 +64,8 @@ type run struct {
 }
 
 // newRun makes a run of settings, which it checks, that ends after so many steps.
-func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *dataset, steps int, twin bool) (*run, error) {
-	r := &run{post: post, m: m, settings: s, data: d, twin: twin}
+func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *dataset, steps int, twin bool, part string) (*run, error) {
+	r := &run{post: post, m: m, settings: s, data: d, twin: twin, part: part}
 	if err := r.open(ctx); err != nil {
 		r.release()
 		return nil, err
@@ -129,7 +133,7 @@ func (r *run) request() (train.Request, error) {
 func (r *run) plan() Plan {
 	s := r.session
 	return Plan{
-		Size: r.size, Twin: r.twin, Settings: r.settings, Share: float64(r.size.Parameters) / float64(s.AllParameters()),
+		Size: r.size, Twin: r.twin, Part: r.part, Settings: r.settings, Share: float64(r.size.Parameters) / float64(s.AllParameters()),
 		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Labels: r.data.names(), Notice: r.notice(),
 		WeightBytes: r.m.Model.Bytes(), StateBytes: s.StateBytes(), ActivationBytes: s.Plan.Bytes,
 	}
@@ -167,8 +171,11 @@ func (r *run) advance(ctx context.Context) (err error) {
 		_, err := r.session.Advance(ctx)
 		return err
 	}
+	if r.over {
+		return r.scoreParts(ctx)
+	}
 	before := r.done()
-	if err := r.timed(func() error { r.finished, err = r.session.Advance(ctx); return err }); err != nil || r.done() == before {
+	if err := r.timed(func() error { r.over, err = r.session.Advance(ctx); return err }); err != nil || r.done() == before {
 		return err
 	}
 	r.once = false
@@ -176,6 +183,26 @@ func (r *run) advance(ctx context.Context) (err error) {
 		return r.show(ctx)
 	}
 	return nil
+}
+
+// scoreParts does a piece of the last work of a run that is no twin, where there is any.
+func (r *run) scoreParts(ctx context.Context) (err error) {
+	if r.parts == nil && !r.twin && r.done() > 0 && !r.skipped {
+		if err := r.read(ctx); err != nil {
+			return err
+		}
+		if r.parts, err = newPartsScoring(r.m, r.last, r.data.held); err != nil {
+			return err
+		}
+	}
+	if r.parts == nil || r.skipped {
+		r.finished = true
+		return nil
+	}
+	if r.finished, err = r.parts.advance(ctx); r.finished && err == nil {
+		r.post(Parts{r.size.Method, r.lastStep, r.data.held.Len(), r.parts.scores})
+	}
+	return err
 }
 
 // pause halts the run and shows all it has done.
@@ -186,11 +213,17 @@ func (r *run) pause(ctx context.Context) error {
 
 // stop ends the run after an evaluation, or the second time without.
 func (r *run) stop() {
-	if r.stopping {
-		r.session.SkipEvaluation()
+	if r.stopping || r.over {
+		r.skip()
 	}
 	r.stopping = true
 	r.session.EndAt(r.done())
+}
+
+// skip gives up the evaluation at hand, and what comes after the last one.
+func (r *run) skip() {
+	r.session.SkipEvaluation()
+	r.skipped = r.over || r.stopping
 }
 
 func (r *run) flush(ctx context.Context) error {
@@ -296,6 +329,9 @@ func (r *run) compared() Compared {
 }
 
 func (r *run) release() {
+	if r.parts != nil {
+		r.parts.release()
+	}
 	if r.session != nil {
 		r.session.Release()
 	}

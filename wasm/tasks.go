@@ -7,11 +7,21 @@ import (
 	"github.com/go-dept/dept/dept/demo"
 )
 
-// What the page says of the demo's tasks, by name.
-var about = map[string]struct{ title, about string }{
-	"first-thing": {"The first thing: one of five topics", "What is the thing named first: food, sport, weather, music or travel? One to four things are named."},
-	"tone":        {"Tone: good or bad?", "Is the thing praised or blamed? The sentence's luck, which has the same labels, is there to mislead."},
-	"four-things": {"The first of four things", "The same question, but four things are named in every text."},
+// What the page says of the demo's tasks, by name. Why is measured in
+// docs/when-the-shift-matters.md.
+var about = map[string]struct{ title, about, why string }{
+	"first-thing": {
+		"The first thing: one of five topics", "What is the thing named first: food, sport, weather, music or travel? One to four things are named.",
+		"Both parts are needed here: P asks for a topic but cannot say of which thing; row t of A·B belongs to position t, so A·B can single out the first.",
+	},
+	"tone": {
+		"Tone: good or bad?", "Is the thing praised or blamed? The sentence's luck, which has the same labels, is there to mislead.",
+		"P is enough here: a sentence has one tone, wherever its words stand.",
+	},
+	"four-things": {
+		"The first of four things", "The same question, but four things are named in every text.",
+		"A·B is enough here: every text has the same positions, and A·B can ask its question there, too.",
+	},
 }
 
 // Rows of a task: as many to learn from as the demo has, and fewer to measure on,
@@ -23,7 +33,7 @@ func taskInfos() []TaskInfo {
 	for i, t := range demo.Tasks {
 		d := demoData(t)
 		infos[i] = TaskInfo{
-			Name: t.Name, Title: about[t.Name].title, About: about[t.Name].about, Labels: d.names(),
+			Name: t.Name, Title: about[t.Name].title, About: about[t.Name].about, Why: about[t.Name].why, Labels: d.names(),
 			Train: d.train.Len(), HeldBack: d.held.Len(), Examples: make([]Row, examplesShown),
 			Settings: demoSettings(t), Budget: demo.Budget,
 		}
@@ -41,7 +51,7 @@ func demoSettings(t demo.Task) Settings {
 	k := both.Config.Kind()
 	return Settings{
 		Task: t.Name, Method: k.Name, Values: startValues(k), MaxSourceLength: o.MaxSourceLength,
-		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / 4,
+		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / 5,
 	}
 }
 

@@ -17,7 +17,7 @@ func (w *worker) train(ctx context.Context, m Train) error {
 	}
 	w.endRun()
 	w.setAdapter(nil)
-	r, err := newRun(ctx, w.post, w.model, m.Settings, d, m.Settings.Steps, false)
+	r, err := newRun(ctx, w.post, w.model, m.Settings, d, m.Settings.Steps, false, "")
 	if err != nil {
 		return err
 	}
@@ -49,19 +49,41 @@ func (w *worker) compare(ctx context.Context, m Compare) error {
 	if err != nil {
 		return err
 	}
-	other, err := otherThan(k, m.Method)
+	d := w.model.Model.Description
+	s, parameters := w.last.settings, w.last.line.Parameters
+	if m.Budget > 0 {
+		parameters = m.Budget * d.Width
+	}
+	other, fixed, err := opponent(k, m)
 	if err != nil {
 		return err
 	}
-	s := w.last.settings
 	s.Method = other.Name
-	s.Values = beside(other, k, w.last.values, w.last.line.Parameters, s.MaxSourceLength, w.model.Model.Description)
-	r, err := newRun(ctx, w.post, w.model, s, w.last.data, w.last.line.Step, true)
+	s.Values = beside(other, k, w.last.values, fixed, parameters, s.MaxSourceLength, d)
+	r, err := newRun(ctx, w.post, w.model, s, w.last.data, w.last.line.Step, true, m.Part)
 	if err != nil {
 		return err
 	}
 	w.run = r
 	return nil
+}
+
+// opponent is what a comparison asks for beside a method, and those of its settings that
+// are given.
+func opponent(k *dept.Kind, m Compare) (other *dept.Kind, fixed dept.Values, err error) {
+	switch {
+	case m.Part == "":
+		other, err = otherThan(k, m.Method)
+	case !hasShift(k):
+		err = failf(codeSettings, "Train a method that has two.", "%s has no part to be trained alone", k.Title)
+	case m.Part == partPrompt:
+		other = &dept.PromptTuning
+	case m.Part == partShift:
+		other, fixed = k, dept.Values{"prompt-length": 0}
+	default:
+		err = failf(codeSettings, "Choose P or A·B.", "%s has no part %q", k.Title, m.Part)
+	}
+	return other, fixed, err
 }
 
 // otherThan is the named method to compare k with; without a name it is the first
@@ -106,7 +128,7 @@ func (w *worker) measure(m Measure) error {
 	if err != nil {
 		return err
 	}
-	if _, size, _, err = configure(other, beside(other, k, v, size.Parameters, s, d), s, d); err == nil {
+	if _, size, _, err = configure(other, beside(other, k, v, nil, size.Parameters, s, d), s, d); err == nil {
 		reply.Sizes = append(reply.Sizes, size)
 	}
 	w.post(reply)

@@ -300,7 +300,7 @@ func (w *worker) cancelled() {
 		w.fail(context.Canceled, Compare{}.kind(), 0)
 		return
 	}
-	w.run.session.SkipEvaluation()
+	w.run.skip()
 }
 
 // load fetches a model in place of the one there is.

@@ -207,6 +207,19 @@ func TestTraining(t *testing.T) {
 	assert.Equal(t, []int{12, 12}, []int{both[0].Step, both[1].Step})
 	assert.Greater(t, both[1].Sequence, both[0].Sequence)
 
+	// Each part alone spends a whole budget.
+	alone := map[string]Plan{}
+	for _, part := range []string{"P", "A·B"} {
+		p.worker.Send(Compare{Part: part, Budget: 8})
+		alone[part] = await[Plan](p)
+		assert.Equal(t, part, alone[part].Part)
+		await[Comparison](p)
+	}
+	assert.Equal(t, []any{"pt", 8}, []any{alone["P"].Method, alone["P"].Positions})
+	shift := alone["A·B"]
+	assert.Equal(t, []any{"dept", 0, 5 * (16 + 32)}, []any{shift.Method, shift.Positions, shift.Parameters})
+	p.fails(codeSettings, Compare{Part: "the adapter"})
+
 	// The adapter that was exported gives the same answers when it comes back.
 	p.worker.Send(Reset{})
 	p.worker.Send(Import{Files: []File{zipped.File}})
@@ -257,6 +270,14 @@ func trainTwelve(p *page) Plan {
 	}
 	after := awaitThat(p, func(e Evaluation) bool { return e.Step == 12 })
 	assert.Equal(t, []string{before.Examples[0].Text, before.Examples[4].Text}, []string{after.Examples[0].Text, after.Examples[4].Text})
+	parts := await[Parts](p)
+	assert.Equal(t, []int{12, 6}, []int{parts.Step, parts.Rows})
+	var without [][]string
+	for _, s := range parts.Scores {
+		without = append(without, s.Without)
+		assert.InDelta(t, math.Round(6*s.Accuracy), 6*s.Accuracy, 1e-9, "of six rows")
+	}
+	assert.Equal(t, [][]string{{"P", "A·B"}, {"P"}, {"A·B"}}, without)
 	done := await[Done](p)
 	assert.False(t, done.Stopped)
 	assert.Equal(t, after.Accuracy, done.Accuracy)
@@ -308,14 +329,14 @@ func TestMethods(t *testing.T) {
 func TestBeside(t *testing.T) {
 	d := nn.Description{Width: 128}
 	short := dept.Values{"prompt-length": 8, "rank": 19, "scale": "code", "prompt-init": "vocab", "lr-prompt": 0.1, "lr-lowrank": 0.2}
-	long := beside(&dept.PromptTuning, &dept.DePT, short, 8*128+19*(28+128), 28, d)
+	long := beside(&dept.PromptTuning, &dept.DePT, short, nil, 8*128+19*(28+128), 28, d)
 	assert.Equal(t, dept.Values{"prompt-length": 31, "prompt-init": "vocab", "lr-prompt": 0.1}, long)
-	v := beside(&dept.DePT, &dept.PromptTuning, dept.Values{"prompt-length": 32, "prompt-init": "vocab", "lr-prompt": 0.1}, 32*128, 28, d)
-	assert.Equal(t, []any{8, 19, "vocab", 0.1, 0.005}, []any{v["prompt-length"], v["rank"], v["prompt-init"], v["lr-prompt"], v["lr-lowrank"]})
-	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), 1<<20, 28, d)
+	v := beside(&dept.DePT, &dept.PromptTuning, dept.Values{"prompt-length": 32, "prompt-init": "vocab", "lr-prompt": 0.1}, nil, 32*128, 28, d)
+	assert.Equal(t, []any{4, 22, "vocab", 0.1, 0.02}, []any{v["prompt-length"], v["rank"], v["prompt-init"], v["lr-prompt"], v["lr-lowrank"]})
+	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), nil, 1<<20, 28, d)
 	assert.Equal(t, 28, v["rank"], "more would be in vain")
-	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), 100, 28, d)
-	assert.Equal(t, 19, v["rank"], "none fits")
+	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), nil, 100, 28, d)
+	assert.Equal(t, 9, v["rank"], "none fits")
 }
 
 func trainMethod(p *page, m MethodInfo) {
