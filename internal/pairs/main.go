@@ -6,7 +6,9 @@
 // other pair, so that a machine that gets slower does so for both.
 //
 //	go run ./internal/pairs [-n 10] OLD NEW [flags of dept bench]
+//	go run ./internal/pairs -demo [-n 10] OLD NEW [flags of dept demo]
 //
+// With -demo it is the demonstration's step of DePT, and the whole of it.
 // It is run from the repository's root, whose t5/backbone is the model that train
 // opens. It prints the ratio of new to old and ends with code 1 where that is over
 // its bar.
@@ -30,8 +32,9 @@ import (
 
 func main() {
 	n := flag.Int("n", 10, "pairs; from 6 on there is a 95 % interval")
+	demo := flag.Bool("demo", false, "measure dept demo")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: pairs [-n 10] OLD NEW [flags of dept bench]")
+		fmt.Fprintln(os.Stderr, "usage: pairs [-n 10] [-demo] OLD NEW [flags of dept bench, or of dept demo]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -39,7 +42,11 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	over, err := compare(os.Stdout, *n, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
+	s := &benchSuite
+	if *demo {
+		s = &demoSuite
+	}
+	over, err := s.compare(os.Stdout, *n, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "pairs:", err)
 	}
@@ -53,6 +60,9 @@ type figures struct {
 	DePT    step `json:"dept"`
 	PT      step `json:"pt"`
 	startMS float64
+
+	DemoMS  float64 `json:"dept_ms_step"`
+	Seconds float64 `json:"seconds"`
 }
 
 type step struct {
@@ -70,17 +80,28 @@ type row struct {
 // ratio is new to old.
 func (r row) ratio(pair [2]figures) float64 { return r.of(pair[1]) / r.of(pair[0]) }
 
-var rows = []row{
+// suite is what is measured, and how.
+type suite struct {
+	rows    []row
+	measure func(program, data string, flags []string) (figures, error)
+}
+
+var benchSuite = suite{[]row{
 	{"step of dept", "ms", func(f figures) float64 { return f.DePT.MS }, 1.03},
 	{"step of pt", "ms", func(f figures) float64 { return f.PT.MS }, 1.03},
 	{"peak without weights of dept", "MB", func(f figures) float64 { return f.DePT.Bytes / 1e6 }, 1.01},
 	{"peak without weights of pt", "MB", func(f figures) float64 { return f.PT.Bytes / 1e6 }, 1.01},
 	{"start of train", "ms", func(f figures) float64 { return f.startMS }, 1.03},
-}
+}, measure}
+
+var demoSuite = suite{[]row{
+	{"step of dept in dept demo", "ms", func(f figures) float64 { return f.DemoMS }, 1.3},
+	{"dept demo", "s", func(f figures) float64 { return f.Seconds }, 2},
+}, demonstrate}
 
 // compare measures n pairs and reports them to w, each as soon as it is there;
 // over says that a median is over its bar.
-func compare(w io.Writer, n int, old, new string, flags []string) (over bool, err error) {
+func (s *suite) compare(w io.Writer, n int, old, new string, flags []string) (over bool, err error) {
 	dir, err := os.MkdirTemp("", "pairs")
 	if err != nil {
 		return false, err
@@ -96,18 +117,18 @@ func compare(w io.Writer, n int, old, new string, flags []string) (over bool, er
 		var pair [2]figures
 		for turn := range 2 {
 			which := (i + turn) % 2
-			if pair[which], err = measure(programs[which], data, flags); err != nil {
+			if pair[which], err = s.measure(programs[which], data, flags); err != nil {
 				return false, err
 			}
 		}
 		pairs = append(pairs, pair)
 		fmt.Fprintf(w, "pair %d of %d, new/old:", i+1, n)
-		for _, r := range rows {
+		for _, r := range s.rows {
 			fmt.Fprintf(w, "  %s %.3f", r.name, r.ratio(pair))
 		}
 		fmt.Fprintln(w)
 	}
-	return report(w, pairs), nil
+	return s.report(w, pairs), nil
 }
 
 // measure runs the program's benchmark and starts its training once.
@@ -131,6 +152,21 @@ func measure(program, data string, flags []string) (figures, error) {
 	return f, err
 }
 
+// demonstrate runs the program's demonstration.
+func demonstrate(program, _ string, flags []string) (f figures, err error) {
+	out, err := output(program, append([]string{"demo", "--json"}, flags...)...)
+	if err != nil {
+		return f, err
+	}
+	if err := json.Unmarshal(out, &f); err != nil {
+		return f, fmt.Errorf("what %s demo --json prints: %w", program, err)
+	}
+	if f.DemoMS <= 0 || f.Seconds <= 0 {
+		return f, fmt.Errorf("what %s demo --json prints has no dept_ms_step and seconds", program)
+	}
+	return f, nil
+}
+
 // output is what a command prints; an error has the last it said.
 func output(program string, args ...string) ([]byte, error) {
 	cmd := exec.Command(program, args...)
@@ -144,10 +180,10 @@ func output(program string, args ...string) ([]byte, error) {
 }
 
 // report prints a line for each row and says whether a median is over its bar.
-func report(w io.Writer, pairs [][2]figures) (over bool) {
+func (s *suite) report(w io.Writer, pairs [][2]figures) (over bool) {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(out, "\nmedians of %d pairs\told\tnew\tnew/old\tinterval\tcoverage\tat most\t\t\n", len(pairs))
-	for _, r := range rows {
+	for _, r := range s.rows {
 		var ratios, olds, news []float64
 		for _, p := range pairs {
 			ratios, olds, news = append(ratios, r.ratio(p)), append(olds, r.of(p[0])), append(news, r.of(p[1]))

@@ -36,12 +36,12 @@ func TestReport(t *testing.T) {
 	pairs := [][2]figures{}
 	for i := range 6 {
 		slow := float64(i + 1)
-		old := figures{step{100 * slow, 2e6}, step{50 * slow, 1e6}, 10 * slow}
-		new := figures{step{102 * slow, 2e6}, step{55 * slow, 1e6}, 9 * slow}
+		old := figures{DePT: step{100 * slow, 2e6}, PT: step{50 * slow, 1e6}, startMS: 10 * slow}
+		new := figures{DePT: step{102 * slow, 2e6}, PT: step{55 * slow, 1e6}, startMS: 9 * slow}
 		pairs = append(pairs, [2]figures{old, new})
 	}
 	var b strings.Builder
-	assert.True(t, report(&b, pairs))
+	assert.True(t, benchSuite.report(&b, pairs))
 	lines := strings.Split(b.String(), "\n")
 	for i, want := range []string{"1.020 to 1.020", "1.100 to 1.100", "1.000 to 1.000", "1.000 to 1.000", "0.900 to 0.900"} {
 		line := lines[2+i]

@@ -11,6 +11,7 @@ let twin = false; // the run under way is the second of a comparison
 let trained = false; // there is a run to compare with
 let adapter = false; // there is one to download
 let loading = false; // the worker has been asked for the model
+let alone = []; // parts that are still to be trained alone
 let wanted = null; // what the visitor asked for before the model was here
 let failed = false; // loading, or the device was lost: there is nothing to train with
 
@@ -82,6 +83,7 @@ const heard = {
 
   step: show,
   sample: show,
+  parts: show,
 
   evaluation(v) {
     show(v);
@@ -107,8 +109,9 @@ const heard = {
     const [mine, other] = c.rows;
     const title = (row) => methods.find((m) => m.name === row.method).title;
     const share = (other.parameters / mine.parameters).toFixed(2);
-    say(`Compared: a step of ${title(mine)} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${title(other)}, which trained ${share} times as many numbers.`);
-    if (recorder) save("recorded.json", recorder.text());
+    say(`Compared: a step of ${title(mine)} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${$("other-title").textContent}, which trained ${share} times as many numbers.`);
+    if (alone.shift()) trainAlone();
+    else if (recorder) save("recorded.json", recorder.text());
   },
 
   answer(a) {
@@ -142,6 +145,7 @@ const heard = {
     if (e.during === "predict" && e.code === "order") return; // the model has gone meanwhile, which was said
     if (e.during === "load" || e.during === "start") loading = false;
     wanted = null;
+    alone = [];
     $("loading").hidden = true;
     const cancelled = e.code === "cancelled";
     if (["start", "load"].includes(e.during) || e.code === "device-lost") failed = !cancelled;
@@ -171,7 +175,7 @@ function controls() {
   $("step").disabled = unknown || state === "gone" || (running && twin);
   $("stop").disabled = !running;
   $("reset").disabled = !here();
-  $("compare").disabled = state !== "ready" || !trained;
+  $("compare").disabled = $("alone").disabled = state !== "ready" || !trained;
   $("other").disabled = running || state === "gone";
   $("download").disabled = !here() || !adapter;
   $("recorded").textContent = live ? "" : credit + (failed ? "" : " Train makes your own.");
@@ -233,6 +237,15 @@ $("compare").onclick = () => {
   mine();
   send("compare", { method: $("other").value });
 };
+$("alone").onclick = () => {
+  mine();
+  alone = view.parts();
+  trainAlone();
+};
+/** trainAlone trains the next part alone, if one is left, with the whole budget. */
+function trainAlone() {
+  if (alone.length > 0) send("compare", { part: alone[0], budget: settings.budget() });
+}
 $("other").onchange = () => {
   view.beside($("other").value);
   measure();

@@ -4,7 +4,7 @@
 //
 //	DEPT_RECORDING=new go test ./internal/pagetest
 
-const played = new Set(["plan", "step", "evaluation", "sample", "done", "comparison", "answer"]);
+const played = new Set(["plan", "step", "evaluation", "sample", "parts", "done", "comparison", "answer"]);
 const pictures = 40; // kept of a run, at most
 
 /** newRecorder collects what a replay needs. */

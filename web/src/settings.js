@@ -22,6 +22,9 @@ export const task = () => tasks.find((t) => t.name === $("task").value);
 /** method is the one that is chosen. */
 export const method = () => methods.find((m) => m.name === $("method").value) ?? methods[0];
 
+/** budget is l, in vectors; 0 is none. */
+export const budget = () => Number($("budget").value) || 0;
+
 /** offered says whether the form has been filled in. */
 export const offered = () => tasks.length > 0;
 
@@ -158,6 +161,7 @@ export function restore() {
 /** follow lets rank, slider and address follow the form. */
 export function follow() {
   if (method().shift) followBudget();
+  $("why").textContent = task()?.why ?? "";
   $("about").textContent = task()?.about ?? "Text to learn from, and the label of each. A fifth is held back.";
   address();
 }

@@ -18,8 +18,10 @@ const mostLines = 3; // of a chart; where there are more tensors it shows all in
 let methods = []; // as the worker describes them
 let mine; // the method of the run on the page, or of the next
 let other; // the one that it is compared with
+let twin = null; // the plan of the run under way, where it is the other one
 let ran = false; // there is a run on the page
-let milliseconds; // of each step, by method
+let milliseconds; // of each step, of mine and of the other
+let each; // accuracies of the parts: with the rest as zero, and trained alone
 let sample; // the last one
 let gradients; // the norm of each tensor's, in the last step
 let planned = 0; // cells of the next run's prompt
@@ -39,17 +41,23 @@ const find = (name) => methods.find((m) => m.name === name);
 export function reset() {
   for (const c of [loss, accuracy, norms, rates]) c.clear();
   ran = false;
-  milliseconds = new Map();
+  milliseconds = { mine: [], other: [] };
+  each = { zeroed: {}, alone: {} };
+  twin = null;
   gradients = new Map();
   sample = null;
   heat = { rows: 1, columns: 1, values: [0], largest: 0 };
   for (const id of ["loss", "accuracy", "ms-step", "tokens-second", "step-count", "mine-ms", "mine-accuracy", "other-ms", "other-accuracy"]) $(id).textContent = "–";
   for (const id of ["texts", "before", "after"]) $(id).replaceChildren();
+  bars();
   pictures();
 }
 
 /** empty says whether there is no run on the page. */
 export const empty = () => !ran;
+
+/** parts lists those of the method on the page. */
+export const parts = () => [...mine.parts];
 
 /** becomes shows the page of a method, whose run is on it or the next. */
 export function becomes(name) {
@@ -73,18 +81,19 @@ export function becomes(name) {
   if (before && before !== mine.name) $("other").value = before;
   else if (other && other.name === mine.name) other = null;
   beside($("other").value);
+  bars();
   pictures();
 }
 
 /** beside shows which method the run is compared with. */
-export function beside(name) {
+export function beside(name, title = find(name)?.title) {
   if (!find(name)) return;
-  if (other && other.name !== name) {
-    for (const c of [loss, accuracy]) c.clear(other.title);
+  if (other && $("other-title").textContent !== title) {
+    for (const c of [loss, accuracy]) c.clear($("other-title").textContent);
     for (const id of ["ms", "accuracy", "numbers", "length"]) $(`other-${id}`).textContent = "–";
   }
   other = find(name);
-  $("other-title").textContent = other.title;
+  $("other-title").textContent = title;
 }
 
 /** left lists the parts of the method that count as zero. */
@@ -111,36 +120,39 @@ export function show(message) {
   shown[message.type]?.(message);
 }
 
-const which = (m) => (m.method === mine?.name ? "mine" : "other");
-const title = (m) => find(m.method)?.title ?? m.method;
+const which = () => (twin ? "other" : "mine");
+const title = () => (twin ? $("other-title").textContent : mine.title);
 const rateName = (m, name) => m.settings.find((s) => s.rate === name)?.title.replace(/^learning rate( of )?/, "") || "all tensors";
 
 const shown = {
   plan(p) {
-    if (p.twin) {
+    twin = p.twin ? p : null;
+    if (twin && p.part) beside(p.method, `${p.part} alone`);
+    else if (twin) {
       $("other").value = p.method;
       beside(p.method);
-      for (const c of [loss, accuracy]) c.clear(title(p));
     } else {
       becomes(p.method);
       ran = true;
     }
-    milliseconds.set(p.method, []);
-    line(which(p), p);
+    if (twin) for (const c of [loss, accuracy]) c.clear(title());
+    milliseconds[which()] = [];
+    line(which(), p);
   },
 
   imported(a) {
+    twin = null;
     becomes(a.method);
     line("mine", a);
   },
 
   step(s) {
-    const took = milliseconds.get(s.method);
+    const took = milliseconds[which()];
     took.push(s.ms);
-    loss.add(s.step, { [title(s)]: s.loss });
+    loss.add(s.step, { [title()]: s.loss });
     accuracy.add(s.step, {}); // so that both go as far
-    $(`${which(s)}-ms`).textContent = number(median(took));
-    if (which(s) !== "mine") return;
+    $(`${which()}-ms`).textContent = number(median(took));
+    if (twin) return;
     gradients = new Map(s.norms.map(({ name, value }) => [name, value]));
     norms.add(s.step, s.norms.length > mostLines ? { "all tensors": s.gradNorm } : Object.fromEntries(gradients));
     rates.add(s.step, Object.fromEntries(s.rates.map(({ name, value }) => [rateName(mine, name), value])));
@@ -152,10 +164,13 @@ const shown = {
   },
 
   evaluation(v) {
-    accuracy.add(v.step, { [title(v)]: v.accuracy, chance: v.chance });
-    $(`${which(v)}-accuracy`).textContent = percent(v.accuracy);
-    if (which(v) !== "mine") return;
+    accuracy.add(v.step, { [title()]: v.accuracy, chance: v.chance });
+    $(`${which()}-accuracy`).textContent = percent(v.accuracy);
+    if (twin) return;
     $("accuracy").textContent = percent(v.accuracy);
+    $("accuracy").dataset.value = v.accuracy;
+    each.zeroed = {};
+    bars();
     if (v.step === 0 || !$("before").hasChildNodes()) {
       texts(v.examples);
       answers("before", v.examples);
@@ -164,18 +179,31 @@ const shown = {
   },
 
   sample(s) {
-    if (which(s) !== "mine") return;
+    if (twin) return;
     sample = s;
     if (s.heat) heat = s.heat;
     pictures();
   },
 
-  comparison({ rows }) {
-    for (const c of rows) {
-      line(which(c), c);
-      $(`${which(c)}-ms`).textContent = number(c.ms);
-      $(`${which(c)}-accuracy`).textContent = percent(c.accuracy);
+  parts(p) {
+    const whole = mine.parts;
+    each.zeroed = { both: Number($("accuracy").dataset.value) };
+    for (const { without, accuracy } of p.scores) {
+      each.zeroed[whole.filter((part) => !without.includes(part)).join() || "neither"] = accuracy;
     }
+    bars();
+  },
+
+  comparison({ rows }) {
+    for (const [i, c] of rows.entries()) {
+      const which = ["mine", "other"][i];
+      line(which, c);
+      $(`${which}-ms`).textContent = number(c.ms);
+      $(`${which}-accuracy`).textContent = percent(c.accuracy);
+    }
+    if (twin?.part) each.alone[twin.part] = rows[1].accuracy;
+    else if (other?.name === "pt" && mine.shift) each.alone.P = rows[1].accuracy;
+    bars();
   },
 
   answer(a) {
@@ -212,6 +240,30 @@ function item(text, title) {
   li.textContent = text;
   li.title = title;
   return li;
+}
+
+/** bars shows what each part does: its accuracy with the rest as zero, and trained alone. */
+function bars() {
+  const rows = mine?.parts.length === 2 ? ["both", ...mine.parts, "neither"] : [];
+  $("each").replaceChildren(...rows.map((name) => {
+    const row = document.createElement("tr");
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = mine.parts.includes(name) ? `${name} alone` : name;
+    row.append(head, bar(each.zeroed[name]), bar(each.alone[name]));
+    row.dataset.part = name;
+    return row;
+  }));
+}
+
+function bar(x) {
+  const cell = document.createElement("td");
+  if (x === undefined) return cell;
+  const meter = document.createElement("meter");
+  meter.value = x;
+  meter.ariaHidden = "true"; // the number is beside it
+  cell.append(`${percent(x)} `, meter);
+  return cell;
 }
 
 function pictures() {
