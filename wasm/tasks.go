@@ -12,15 +12,15 @@ import (
 var about = map[string]struct{ title, about, why string }{
 	"first-thing": {
 		"The first thing: one of five topics", "What is the thing named first: food, sport, weather, music or travel? One to four things are named.",
-		"Both parts are needed here: P asks for a topic but cannot say of which thing; row t of A·B belongs to position t, so A·B can single out the first.",
+		"Both parts are needed here. P asks for a topic, but is the same wherever a word stands: alone it answers with any of the things. Row t of A·B belongs to position t: alone it has to write the question over the things themselves, which goes wrong most where there is only one.",
 	},
 	"tone": {
 		"Tone: good or bad?", "Is the thing praised or blamed? The sentence's luck, which has the same labels, is there to mislead.",
-		"P is enough here: a sentence has one tone, wherever its words stand.",
+		"P is enough here: a sentence has one tone, wherever its words stand. Alone, A·B learns it too.",
 	},
 	"four-things": {
 		"The first of four things", "The same question, but four things are named in every text.",
-		"A·B is enough here: every text has the same positions, and A·B can ask its question there, too.",
+		"A·B is enough here: in every text the positions are much the same, so that it can both ask and single out the first. P alone cannot.",
 	},
 }
 
