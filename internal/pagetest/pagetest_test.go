@@ -538,6 +538,9 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.until(`document.getElementById("after").textContent !== %q`, strings.Join(after, ""))
 	p.clickParts()
 	p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
+	p.set("sentence", p.list("texts")[1]) // whose answer comes after those that were asked for in between
+	p.until(`document.getElementById("answer").textContent === %q`, after[1])
+	assert.Equal(t, after, p.list("after"))
 
 	files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
 	v.mine, v.text, v.answer = files, p.list("texts")[0], after[0]
@@ -549,13 +552,11 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	require.NoError(t, adapter.Write(dir))
 	assert.Equal(t, after, v.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
 
-	// Each part alone, as long as the last run was: a short one, but for what the page plays.
-	if os.Getenv(recordingEnv) == "" {
-		p.set("steps", "10")
-		p.click("train")
-		p.untilStatus("Done after 10 steps")
-		bars = p.bars("td:nth-child(2)")
-	}
+	// Each part alone, as long as the last run was.
+	p.set("steps", "10")
+	p.click("train")
+	p.untilStatus("Done after 10 steps")
+	bars = p.bars("td:nth-child(2)")
 	recorded := p.download("recorded.json", func() { p.click("alone") })
 	p.untilStatus("Compared")
 	alone := p.bars("td:nth-child(3)")
@@ -568,7 +569,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 		assert.NotEqual(t, "–", p.text(id), id)
 	}
 	p.shoot("after")
-	checkRecording(t, recorded)
+	v.checkRecording(t, v.browser, recorded)
 
 	p.click("reset")
 	p.untilStatus("Reset")
@@ -761,15 +762,18 @@ func parseRecording(t *testing.T, content []byte) (r recording) {
 	return r
 }
 
-// recordingEnv asks for a new recording.
-const recordingEnv = "DEPT_RECORDING"
-
 // checkRecording compares what the page recorded with what it plays where nothing
-// can be trained. With $DEPT_RECORDING that becomes what was recorded.
-func checkRecording(t *testing.T, content []byte) {
+// can be trained. With $DEPT_RECORDING that is made anew first, of a run with the
+// page's own settings, and a picture of the page after it.
+func (s *site) checkRecording(t *testing.T, browser context.Context, content []byte) {
 	t.Helper()
-	if os.Getenv(recordingEnv) != "" {
+	if os.Getenv("DEPT_RECORDING") != "" {
+		p := s.open(t, browser, "?record")
+		p.click("train")
+		p.untilStatus("Done after")
+		content := p.download("recorded.json", func() { p.click("alone") })
 		require.NoError(t, os.WriteFile("../../web/src/recorded.json", content, 0o666))
+		p.shoot("whole")
 	}
 	committed, err := os.ReadFile("../../web/src/recorded.json")
 	require.NoError(t, err)

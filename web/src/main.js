@@ -110,7 +110,8 @@ const heard = {
     const title = (row) => methods.find((m) => m.name === row.method).title;
     const share = (other.parameters / mine.parameters).toFixed(2);
     say(`Compared: a step of ${title(mine)} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${$("other-title").textContent}, which trained ${share} times as many numbers.`);
-    if (alone.shift()) trainAlone();
+    alone.shift();
+    if (alone.length > 0) trainAlone();
     else if (recorder) save("recorded.json", recorder.text());
   },
 
@@ -242,9 +243,9 @@ $("alone").onclick = () => {
   alone = view.parts();
   trainAlone();
 };
-/** trainAlone trains the next part alone, if one is left, with the whole budget. */
+/** trainAlone trains the next part alone, with the whole budget. */
 function trainAlone() {
-  if (alone.length > 0) send("compare", { part: alone[0], budget: settings.budget() });
+  send("compare", { part: alone[0], budget: settings.budget() });
 }
 $("other").onchange = () => {
   view.beside($("other").value);
@@ -318,6 +319,7 @@ let questions = 0;
 let newest = 0; // question whose answer is on the page
 const asked = new Map(); // what to do with the answer, by question
 let five = []; // the five texts, as evaluated last
+let shownFive = []; // as they are shown, with some parts counted as zero
 
 function predict(text, then) {
   const id = ++questions;
@@ -340,9 +342,10 @@ function ask() {
 /** zeroed answers the five texts anew where a part of the adapter counts as zero. */
 function zeroed() {
   if (!live || !here()) return;
+  const now = (shownFive = [...five]);
   if (view.left().length === 0) return view.answers("after", five);
-  const now = [...five];
   five.forEach((x, i) => predict(x.text, ({ answer }) => {
+    if (now !== shownFive) return; // other parts count by now
     now[i] = { ...x, answer, right: answer === x.label };
     view.answers("after", now);
   }));
