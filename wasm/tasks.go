@@ -12,7 +12,7 @@ import (
 var about = map[string]struct{ title, about, why string }{
 	"first-thing": {
 		"The first thing: one of five topics", "What is the thing named first: food, sport, weather, music or travel? One to four things are named.",
-		"Both parts are needed here. P asks for a topic, but is the same wherever a word stands: alone it answers with any of the things. Row t of A·B belongs to position t: alone it has to write the question over the things themselves, which goes wrong most where there is only one.",
+		"Both parts are needed here. P is the same wherever a word stands: alone it answers with any of the things. Row t of A·B belongs to position t: alone it has to write the question over the things themselves.",
 	},
 	"tone": {
 		"Tone: good or bad?", "Is the thing praised or blamed? The sentence's luck, which has the same labels, is there to mislead.",
