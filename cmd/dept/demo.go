@@ -270,7 +270,7 @@ func (d *demonstration) learn(ctx context.Context, method *dept.Method, t *tuned
 			return err
 		}
 		t.scored(step, accuracy(t.after))
-		field(d.out, "", "%.1f %% of the rows held back after %d steps", 100*accuracy(t.after), step)
+		show.eval(train.EvalRecord{Step: step, Evaluation: t.after})
 		start = time.Now()
 	}
 	t.seconds, t.stepMS = total.Seconds(), 1000*warm.Seconds()/float64(o.Steps-demoUntimed)
