@@ -97,7 +97,7 @@ func figures() []figure {
 	for _, task := range []string{"first-thing", "first"} {
 		same.cells = append(same.cells, usual(task))
 	}
-	for _, l := range []int{4, 8, 16, 32} {
+	for _, l := range []int{4, 16, 32} {
 		budget.cells = append(budget.cells, cell{task: "first-thing", budget: l, rows: usualRows})
 	}
 	budget.cells = append(budget.cells, cell{task: "first-thing", budget: 64, rows: usualRows, only: onlyP})
