@@ -70,10 +70,12 @@ func (s spread) String() string {
 	return fmt.Sprintf("%.1f ± %.1f", s.mean, s.sd)
 }
 
-// write makes the figure's files, FIGURE.svg and FIGURE.md, of the cells that the book has under the
-// seeds.
+// write makes the figure's files, FIGURE.svg and FIGURE.md, of the cells all of whose variants the
+// book has under the seeds.
 func (f figure) write(folder string, b *book, first, last uint64) error {
-	f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool { return c.spreadOf(c.trained(f)[0], first, last, b).n == 0 })
+	f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool {
+		return slices.ContainsFunc(c.trained(f), func(v variant) bool { return c.spreadOf(v, first, last, b).n == 0 })
+	})
 	if len(f.cells) == 0 {
 		return fmt.Errorf("%s: no task is measured under the seeds %d-%d", f.name, first, last)
 	}
