@@ -21,9 +21,9 @@ func (d *demonstration) draw(all map[string]*tuned) error {
 		return nil
 	}
 	accuracy := plots.New(d.task.Name+": rows held back", "steps", "accuracy, %")
-	accuracy.Y.Min, accuracy.Y.Max, accuracy.Legend.Left = 0, 100, false
+	accuracy.Y.Min, accuracy.Y.Max = 0, 100
 	loss := plots.New(d.task.Name+": loss", "steps", "loss")
-	loss.Y.Min, loss.Legend.Top, loss.Legend.Left = 0, true, false
+	loss.Y.Min = 0
 	for _, name := range []string{demo.OnlyP, demo.OnlyAB, demo.Both} {
 		t := all[name]
 		if err := plots.Curve(accuracy, name, t.accuracy); err != nil {

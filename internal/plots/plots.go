@@ -24,6 +24,8 @@ import (
 const (
 	Width  = 8 * vg.Centimeter
 	Height = 9 * vg.Centimeter
+
+	keysWidth = 2.5 * vg.Centimeter
 )
 
 // colors are the variants', by name: those of demo.Variants, and others of package shift.
@@ -61,7 +63,6 @@ func (l Line) YError(i int) (down, up float64) { return l.SD[i], l.SD[i] }
 func New(title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text, p.Y.Label.Text = title, x, y
-	p.Legend.Left = true
 	p.Add(plotter.NewGrid())
 	return p
 }
@@ -113,27 +114,36 @@ func Check(path string) error {
 	return fmt.Errorf("plots are written as .svg or .png, not as %s", filepath.Base(path))
 }
 
-// Write writes plots of some width each, side by side, as SVG or PNG.
+// Write writes plots of some width each, side by side, and the keys of the first, which are those
+// of all, beside them, as SVG or PNG.
 func Write(path string, width vg.Length, list ...*plot.Plot) error {
 	if err := Check(path); err != nil {
 		return err
 	}
-	columns := len(list)
-	whole := width * vg.Length(columns)
+	plots := width * vg.Length(len(list))
 	var canvas interface {
 		vg.CanvasSizer
 		io.WriterTo
 	}
 	if strings.EqualFold(filepath.Ext(path), ".svg") {
-		canvas = vgsvg.New(whole, Height)
+		canvas = vgsvg.New(plots+keysWidth, Height)
 	} else {
-		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(whole, Height), vgimg.UseDPI(192))}
+		canvas = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(plots+keysWidth, Height), vgimg.UseDPI(192))}
+	}
+	whole := draw.New(canvas)
+	whole.SetColor(color.White)
+	whole.Fill(whole.Rectangle.Path())
+	keys := list[0].Legend
+	keys.Top, keys.Left = true, true
+	for _, p := range list {
+		p.Legend = plot.NewLegend()
 	}
 	const pad = vg.Centimeter
-	tiles := draw.Tiles{Rows: 1, Cols: columns, PadX: pad, PadLeft: pad / 2, PadRight: pad / 2, PadTop: pad / 2}
-	for i, c := range plot.Align([][]*plot.Plot{list}, tiles, draw.New(canvas))[0] {
+	tiles := draw.Tiles{Rows: 1, Cols: len(list), PadX: pad, PadLeft: pad / 2, PadRight: pad / 2, PadTop: pad / 2}
+	for i, c := range plot.Align([][]*plot.Plot{list}, tiles, draw.Crop(whole, 0, -keysWidth, 0, 0))[0] {
 		list[i].Draw(c)
 	}
+	keys.Draw(draw.Crop(whole, plots, 0, 0, -pad))
 	return atomicfile.WriteFile(path, func(w io.Writer) error {
 		_, err := canvas.WriteTo(w)
 		return err

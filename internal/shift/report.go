@@ -149,7 +149,7 @@ func (f figure) draw(path string, b *book, first, last uint64) error {
 	var list []*plot.Plot
 	for _, task := range f.tasks() {
 		cells := slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool { return c.task != task })
-		p := plots.New(f.title+": "+task, f.axis, accuracyAxis)
+		p := plots.New(task, f.axis, accuracyAxis)
 		if err := f.fill(p, cells, b, first, last); err != nil {
 			return err
 		}
