@@ -3,7 +3,9 @@
 // memory runs out or by a bug, it is started anew, with nothing loaded.
 "use strict";
 
-importScripts("wasm_exec.js");
+const tag = location.search; // the build's version, as web/src/build.js has it
+
+importScripts(`wasm_exec.js${tag}`);
 
 let waiting = []; // what came before the program listened
 let hear = (message) => waiting.push(message);
@@ -26,7 +28,7 @@ globalThis.fs.writeSync = function (fd, bytes) {
 };
 
 async function compile() {
-  const response = await fetch("dept.wasm");
+  const response = await fetch(`dept.wasm${tag}`);
   if (!response.ok) throw new Error(`dept.wasm: the server answers ${response.status}`);
   // Some servers do not know the type that compiling while loading asks for.
   return response.headers.get("Content-Type") === "application/wasm"

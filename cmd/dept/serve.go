@@ -1,9 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -108,11 +106,8 @@ type pageHandler struct {
 	files map[string]pageFile // by path
 }
 
-type pageFile struct {
-	content []byte
-	tag     string // of the content, so that browsers keep it for as long as it is the same
-}
-
+// newPageHandler serves a folder, in which FILE.br and FILE.gz are FILE compressed,
+// beside it or in its place.
 func newPageHandler(files fs.FS) (*pageHandler, error) {
 	h := &pageHandler{map[string]pageFile{}}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
@@ -123,9 +118,25 @@ func newPageHandler(files fs.FS) (*pageHandler, error) {
 		if err != nil {
 			return err
 		}
-		h.files["/"+name] = pageFile{content, fmt.Sprintf(`"%x"`, sha256.Sum256(content))}
+		encoding := encodings[path.Ext(name)]
+		name = "/" + name
+		if encoding != identity {
+			name = strings.TrimSuffix(name, path.Ext(name))
+		}
+		if h.files[name] == nil {
+			h.files[name] = pageFile{}
+		}
+		h.files[name][encoding] = newForm(content)
 		return nil
 	})
+	if err == nil {
+		for name, file := range h.files {
+			if err = file.unpack(); err != nil {
+				err = fmt.Errorf("%s.gz: %w", name[1:], err)
+				break
+			}
+		}
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
@@ -163,8 +174,7 @@ func (h *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	header.Set("Content-Type", contentType)
 	header.Set("Cache-Control", "no-cache") // ask whether it is the same
-	header.Set("ETag", file.tag)
-	http.ServeContent(w, r, name, time.Time{}, bytes.NewReader(file.content))
+	file.serve(w, r)
 }
 
 // isLoopback reports whether a Host header names this machine.

@@ -1,11 +1,11 @@
 // Command build writes the page as a static folder, web/dist: what npm bundles of
-// web/src, the program as wasm, and the model that the page's tasks are for. It
-// is run in the repository's root, by make web.
+// web/src, the program as wasm, the model that the page's tasks are for, and each
+// file that gains by it compressed beside itself. The same, without what is there
+// compressed, is web/packed, which dept has inside. It is run in the repository's
+// root, by make web.
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -19,7 +19,10 @@ import (
 	"github.com/go-dept/dept/t5/backbone"
 )
 
-const dist = "web/dist"
+const (
+	dist   = "web/dist"
+	packed = "web/packed"
+)
 
 // mostWasm is how many bytes of wasm a visitor may have to fetch, compressed.
 const mostWasm = 4 << 20
@@ -41,7 +44,14 @@ func build() error {
 	if err := model(); err != nil {
 		return fmt.Errorf("the model: %w", err)
 	}
-	return report()
+	if err := version(dist); err != nil {
+		return fmt.Errorf("the build's version: %w", err)
+	}
+	sizes, err := pack(dist, packed)
+	if err != nil {
+		return fmt.Errorf("compress: %w", err)
+	}
+	return report(sizes)
 }
 
 // bundle has npm put page and scripts together.
@@ -60,7 +70,7 @@ func bundle() error {
 // program compiles the worker and puts beside it what starts it.
 func program() error {
 	wasm := filepath.Join(dist, "dept.wasm")
-	err := run(".", []string{"GOOS=js", "GOARCH=wasm"}, "go", "build", "-trimpath", "-ldflags=-s -w", "-o", wasm, "./wasm")
+	err := run(".", []string{"GOOS=js", "GOARCH=wasm"}, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", wasm, "./wasm")
 	if err != nil {
 		return err
 	}
@@ -116,46 +126,19 @@ func model() error {
 }
 
 // report prints what a visitor fetches, and refuses a program that is too large.
-func report() error {
-	var all, packed int64
-	err := filepath.WalkDir(dist, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
-			return err
+func report(sizes []size) error {
+	all := size{name: dist}
+	for _, s := range append(sizes, size{}) {
+		if s.name == "" {
+			s = all
 		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		fmt.Printf("%-28s %8.1f KiB  gzip %8.1f KiB  brotli %8.1f KiB\n", s.name, kib(s.plain), kib(s.gzip), kib(s.brotli))
+		all.plain, all.gzip, all.brotli = all.plain+s.plain, all.gzip+s.gzip, all.brotli+s.brotli
+		if s.name == "dept.wasm" && s.gzip > mostWasm {
+			return fmt.Errorf("dept.wasm is %d bytes compressed, more than %d: see what it has come to import", s.gzip, mostWasm)
 		}
-		small, err := gzipped(content)
-		if err != nil {
-			return err
-		}
-		all += int64(len(content))
-		packed += small
-		fmt.Printf("%-28s %8.1f KiB %8.1f KiB compressed\n", strings.TrimPrefix(path, dist+"/"), kib(int64(len(content))), kib(small))
-		if entry.Name() == "dept.wasm" && small > mostWasm {
-			return fmt.Errorf("dept.wasm is %d bytes compressed, more than %d: see what it has come to import", small, mostWasm)
-		}
-		return nil
-	})
-	if err != nil {
-		return err
 	}
-	fmt.Printf("%-28s %8.1f KiB %8.1f KiB compressed\n", dist, kib(all), kib(packed))
 	return nil
 }
 
-func kib(bytes int64) float64 { return float64(bytes) / 1024 }
-
-func gzipped(content []byte) (int64, error) {
-	var b bytes.Buffer
-	w, err := gzip.NewWriterLevel(&b, gzip.BestCompression)
-	if err != nil {
-		return 0, err
-	}
-	if _, err := w.Write(content); err != nil {
-		return 0, err
-	}
-	err = w.Close()
-	return int64(b.Len()), err
-}
+func kib(bytes int) float64 { return float64(bytes) / 1024 }

@@ -1,5 +1,6 @@
 // The page: what a visitor does goes to the worker, what the worker says is shown.
 import { startEngine } from "./engine.js";
+import { keepOffline } from "./offline.js";
 import { newRecorder, play } from "./recording.js";
 import * as settings from "./settings.js";
 import * as view from "./view.js";
@@ -68,6 +69,7 @@ const heard = {
     settings.know(model.width);
     changed();
     const slow = device.type === "cpu" ? ", a stand-in for a GPU that is slow but exact" : "";
+    keepOffline($("offline"));
     say(`Ready: a T5 of ${(model.parameters / 1e6).toFixed(1)} million frozen weights, on ${device.name}${slow}. Press Train.`);
   },
 

@@ -4,6 +4,8 @@
 //
 //	DEPT_RECORDING=new go test ./internal/pagetest
 
+import { tag } from "./build.js";
+
 const played = new Set(["plan", "step", "evaluation", "sample", "parts", "done", "comparison", "answer"]);
 const pictures = 40; // kept of a run, at most
 
@@ -62,7 +64,7 @@ export function play(url, { begin, show, end }) {
   let stopped = false;
   let timer = 0;
   async function start() {
-    const { ready, methods, made, messages } = await (await fetch(url)).json();
+    const { ready, methods, made, messages } = await (await fetch(url + tag)).json();
     if (stopped) return;
     begin({ ready, methods, made });
     const speed = messages.at(-1).at / (1000 * lasts || 1);

@@ -1,0 +1,82 @@
+// The service worker: it keeps one build of the page, so that the page opens without
+// its server. `make web` puts the build's version and its files above this.
+//
+// index.html comes from the server as long as that answers, and names the other files
+// by their name and its own version, main.js?VERSION. What is asked for so is taken
+// from here where it is kept, so that a page is of one build, new or old. All else goes
+// past: other origins, models, bench.html, and run.html of dept serve --watch.
+
+const start = `go-dept page ${registration.scope} `; // of the names of our caches
+const own = start + version;
+const page = "index.html";
+const patience = 5000; // ms that a server may take to send index.html
+
+const address = (file, of = version) => new URL(`${file}?${of}`, registration.scope).href;
+
+async function digest(content) {
+  const bytes = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+/** keep fetches the build, whole or not at all. */
+async function keep() {
+  try {
+    const cache = await caches.open(own);
+    // A cache that holds index.html holds everything.
+    for (const file of [...Object.keys(files).filter((f) => f !== page), page]) {
+      const response = await fetch(address(file), { cache: "no-cache" });
+      const content = await response.arrayBuffer();
+      if (!response.ok || (await digest(content)) !== files[file]) throw new Error(`${file} is not of build ${version}`);
+      const headers = new Headers(response.headers);
+      for (const name of ["Content-Encoding", "Content-Length", "Vary"]) headers.delete(name); // of how it came
+      await cache.put(address(file), new Response(content, { headers }));
+    }
+  } catch (e) {
+    await caches.delete(own);
+    throw e;
+  }
+}
+
+const kept = async () => (await caches.keys()).filter((name) => name.startsWith(start));
+
+/** newest is index.html of the newest build that is here whole, if there is one. */
+async function newest() {
+  for (const name of (await kept()).reverse()) {
+    const found = await caches.match(address(page, name.slice(start.length)), { cacheName: name });
+    if (found) return found;
+  }
+}
+
+/** open answers for index.html: the server's, or ours where it does not answer. */
+async function open(event) {
+  const late = new Promise((resolve) => setTimeout(resolve, patience));
+  const ask = fetch(event.request.url, { cache: "no-cache", redirect: "manual" });
+  const fresh = await Promise.race([ask, late]).catch(() => undefined);
+  const here = await newest();
+  if (here && !(fresh?.status < 500)) return here;
+  const policy = (response) => response?.headers.get("Content-Security-Policy");
+  if (fresh?.ok && (!here || policy(here) !== policy(fresh))) {
+    // The server allows something else now, which holds for every file.
+    for (const name of await kept()) await caches.delete(name);
+    event.waitUntil(keep().catch(() => {}));
+  }
+  return fresh ?? ask;
+}
+
+addEventListener("install", (event) => event.waitUntil(keep()));
+
+// No tab has a page of an older build open by now.
+addEventListener("activate", (event) => event.waitUntil((async () => {
+  for (const name of await kept()) if (name !== own) await caches.delete(name);
+})()));
+
+addEventListener("fetch", (event) => {
+  const { request } = event;
+  if (request.method !== "GET" || !request.url.startsWith(registration.scope)) return;
+  const [file, query] = request.url.slice(registration.scope.length).split("#")[0].split("?");
+  if (request.mode === "navigate") {
+    if (file === "" || file === page) event.respondWith(open(event));
+  } else if (file in files && /^[0-9a-f]{16}$/.test(query)) {
+    event.respondWith(caches.match(request).then((found) => found ?? fetch(request)));
+  }
+});
