@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -74,10 +75,15 @@ func (f *webFolder) open(name string) (blob js.Value, err error) {
 	if kept.Truthy() {
 		// Without a connection, what is kept has to do.
 		head, err := f.request(name, "HEAD")
-		if errors.Is(err, fs.ErrNotExist) || f.ctx.Err() != nil {
+		switch {
+		case f.ctx.Err() != nil:
 			return js.Undefined(), err
-		}
-		if err != nil || sameFile(kept, head) {
+		case errors.Is(err, fs.ErrNotExist):
+			f.keepMissing(name)
+			return js.Undefined(), err
+		case err != nil && !kept.Get("ok").Bool():
+			return js.Undefined(), fs.ErrNotExist
+		case err != nil || sameFile(kept, head):
 			blob, err := await(f.ctx, kept.Call("blob"))
 			if err == nil {
 				size := int64(blob.Get("size").Float())
@@ -89,6 +95,15 @@ func (f *webFolder) open(name string) (blob js.Value, err error) {
 	return f.fetch(name)
 }
 
+// keepMissing keeps that the server has no such file: a model is read by what it has
+// and by what it has not.
+func (f *webFolder) keepMissing(name string) {
+	if f.cache.Truthy() {
+		missing := js.Global().Get("Response").New(js.Null(), map[string]any{"status": 404})
+		await(f.ctx, f.cache.Call("put", f.url+name, missing)) // where it is full, that is all that is lost
+	}
+}
+
 // sameFile compares what a server says of a file's version.
 func sameFile(a, b js.Value) bool {
 	header := func(r js.Value, name string) string {
@@ -98,7 +113,9 @@ func sameFile(a, b js.Value) bool {
 		return ""
 	}
 	if tag := header(a, "ETag"); tag != "" {
-		return tag == header(b, "ETag")
+		// A server that compresses as it sends says W/ of what it has compressed, and
+		// not of what it was asked about alone.
+		return strings.TrimPrefix(tag, "W/") == strings.TrimPrefix(header(b, "ETag"), "W/")
 	}
 	modified := header(a, "Last-Modified")
 	return modified != "" && modified == header(b, "Last-Modified") && contentLength(a) == contentLength(b)
@@ -141,6 +158,9 @@ func (f *webFolder) request(name, method string) (js.Value, error) {
 // fetch brings a file into the Cache and reports each piece.
 func (f *webFolder) fetch(name string) (js.Value, error) {
 	response, err := f.request(name, "GET")
+	if errors.Is(err, fs.ErrNotExist) {
+		f.keepMissing(name)
+	}
 	if err != nil {
 		return js.Undefined(), err
 	}

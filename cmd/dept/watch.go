@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -36,24 +37,28 @@ func (h runWatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer conn.CloseNow()
 	ctx := conn.CloseRead(r.Context())
-	follow(ctx, filepath.Join(h.dir, train.LogFile), func(line []byte) error {
+	follow(ctx, filepath.Join(h.dir, train.LogFile), h.begin, func(line []byte) error {
 		return conn.Write(ctx, websocket.MessageText, line)
 	})
 }
 
-// beginAgain is sent before the first line, and when the log was cut back or
-// replaced: what was sent before no longer counts.
-var beginAgain = []byte(`{"begin":true}`)
+// begin is sent before the first line, and when the log was cut back or replaced: what
+// was sent before no longer counts. It says how many steps the run has, 0 where that
+// cannot be read.
+func (h runWatcher) begin() []byte {
+	steps, _ := train.PlannedSteps(h.dir)
+	return fmt.Appendf(nil, `{"begin":true,"steps":%d}`, steps)
+}
 
 // follow hands over the whole lines of a file, those to come included, until ctx
-// is done or send fails.
-func follow(ctx context.Context, path string, send func([]byte) error) {
+// is done or send fails, and what begin says whenever the first is to come.
+func follow(ctx context.Context, path string, begin func() []byte, send func([]byte) error) {
 	const every = 200 * time.Millisecond
 	var at int64 = -1 // bytes sent; none yet
 	for tick := time.NewTicker(every); ; {
 		content, err := readFrom(path, max(at, 0))
 		if err == nil && (at < 0 || content == nil) {
-			if send(beginAgain) != nil {
+			if send(begin()) != nil {
 				return
 			}
 			at = 0

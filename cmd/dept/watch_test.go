@@ -21,6 +21,7 @@ func TestWatch(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, train.LogFile)
 	require.NoError(t, os.WriteFile(log, []byte("{\"step\":1}\n{\"step\""), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, train.RunFile), []byte(`{"train":{"steps":20},"legs":[{"steps":20},{"steps":5}]}`), 0o666))
 	server := httptest.NewServer(runWatcher{dir, http.NotFoundHandler()})
 	defer server.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // ends a test that hangs
@@ -33,7 +34,7 @@ func TestWatch(t *testing.T) {
 		require.NoError(t, err)
 		return string(line)
 	}
-	require.Equal(t, string(beginAgain), next())
+	require.Equal(t, `{"begin":true,"steps":25}`, next())
 	require.Equal(t, `{"step":1}`, next())
 
 	f, err := os.OpenFile(log, os.O_APPEND|os.O_WRONLY, 0)
@@ -44,8 +45,10 @@ func TestWatch(t *testing.T) {
 	require.Equal(t, `{"step":2}`, next())
 	require.Equal(t, `{"step":3}`, next())
 
+	// A run begins anew, whose settings are not there yet.
+	require.NoError(t, os.Remove(filepath.Join(dir, train.RunFile)))
 	require.NoError(t, os.WriteFile(log, []byte("{\"step\":1}\n"), 0o666))
-	require.Equal(t, string(beginAgain), next())
+	require.Equal(t, `{"begin":true,"steps":0}`, next())
 	require.Equal(t, `{"step":1}`, next())
 
 	// Another site's page gets nothing.

@@ -97,6 +97,15 @@ func readLegs(dir string) ([]Leg, error) {
 	return legs, nil
 }
 
+// PlannedSteps is how many updates the run in a folder has, all its legs together.
+func PlannedSteps(dir string) (steps int, err error) {
+	legs, err := readLegs(dir)
+	for _, l := range legs {
+		steps += l.Steps
+	}
+	return steps, err
+}
+
 // legsIn are those of a run.json.
 func legsIn(run []byte) ([]Leg, error) {
 	var s struct {

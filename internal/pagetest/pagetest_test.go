@@ -209,10 +209,10 @@ func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 // patience ends a test that hangs; it is no measure of what is waited for.
 const patience = 10 * time.Minute
 
-// js evaluates an expression in the page.
+// js evaluates an expression in the page; of a promise, what it comes to.
 func js[T any](p tab, format string, args ...any) T {
 	p.Helper()
-	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(format, args...)))
+	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(format, args...), chromedp.EvalAwaitPromise))
 	require.NoError(p, err, format)
 	return v
 }

@@ -105,7 +105,7 @@ func TestVersion(t *testing.T) {
 	write("run.js", "watch()")
 	page, worker := build()
 	require.Regexp(t, `^<link href="icon\.svg\?([0-9a-f]{16})"><link href="style\.css\?[0-9a-f]{16}"><script src="main\.js\?[0-9a-f]{16}"></script>$`, page)
-	for _, name := range []string{"index.html", "main.js", "style.css", "icon.svg"} {
+	for _, name := range []string{"main.js", "style.css", "icon.svg"} {
 		require.Contains(t, worker, `"`+name+`": "`, "it keeps it")
 	}
 	require.NotContains(t, worker, `"run.js"`)

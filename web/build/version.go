@@ -59,7 +59,7 @@ func version(dist string) error {
 	if err := write(filepath.Join(dist, page), html); err != nil {
 		return err
 	}
-	digests[page] = fmt.Sprintf("%x", sha256.Sum256(html))
+	delete(digests, page) // it has the version itself
 
 	list, err := json.MarshalIndent(digests, "", "  ")
 	if err != nil {

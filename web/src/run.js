@@ -7,8 +7,29 @@ const loss = chart($("loss-chart"), { title: "Loss" });
 const evaluations = chart($("eval-chart"), { percent: true, title: "Score on the dev rows" });
 const norm = chart($("norm-chart"), { log: true, title: "Gradient norm", styles: ["second"] });
 
+const pace = 20; // steps that tell how long the rest takes
+let steps = 0; // of the run; 0 where nobody knows
+let last = []; // the newest ones
+
+/** time writes seconds as people say them. */
+function time(seconds) {
+  const say = (n, unit) => `${n} ${unit}${n === 1 ? "" : "s"}`;
+  if (seconds < 99.5) return say(Math.round(seconds), "second");
+  if (seconds < 5970) return say(Math.round(seconds / 60), "minute");
+  return `${(seconds / 3600).toFixed(1)} hours`;
+}
+
+/** left says how long the steps to come take, at the pace of the last ones. */
+function left() {
+  const [first, now] = [last[0], last.at(-1)];
+  if (!(steps > now.step) || last.length < 2) return "";
+  return `, about ${time(((now.seconds - first.seconds) / (now.step - first.step)) * (steps - now.step))} left`;
+}
+
 function line(x) {
   if (x.begin) {
+    steps = x.steps;
+    last = [];
     for (const c of [loss, evaluations, norm]) c.clear();
   } else if (x.metrics) {
     const [name, score] = Object.entries(x.metrics)[0];
@@ -17,7 +38,8 @@ function line(x) {
   } else {
     loss.add(x.step, { loss: x.loss });
     norm.add(x.step, { norm: x.grad_norm });
-    $("status").textContent = `Step ${x.step}: loss ${x.loss.toFixed(4)} after ${Math.round(x.seconds)} seconds.`;
+    last = [...last, x].slice(-pace - 1);
+    $("status").textContent = `Step ${x.step}${steps > 0 ? ` of ${steps}` : ""}: loss ${x.loss.toFixed(4)} after ${time(x.seconds)}${left()}.`;
   }
 }
 
