@@ -15,7 +15,7 @@ import (
 // Client downloads from a server into a cache. FromEnv makes one.
 type Client struct {
 	Endpoint  string // the server's address, without a slash at its end
-	Cache     string // the cache's folder
+	Cache     string // the cache's folder; a client that only brings files of a Tree has none
 	Token     string // sent to the server and to nobody else; "" is none
 	Offline   bool   // no request is made
 	Transport Transport
@@ -116,9 +116,9 @@ func (c *Client) send(ctx context.Context, method, address string, header map[st
 		switch {
 		case response.Status >= 400:
 			response.Body.Close()
-			return nil, &statusError{
-				status: response.Status, code: response.Header("X-Error-Code"), message: response.Header("X-Error-Message"),
-				commit: response.Header("X-Repo-Commit"), tokenSent: request.Header["Authorization"] != "", host: at.Host,
+			return nil, &Refusal{
+				Status: response.Status, Code: response.Header("X-Error-Code"), Message: response.Header("X-Error-Message"), Host: at.Host,
+				commit: response.Header("X-Repo-Commit"), tokenSent: request.Header["Authorization"] != "",
 			}
 		case response.Status < 300 || location == "" || last != nil && last(response):
 			return response, nil
@@ -163,17 +163,26 @@ var blobName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$`)
 // validBlob holds for what can be the name of a blob's file.
 func validBlob(etag string) bool { return blobName.MatchString(etag) && !strings.Contains(etag, "..") }
 
-// ask asks the server about a file, again where that may help.
-func (c *Client) ask(ctx context.Context, r Ref, revision, name string) (about, error) {
+// persist does something again as long as another try may go better.
+func (c *Client) persist(ctx context.Context, do func() error) error {
 	for failed := 1; ; failed++ {
-		a, err := c.askOnce(ctx, r, revision, name)
+		err := do()
 		if err == nil || !temporary(err) || ctx.Err() != nil || failed == attempts {
-			return a, err
+			return err
 		}
 		if err := c.again(ctx); err != nil {
-			return about{}, err
+			return err
 		}
 	}
+}
+
+// ask asks the server about a file, again where that may help.
+func (c *Client) ask(ctx context.Context, r Ref, revision, name string) (a about, err error) {
+	err = c.persist(ctx, func() (err error) {
+		a, err = c.askOnce(ctx, r, revision, name)
+		return err
+	})
+	return a, err
 }
 
 func (c *Client) askOnce(ctx context.Context, r Ref, revision, name string) (about, error) {

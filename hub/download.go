@@ -76,31 +76,17 @@ func (s *Snapshot) fill(ctx context.Context, name string, a about, partial strin
 		return c.onDisk(err)
 	}
 	defer f.Close()
-	left, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return c.onDisk(err)
-	}
-	for {
-		if err := s.fetch(ctx, name, a, f); err != nil {
-			return err
-		}
-		wrong, err := check(partial, a)
-		if err != nil {
-			return c.onDisk(err)
-		}
-		if wrong == nil {
-			break
-		}
-		if left == 0 {
-			f.Close()
-			os.Remove(partial)
-			return fmt.Errorf("downloading %s of %s: %w; it was thrown away: run the same again, and where that does not help look for a proxy that changes files", name, s.Ref, wrong)
-		}
-		c.warn("what an earlier run left of %s of %s was not right (%v): it is downloaded from its start", name, s.Ref, wrong)
-		if err := f.Truncate(0); err != nil {
-			return c.onDisk(err)
-		}
-		left = 0
+	err = c.bring(ctx, s.Ref, s.Commit, name, a, f)
+	var refused *Refusal
+	switch {
+	case errors.As(err, new(*wrongFile)):
+		f.Close()
+		os.Remove(partial)
+		return err
+	case errors.As(err, &refused) && !temporary(err):
+		return c.explain(s.Ref, name, err)
+	case err != nil:
+		return err
 	}
 	if err := f.Sync(); err != nil {
 		return c.onDisk(err)
@@ -111,30 +97,68 @@ func (s *Snapshot) fill(ctx context.Context, name string, a about, partial strin
 	return nil
 }
 
+// Partial is what a file grows in as it arrives, such as an *os.File.
+type Partial interface {
+	io.ReadWriteSeeker
+	Truncate(size int64) error
+}
+
+// bring brings all of a file into f, from f's end on where an earlier run left something there, and
+// checks it. What is wrong is not left there, and a wrongFile.
+func (c *Client) bring(ctx context.Context, r Ref, commit, name string, a about, f Partial) error {
+	left, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return c.onDisk(err)
+	}
+	for {
+		if err := c.fetch(ctx, r, commit, name, a, f); err != nil {
+			return err
+		}
+		wrong, err := check(f, a)
+		if err != nil {
+			return c.onDisk(err)
+		}
+		if wrong == nil {
+			return nil
+		}
+		if err := f.Truncate(0); err != nil {
+			return c.onDisk(err)
+		}
+		if left == 0 {
+			return &wrongFile{fmt.Errorf("downloading %s of %s: %w; it was thrown away: try again, and where that does not help look for a proxy that changes files", name, r, wrong)}
+		}
+		c.warn("what an earlier run left of %s of %s was not right (%v): it is downloaded from its start", name, r, wrong)
+		left = 0
+	}
+}
+
+// wrongFile is the error of a file that is not what the hub says.
+type wrongFile struct{ err error }
+
+func (e *wrongFile) Error() string { return e.err.Error() }
+
+func (e *wrongFile) Unwrap() error { return e.err }
+
 // fetch asks for what f lacks of a file until all is there. It gives up where that fails several
 // times without getting further.
-func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) error {
-	c := s.client
+func (c *Client) fetch(ctx context.Context, r Ref, commit, name string, a about, f Partial) error {
 	furthest := int64(0) // what has been reached before counts as no progress
 	for failed := 0; ; {
-		reached, err := c.fetchOnce(ctx, s, name, a, f)
+		reached, err := c.fetchOnce(ctx, r, commit, name, a, f)
 		if err == nil {
 			return nil
 		}
 		if cause := context.Cause(ctx); cause != nil {
 			return cause
 		}
-		var refused *statusError
-		switch {
-		case !temporary(err) && errors.As(err, &refused):
-			return c.explain(s.Ref, name, err)
-		case !temporary(err):
+		if !temporary(err) {
 			return err
-		case reached > furthest:
+		}
+		if reached > furthest {
 			failed, furthest = 0, reached
 		}
 		if failed++; failed == attempts {
-			return fmt.Errorf("downloading %s of %s: %w; what has arrived is kept: run the same again and it goes on from there", name, s.Ref, err)
+			return fmt.Errorf("downloading %s of %s: %w; what has arrived is kept: try again and it goes on from there", name, r, err)
 		}
 		if err := c.again(ctx); err != nil {
 			return err
@@ -143,7 +167,7 @@ func (s *Snapshot) fetch(ctx context.Context, name string, a about, f *os.File) 
 }
 
 // fetchOnce appends to f what a server sends, and returns how many bytes f has then.
-func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a about, f *os.File) (at int64, err error) {
+func (c *Client) fetchOnce(ctx context.Context, r Ref, commit, name string, a about, f Partial) (at int64, err error) {
 	if at, err = f.Seek(0, io.SeekEnd); err != nil {
 		return 0, c.onDisk(err)
 	}
@@ -160,9 +184,9 @@ func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a abou
 	if at > 0 {
 		header["Range"] = fmt.Sprintf("bytes=%d-", at)
 	}
-	response, err := c.send(ctx, "GET", c.fileURL(s.Ref, s.Commit, name), header, nil)
-	var refused *statusError
-	if errors.As(err, &refused) && refused.status == 416 && at > 0 {
+	response, err := c.send(ctx, "GET", c.fileURL(r, commit, name), header, nil)
+	var refused *Refusal
+	if errors.As(err, &refused) && refused.Status == 416 && at > 0 {
 		return 0, c.startOver(f, &unreachable{errors.New("the server has no more of it than is here")})
 	}
 	if err != nil {
@@ -170,9 +194,11 @@ func (c *Client) fetchOnce(ctx context.Context, s *Snapshot, name string, a abou
 	}
 	defer response.Body.Close()
 	if encoding := response.Header("Content-Encoding"); encoding != "" && encoding != "identity" {
-		return 0, fmt.Errorf("downloading %s of %s: the server sends it as %s, which was not asked for: check the proxy", name, s.Ref, encoding)
+		return 0, fmt.Errorf("downloading %s of %s: the server sends it as %s, which was not asked for: check the proxy", name, r, encoding)
 	}
-	if at > 0 && (response.Status != 206 || !strings.HasPrefix(response.Header("Content-Range"), fmt.Sprintf("bytes %d-", at))) {
+	// A page may not see which part another origin sends.
+	part := response.Header("Content-Range")
+	if at > 0 && (response.Status != 206 || part != "" && !strings.HasPrefix(part, fmt.Sprintf("bytes %d-", at))) {
 		if response.Status == 206 {
 			return 0, c.startOver(f, &unreachable{errors.New("the server sends another part than was asked for")})
 		}
@@ -218,7 +244,7 @@ func because(ctx context.Context, err error) error {
 }
 
 // startOver empties f and returns err.
-func (c *Client) startOver(f *os.File, err error) error {
+func (c *Client) startOver(f Partial, err error) error {
 	if err := f.Truncate(0); err != nil {
 		return c.onDisk(err)
 	}
@@ -229,30 +255,24 @@ func (c *Client) startOver(f *os.File, err error) error {
 }
 
 // check compares a file with what the hub says of it, and says what is wrong; err is of reading it.
-func check(path string, a about) (wrong, err error) {
-	stat, err := os.Stat(path)
+func check(f io.ReadSeeker, a about) (wrong, err error) {
+	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return nil, err
 	}
-	if a.size >= 0 && stat.Size() != a.size {
-		return fmt.Errorf("it has %d bytes, the hub's %d", stat.Size(), a.size), nil
+	if a.size >= 0 && size != a.size {
+		return fmt.Errorf("it has %d bytes, the hub's %d", size, a.size), nil
 	}
-	wrong, _, err = checkSum(path, a.etag)
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return nil, err
+	}
+	wrong, _, err = checkSum(f, size, a.etag)
 	return wrong, err
 }
 
-// checkSum compares a file with the name of its blob, if that is a checksum.
-func checkSum(path, etag string) (wrong error, known bool, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, false, err
-	}
-	defer f.Close()
-	stat, err := f.Stat()
-	if err != nil {
-		return nil, false, err
-	}
-	sum := checksum(etag, stat.Size())
+// checkSum compares a file of a size with the name of its blob, if that is a checksum.
+func checkSum(f io.Reader, size int64, etag string) (wrong error, known bool, err error) {
+	sum := checksum(etag, size)
 	if sum == nil {
 		return nil, false, nil
 	}

@@ -64,76 +64,80 @@ func (e *unclear) Error() string { return e.err.Error() }
 
 func (e *unclear) Unwrap() error { return e.err }
 
-// statusError is a server's refusal.
-type statusError struct {
-	status        int
-	code, message string // X-Error-Code and X-Error-Message
-	commit        string
-	tokenSent     bool
-	host          string
+// Refusal is a server's answer that it does not give what was asked for.
+type Refusal struct {
+	Status        int
+	Code, Message string // X-Error-Code and X-Error-Message
+	Host          string
+
+	commit    string
+	tokenSent bool
 }
 
-func (e *statusError) Error() string {
-	text := fmt.Sprintf("%s answers %d", e.host, e.status)
-	if e.message != "" {
-		text += ": " + e.message
+func (e *Refusal) Error() string {
+	text := fmt.Sprintf("%s answers %d", e.Host, e.Status)
+	if e.Message != "" {
+		text += ": " + e.Message
 	}
 	return text
 }
 
 // temporary says whether another try may go better.
 func temporary(err error) bool {
-	var status *statusError
+	var status *Refusal
 	if errors.As(err, &status) {
-		return slices.Contains([]int{408, 429, 500, 502, 503, 504}, status.status)
+		return slices.Contains([]int{408, 429, 500, 502, 503, 504}, status.Status)
 	}
 	return errors.As(err, new(*unreachable))
 }
 
 // explain says what a server's refusal of a file, or of a repository, means and what to do.
 func (c *Client) explain(r Ref, file string, err error) error {
-	var refused *statusError
+	var refused *Refusal
 	switch {
 	case errors.As(err, new(*unreachable)), errors.As(err, new(*unclear)):
 		return &NotCached{r, c.Cache, file, fmt.Errorf("asking %s failed: %w (HTTPS_PROXY and HF_ENDPOINT say how it is reached)", c.Endpoint, err)}
 	case !errors.As(err, &refused):
 		return fmt.Errorf("asking %s for %s: %w", c.Endpoint, r, err)
 	}
-	if at, err := url.Parse(c.Endpoint); refused.code == "" && (err != nil || at.Host != refused.host) {
+	if at, err := url.Parse(c.Endpoint); refused.Code == "" && (err != nil || at.Host != refused.Host) {
 		return fmt.Errorf("downloading %s of %s: %w: try again later, or check the proxy", file, r, refused) // the host of large files
 	}
 	page := c.Endpoint + "/" + r.path()
 	token := "set HF_TOKEN to a token of your account (" + c.Endpoint + "/settings/tokens)"
 	switch {
-	case refused.code == "GatedRepo" && !refused.tokenSent:
+	case refused.Code == "GatedRepo" && !refused.tokenSent:
 		return fmt.Errorf("%s %s is gated: accept its terms on %s, then %s", r.Kind, r.Name, page, token)
-	case refused.code == "GatedRepo":
+	case refused.Code == "GatedRepo":
 		return fmt.Errorf("%s %s is gated and the account of your token has no access: accept its terms on %s with that account, or %s that has", r.Kind, r.Name, page, token)
-	case refused.code == "RevisionNotFound":
+	case refused.Code == "RevisionNotFound":
 		return fmt.Errorf("%s %s has no revision %s: give a branch, a tag or a commit that %s lists", r.Kind, r.Name, r.Revision, page)
-	case refused.code == "EntryNotFound":
+	case refused.Code == "EntryNotFound":
 		return &MissingFile{r, file}
-	case refused.message == "Access to this resource is disabled.":
+	case refused.Message == "Access to this resource is disabled.":
 		return fmt.Errorf("%s %s is disabled: %s says why", r.Kind, r.Name, page)
-	case refused.status == 401 && refused.tokenSent && refused.code == "":
-		return fmt.Errorf("%s refuses the token of HF_TOKEN or of the token file (401 %s): it may have ended; %s", c.Endpoint, refused.message, token)
-	case refused.code == "RepoNotFound" || refused.status == 401 || refused.status == 404:
+	case refused.Status == 401 && refused.tokenSent && refused.Code == "":
+		return fmt.Errorf("%s refuses the token of HF_TOKEN or of the token file (401 %s): it may have ended; %s", c.Endpoint, refused.Message, token)
+	case refused.Code == "RepoNotFound" || refused.Status == 401 || refused.Status == 404:
 		hint := "if it is private, " + token
 		if refused.tokenSent {
 			hint = "or the account of your token may not see it"
 		}
-		return fmt.Errorf("%s has no %s %s (%d): check the spelling; %s", c.Endpoint, r.Kind, r.Name, refused.status, hint)
-	case refused.status == 403:
-		return fmt.Errorf("%s forbids your token %s %s (403 %s): give the token the right to read it, or %s that has", c.Endpoint, r.Kind, r.Name, refused.message, token)
+		return fmt.Errorf("%s has no %s %s (%d): check the spelling; %s", c.Endpoint, r.Kind, r.Name, refused.Status, hint)
+	case refused.Status == 403:
+		return fmt.Errorf("%s forbids your token %s %s (403 %s): give the token the right to read it, or %s that has", c.Endpoint, r.Kind, r.Name, refused.Message, token)
 	}
 	return fmt.Errorf("asking %s for %s: %w: try again later", c.Endpoint, r, err)
 }
 
-// onDisk says what to do about a cache that cannot be written.
+// onDisk says what to do about a cache that cannot be written. Without a cache the caller knows.
 func (c *Client) onDisk(err error) error {
+	if c.Cache == "" {
+		return err
+	}
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
-		return fmt.Errorf("writing to the cache %s: %w; free some space, or set HF_HUB_CACHE to a folder that has it, and run the same again: what has arrived is kept", c.Cache, err)
+		return fmt.Errorf("writing to the cache %s: %w; free some space, or set HF_HUB_CACHE to a folder that has it, and try again: what has arrived is kept", c.Cache, err)
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS), errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the cache %s cannot be written: %w; set HF_HUB_CACHE to a folder that can", c.Cache, err)
 	}

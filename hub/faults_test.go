@@ -64,7 +64,7 @@ func TestResumeAcrossRuns(t *testing.T) {
 	h.Break("model.safetensors", hubtest.Fault{Cut: cuts})
 	_, err := h.Model(t.Context(), ref(t, "org/tiny"))
 	require.ErrorContains(t, err, "downloading model.safetensors of org/tiny: it ended after")
-	require.ErrorContains(t, err, "run the same again and it goes on from there")
+	require.ErrorContains(t, err, "try again and it goes on from there")
 	require.Len(t, partials(t, h.Client), 1)
 	require.Empty(t, h.refCommit(ref(t, "org/tiny")), "the revision leads nowhere yet")
 	onlyWhole(t, h.Client)
@@ -257,12 +257,12 @@ func TestRefused(t *testing.T) {
 		require.Empty(t, entries, "nothing is left of what could not be had")
 	}
 	c := clientOf("https://hub", "")
-	for want, refused := range map[string]statusError{
-		"the account of your token has no access":  {status: 403, code: "GatedRepo", tokenSent: true, host: "hub"},
-		"forbids your token model org/tiny (403 x": {status: 403, message: "x", tokenSent: true, host: "hub"},
-		"model org/tiny is disabled":               {status: 403, message: "Access to this resource is disabled.", host: "hub"},
-		"hub answers 418: try again later":         {status: 418, host: "hub"},
-		"of org/tiny: cdn answers 403: try again":  {status: 403, host: "cdn"},
+	for want, refused := range map[string]Refusal{
+		"the account of your token has no access":  {Status: 403, Code: "GatedRepo", tokenSent: true, Host: "hub"},
+		"forbids your token model org/tiny (403 x": {Status: 403, Message: "x", tokenSent: true, Host: "hub"},
+		"model org/tiny is disabled":               {Status: 403, Message: "Access to this resource is disabled.", Host: "hub"},
+		"hub answers 418: try again later":         {Status: 418, Host: "hub"},
+		"of org/tiny: cdn answers 403: try again":  {Status: 403, Host: "cdn"},
 	} {
 		require.ErrorContains(t, c.explain(ref(t, "org/tiny"), "", &refused), want)
 	}

@@ -98,26 +98,32 @@ const maxPages = 20
 func (s *Snapshot) fromTree(ctx context.Context, name string) (a about, ok bool) {
 	c := s.client
 	if s.tree == nil {
-		s.tree = map[string]about{}
-		address := fmt.Sprintf("%s/api/%ss/%s/tree/%s?recursive=true", c.Endpoint, s.Ref.Kind, s.Ref.Name, s.Commit)
-		for range maxPages {
-			data, next, err := c.getJSON(ctx, address)
-			if err != nil {
-				break
-			}
-			page, err := parseTree(data)
-			if err != nil {
-				break
-			}
-			maps.Copy(s.tree, page)
-			if address = next; next == "" {
-				break
-			}
-		}
+		s.tree, _ = c.askTree(ctx, s.Ref, s.Commit) // without it there is no telling
 	}
 	a, ok = s.tree[name]
 	a.commit = s.Commit
 	return a, ok
+}
+
+// askTree asks the API for a commit's files. With an error come those of the pages before it.
+func (c *Client) askTree(ctx context.Context, r Ref, commit string) (map[string]about, error) {
+	files := map[string]about{}
+	address := fmt.Sprintf("%s/api/%ss/%s/tree/%s?recursive=true", c.Endpoint, r.Kind, r.Name, commit)
+	for range maxPages {
+		data, next, err := c.getJSON(ctx, address)
+		if err != nil {
+			return files, err
+		}
+		page, err := parseTree(data)
+		if err != nil {
+			return files, err
+		}
+		maps.Copy(files, page)
+		if address = next; next == "" {
+			break
+		}
+	}
+	return files, nil
 }
 
 // nextPage is the address in a Link header of the page behind this one.

@@ -172,10 +172,14 @@ func (s *Snapshot) instead(ctx context.Context) string {
 	if err != nil || len(names) == 0 {
 		return ""
 	}
+	return "; it has " + someOf(names)
+}
+
+func someOf(names []string) string {
 	if len(names) > 12 {
 		names = append(names[:12:12], "…")
 	}
-	return "; it has " + strings.Join(names, ", ")
+	return strings.Join(names, ", ")
 }
 
 func isMissing(err error) bool { return errors.As(err, new(*MissingFile)) }

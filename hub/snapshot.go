@@ -58,14 +58,14 @@ func (c *Client) openAt(ctx context.Context, r Ref, probe string) (*Snapshot, er
 			ask = c.askOnce // there is something to fall back on
 		}
 		a, err := ask(ctx, r, r.Revision, probe)
-		var refused *statusError
+		var refused *Refusal
 		switch {
 		case err == nil:
 			s.known[probe] = a
 			return a.commit, nil
-		case errors.As(err, &refused) && refused.code == "EntryNotFound" && commit.MatchString(refused.commit):
+		case errors.As(err, &refused) && refused.Code == "EntryNotFound" && commit.MatchString(refused.commit):
 			return refused.commit, nil
-		case refused != nil && refused.code == "EntryNotFound":
+		case refused != nil && refused.Code == "EntryNotFound":
 			return "", &MissingFile{r, probe}
 		case errors.As(err, new(*unclear)):
 			if sha, _, listErr := c.askList(ctx, r, r.Revision); listErr == nil {

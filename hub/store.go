@@ -112,7 +112,7 @@ func (s Stored) Verify(ctx context.Context) (v Verified, err error) {
 		if strings.HasSuffix(name, ".incomplete") {
 			return nil
 		}
-		wrong, known, err := checkSum(path, name)
+		wrong, known, err := checkFile(path, name)
 		switch {
 		case err != nil:
 			return err
@@ -138,6 +138,20 @@ func (s Stored) Verify(ctx context.Context) (v Verified, err error) {
 		return nil
 	})
 	return v, err
+}
+
+// checkFile is checkSum for the file at path.
+func checkFile(path, etag string) (wrong error, known bool, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, false, err
+	}
+	return checkSum(f, stat.Size(), etag)
 }
 
 // Remove removes a repository from the cache.

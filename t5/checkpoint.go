@@ -114,13 +114,13 @@ func NewCheckpoint(cfg *Config, tensors func(name string) ([]float32, error)) (*
 	return c, c.resolve(allTensors(weights))
 }
 
-// ZeroCheckpoint is a checkpoint whose numbers are all 0, which takes no memory: it is for planning
-// a model of any size.
-func ZeroCheckpoint(cfg *Config) (*Checkpoint, error) {
+// ZeroCheckpoint is a checkpoint of a type whose numbers are all 0, which takes no memory: it is for
+// planning a model of any size.
+func ZeroCheckpoint(cfg *Config, dtype safetensors.DType) (*Checkpoint, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("zero checkpoint: %w", err)
 	}
-	weights, err := safetensors.Zeros(tensorList(cfg, safetensors.F32, nil))
+	weights, err := safetensors.Zeros(tensorList(cfg, dtype, nil))
 	if err != nil {
 		return nil, fmt.Errorf("zero checkpoint: %w", err)
 	}

@@ -553,7 +553,7 @@ func TestWriteCheckpointErrors(t *testing.T) {
 func TestZeroCheckpoint(t *testing.T) {
 	cfg, err := ParseConfig([]byte(`{"model_type": "t5", "d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_heads": 32, "num_layers": 24, "vocab_size": 32128}`))
 	require.NoError(t, err)
-	ck, err := ZeroCheckpoint(cfg)
+	ck, err := ZeroCheckpoint(cfg, safetensors.F32)
 	require.NoError(t, err)
 	var bytes int64
 	for _, spec := range cfg.Tensors() {

@@ -22,6 +22,8 @@ var incoming = map[string]func(data []byte) (Message, error){
 	Reset{}.kind():    parse[Reset],
 	Cancel{}.kind():   parse[Cancel],
 	Bench{}.kind():    parse[Bench],
+	AskKept{}.kind():  parse[AskKept],
+	Remove{}.kind():   parse[Remove],
 }
 
 func parse[M Message](data []byte) (Message, error) {

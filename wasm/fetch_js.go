@@ -25,15 +25,20 @@ type webFolder struct {
 
 const cacheName = "go-dept"
 
-func openFolder(ctx context.Context, model string, progress func(Progress)) (modelFiles, error) {
-	f := &webFolder{ctx: ctx, url: model + "/", progress: progress}
+func openFolder(ctx context.Context, model string, progress func(Progress)) (*source, error) {
+	name := strings.TrimSuffix(model, "/")
+	if name == "" {
+		name = "model"
+	}
+	f := &webFolder{ctx: ctx, url: name + "/", progress: progress}
 	// Without a Cache, as in some private windows, files are fetched every time.
 	if caches := js.Global().Get("caches"); caches.Truthy() {
 		if cache, err := await(ctx, caches.Call("open", cacheName)); err == nil {
 			f.cache = cache
 		}
 	}
-	return f, ctx.Err()
+	const remedy = "Load again: the file is fetched anew. If it stays like this, the file on the server is damaged or missing."
+	return &source{files: f, name: name, remedy: remedy}, ctx.Err()
 }
 
 // Forget drops a file from the Cache.

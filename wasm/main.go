@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+
+	"github.com/go-dept/dept/wgpu"
 )
 
 // Natively the same program reads messages from standard input and writes its
@@ -23,9 +25,7 @@ func main() {
 	flag.Parse()
 	lines := bufio.NewScanner(os.Stdin)
 	lines.Buffer(nil, 64<<20)
-	w := newWorker(printMessage, func(_ context.Context, dir string, _ func(Progress)) (modelFiles, error) {
-		return folder{os.DirFS(dir)}, nil
-	})
+	w := newWorker(printMessage, disk{})
 	ctx, cancel := context.WithCancel(context.Background())
 	go func() {
 		defer cancel()
@@ -49,6 +49,17 @@ func printMessage(m Message) {
 	}
 	fmt.Printf("%s\n", line)
 }
+
+// disk has models in folders, and keeps none of a hub's.
+type disk struct{}
+
+func (disk) open(_ context.Context, m Load, _ *wgpu.Device, _ func(Progress)) (*source, error) {
+	return &source{files: folder{os.DirFS(m.Model)}, name: m.Model, remedy: "Check that the folder holds a T5 model as Hugging Face lays it out."}, nil
+}
+
+func (disk) kept(context.Context) (Kept, error) { return Kept{Models: []KeptModel{}}, nil }
+
+func (disk) remove(_ context.Context, id string) error { return fmt.Errorf("no model %q is kept", id) }
 
 // folder is a model's folder on a disk, of which nothing is kept elsewhere.
 type folder struct{ fs.FS }

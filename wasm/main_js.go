@@ -11,7 +11,7 @@ import (
 // passes its own on.
 func main() {
 	port := js.Global().Get("dept")
-	w := newWorker(func(m Message) { post(port, m) }, openFolder)
+	w := newWorker(func(m Message) { post(port, m) }, browser{})
 	port.Call("listen", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m, err := receive(args[0])
 		if err != nil {
@@ -48,11 +48,19 @@ func receive(v js.Value) (m Message, err error) {
 	if v.Type() != js.TypeObject {
 		return nil, errors.New("a message must be an object with a type")
 	}
+	list := v.Get("files")
 	if v.Get("type").Type() != js.TypeString || v.Get("type").String() != (Import{}).kind() {
-		return decode([]byte(js.Global().Get("JSON").Call("stringify", v).String()))
+		m, err := decode([]byte(js.Global().Get("JSON").Call("stringify", v).String()))
+		if load, ok := m.(Load); ok && list.Truthy() {
+			for i := range list.Length() {
+				f := list.Index(i)
+				load.Files = append(load.Files, Blob{f.Get("path").String(), f.Get("blob")})
+			}
+			m = load
+		}
+		return m, err
 	}
 	var files Import
-	list := v.Get("files")
 	for i := range list.Length() {
 		f := list.Index(i)
 		data, err := fromJS(f.Get("data"))

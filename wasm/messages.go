@@ -13,7 +13,9 @@
 //
 // To the worker:
 //
-//	load     {model}                fetches a model and puts it on a device; also after device-lost
+//	load     {model, hub, kept, files}  opens a model and puts it on a device; also after device-lost
+//	kept     {}                     asks which models of the hub are kept here
+//	remove   {id}                   removes one of them; answered by kept
 //	train    {settings, paused}     begins a run, from a fresh adapter; with paused before its first step
 //	pause    {}                     halts the run after the step at hand
 //	resume   {}                     goes on
@@ -47,6 +49,7 @@
 //	adapter     to export: a zip of the folder that the command line writes
 //	imported    to import
 //	rows        to rows
+//	kept        to kept and to remove
 //	benched     to bench
 //	error       what happened and what to do; the worker goes on
 //
@@ -84,9 +87,24 @@ type Settings struct {
 	EvalEvery       int            `json:"evalEvery"` // steps between evaluations; 0 is at both ends only
 }
 
-// Load asks for a model.
+// Load asks for a model: the one in a folder on the page's server, one of a hub, one that is kept
+// of a hub's, or one in files of the visitor's.
 type Load struct {
-	Model string `json:"model"` // URL of its folder, relative to the worker; empty is the one beside the page
+	Model string `json:"model"` // URL of its folder, relative to the worker, empty is the one beside the page; or its name on the hub
+	Hub   string `json:"hub"`   // the hub's address, such as https://huggingface.co; or empty
+	Kept  string `json:"kept"`  // ID of one that is kept; or empty
+	Files []Blob `json:"-"`     // or none; field files in JavaScript
+}
+
+// Blob is a file outside of Go's memory.
+type Blob struct {
+	Path string // relative to what the visitor chose
+	Blob any    // a Blob, in JavaScript
+}
+
+// Remove removes a model that is kept.
+type Remove struct {
+	ID string `json:"id"` // of kept
 }
 
 // Train begins a run.
@@ -108,8 +126,9 @@ type Measure struct {
 	Other    string   `json:"other"` // a method to compare with
 }
 
-// Pause, Resume, StepOnce, Stop, Export, Reset and Cancel have no fields.
+// Pause, Resume, StepOnce, Stop, Export, Reset, Cancel and AskKept have no fields.
 type (
+	AskKept  struct{}
 	Pause    struct{}
 	Resume   struct{}
 	StepOnce struct{}
@@ -232,6 +251,24 @@ type Progress struct {
 type Ready struct {
 	Device Device `json:"device"`
 	Model  Model  `json:"model"`
+	Kept   string `json:"kept"`   // ID of the model, where it is one of those that are kept; else empty
+	Notice string `json:"notice"` // sentences about where it came from and whether it is kept, else empty
+}
+
+// Kept lists the models of the hub that the browser keeps.
+type Kept struct {
+	Models []KeptModel `json:"models"`
+	Free   int64       `json:"free"`   // bytes that the browser would keep more; 0 where it does not say
+	Notice string      `json:"notice"` // why nothing can be kept, else empty
+}
+
+// KeptModel is a model of the hub's, or what has arrived of it.
+type KeptModel struct {
+	ID     string `json:"id"`
+	Name   string `json:"name"`   // on the hub
+	Commit string `json:"commit"` // 40 hexadecimal digits
+	Bytes  int64  `json:"bytes"`
+	Whole  bool   `json:"whole"` // else loading it by its name goes on with it
 }
 
 // Device describes the adapter that the browser gives.
@@ -486,6 +523,8 @@ func (AskRows) kind() string  { return "rows" }
 func (Reset) kind() string    { return "reset" }
 func (Cancel) kind() string   { return "cancel" }
 func (Bench) kind() string    { return "bench" }
+func (AskKept) kind() string  { return "kept" }
+func (Remove) kind() string   { return "remove" }
 
 func (Tasks) kind() string      { return "tasks" }
 func (State) kind() string      { return "state" }
@@ -503,5 +542,6 @@ func (Answer) kind() string     { return "answer" }
 func (AdapterZip) kind() string { return "adapter" }
 func (Imported) kind() string   { return "imported" }
 func (Rows) kind() string       { return "rows" }
+func (Kept) kind() string       { return "kept" }
 func (Benched) kind() string    { return "benched" }
 func (Error) kind() string      { return "error" }

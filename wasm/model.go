@@ -35,19 +35,14 @@ type model struct {
 	embeddingSize float32 // mean |E(x)|
 }
 
-// openModel opens a model. The device comes first: without one there is no use in
-// fetching.
-func openModel(ctx context.Context, name string, files modelFiles) (*model, error) {
-	dev, err := wgpu.Open(ctx, "")
+// openModel opens a model on a device, which is released with it or where it fails.
+func openModel(ctx context.Context, dev *wgpu.Device, from *source) (*model, error) {
+	s, err := train.OpenSetup(ctx, train.Opening{Name: from.name, Commit: from.commit, Files: from.files, Device: dev})
 	if err != nil {
-		return nil, err
-	}
-	s, err := train.OpenSetup(ctx, train.Opening{Name: name, Files: files, Device: dev})
-	if err != nil {
-		return nil, openFailure(ctx, files, err)
+		return nil, openFailure(ctx, from, err)
 	}
 	for _, warning := range s.Checkpoint.Warnings() {
-		fmt.Printf("%s: %s\n", name, warning) // on the console
+		fmt.Printf("%s: %s\n", from.name, warning) // on the console
 	}
 	m := &model{Setup: s}
 	if err = dev.Wait(ctx); err == nil {
@@ -63,18 +58,17 @@ func openModel(ctx context.Context, name string, files modelFiles) (*model, erro
 // openFailure makes the failure of an error of OpenSetup. Files that came whole, but
 // do not hold what they should, are damaged, or were when they were fetched: what is
 // kept of them is dropped.
-func openFailure(ctx context.Context, files modelFiles, err error) error {
+func openFailure(ctx context.Context, from *source, err error) error {
 	var part *train.OpenError
 	if !errors.As(err, &part) || part.Part == train.PartDevice {
 		return err
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); !ok && ctx.Err() == nil {
 		for _, name := range partFiles[part.Part] {
-			files.Forget(name)
+			from.files.Forget(name)
 		}
 	}
-	return as(codeFile, "Load again: the file is fetched anew. If it stays like this, the file on the server is damaged or missing.",
-		fmt.Errorf("the model's files: %w", err))
+	return as(codeFile, from.remedy, fmt.Errorf("the model's files: %w", err))
 }
 
 // meanEmbedding is the mean length of some of the embedding's rows.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
-	"strings"
 	"sync"
 
 	"github.com/go-dept/dept/dept"
@@ -16,9 +15,8 @@ import (
 // worker hears messages in order, one at a time. While a run goes on it hears
 // them between two pieces of the run's work, so that none waits long.
 type worker struct {
-	post func(Message)
-	// files opens the folder of a model, reporting how far each file is.
-	files func(ctx context.Context, model string, progress func(Progress)) (modelFiles, error)
+	post  func(Message)
+	shelf shelf
 
 	mu      sync.Mutex
 	waiting []Message
@@ -27,6 +25,7 @@ type worker struct {
 
 	state   State
 	model   *model        // nil before load
+	keptID  string        // of the model, where it is one of the kept
 	bare    *train.Setup  // a device alone, for benchmarks without a model
 	adapter *dept.Adapter // what answers when no run does; nil is the model as it is
 	reader  *reader       // of the adapter's Config, or nil
@@ -44,8 +43,8 @@ type finished struct {
 	line     Compared
 }
 
-func newWorker(post func(Message), files func(context.Context, string, func(Progress)) (modelFiles, error)) *worker {
-	return &worker{post: post, files: files, wake: make(chan struct{}, 1), state: State{State: stateEmpty}}
+func newWorker(post func(Message), shelf shelf) *worker {
+	return &worker{post: post, shelf: shelf, wake: make(chan struct{}, 1), state: State{State: stateEmpty}}
 }
 
 // Send hands the worker a message; it may be called from anywhere and never
@@ -264,6 +263,10 @@ func (w *worker) hear(m Message) {
 			w.cancelled()
 		case Bench:
 			return w.bench(ctx, m)
+		case AskKept:
+			return w.kept(ctx)
+		case Remove:
+			return w.remove(ctx, m)
 		}
 		return nil
 	})
@@ -318,15 +321,7 @@ func (w *worker) load(m Load) error {
 	}()
 	w.state = State{State: stateLoading}
 	w.post(w.state)
-	name := strings.TrimSuffix(m.Model, "/")
-	if name == "" {
-		name = "model"
-	}
-	files, err := w.files(ctx, name, func(p Progress) { w.post(p) })
-	if err != nil {
-		return err
-	}
-	opened, err := openModel(ctx, name, files)
+	opened, from, err := w.open(ctx, m)
 	if ctx.Err() != nil {
 		if opened != nil {
 			opened.Release()
@@ -336,14 +331,52 @@ func (w *worker) load(m Load) error {
 	if err != nil {
 		return err
 	}
-	w.model = opened
+	w.model, w.keptID = opened, from.id
 	if w.adapter != nil {
 		if _, err := w.model.check(w.adapter); err != nil {
 			w.adapter = nil // it belonged to another model
 		}
 	}
-	w.post(w.model.ready())
+	ready := w.model.ready()
+	ready.Kept, ready.Notice = from.id, from.notice
+	w.post(ready)
 	return nil
+}
+
+// open opens a model. The device comes first: without one there is no use in fetching.
+func (w *worker) open(ctx context.Context, m Load) (*model, *source, error) {
+	dev, err := wgpu.Open(ctx, "")
+	if err != nil {
+		return nil, nil, err
+	}
+	from, err := w.shelf.open(ctx, m, dev, func(p Progress) { w.post(p) })
+	if err != nil {
+		dev.Release()
+		return nil, nil, err
+	}
+	opened, err := openModel(ctx, dev, from)
+	return opened, from, err
+}
+
+// kept says which models of the hub are here.
+func (w *worker) kept(ctx context.Context) error {
+	list, err := w.shelf.kept(ctx)
+	if err != nil {
+		return err
+	}
+	w.post(list)
+	return nil
+}
+
+// remove removes one of them, which is not the one that is loaded.
+func (w *worker) remove(ctx context.Context, m Remove) error {
+	if w.model != nil && w.keptID == m.ID {
+		return failf(codeOrder, "Load another model first, then this one can be removed.", "the model is in use")
+	}
+	if err := w.shelf.remove(ctx, m.ID); err != nil {
+		return err
+	}
+	return w.kept(ctx)
 }
 
 // loaded reports an error where there is no model.

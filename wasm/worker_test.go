@@ -51,9 +51,7 @@ func newPage(t *testing.T) *page {
 		p.got = append(p.got, m)
 		p.cond.Broadcast()
 		p.mu.Unlock()
-	}, func(_ context.Context, dir string, _ func(Progress)) (modelFiles, error) {
-		return folder{os.DirFS(dir)}, nil
-	})
+	}, disk{})
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
 	go func() {
@@ -440,7 +438,9 @@ func TestLossesAreTheTrainers(t *testing.T) {
 	}
 
 	ctx := context.Background()
-	m, err := openModel(ctx, dir, folder{os.DirFS(dir)})
+	dev, err := wgpu.Open(ctx, "")
+	require.NoError(t, err)
+	m, err := openModel(ctx, dev, &source{files: folder{os.DirFS(dir)}, name: dir})
 	require.NoError(t, err)
 	defer m.Release()
 	d, err := parseRows(s.Rows, 1000)
@@ -556,9 +556,7 @@ func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
 // stays, and the model can be loaded again.
 func TestDeviceLost(t *testing.T) {
 	var got []Message
-	w := newWorker(func(m Message) { got = append(got, m) }, func(_ context.Context, dir string, _ func(Progress)) (modelFiles, error) {
-		return folder{os.DirFS(dir)}, nil
-	})
+	w := newWorker(func(m Message) { got = append(got, m) }, disk{})
 	defer w.unload()
 	dir := writeModel(t, 1)
 	w.hear(Load{Model: dir})

@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -23,11 +24,16 @@ import (
 
 func serveCommand() *cobra.Command {
 	var addr, watch string
+	var hubs []string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the page that trains in a browser tab",
 		Long: `Serve the page that trains in a browser tab, to this machine alone. Nothing leaves
 the browser: there is no server behind the page.
+
+The page can fetch models from the Hugging Face Hub, when its visitor asks for one.
+With --hub it asks another hub, such as a mirror; behind it, after commas, come the
+hosts that this one's files lie on, where they are others.
 
 With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 		Args: cobra.NoArgs,
@@ -36,7 +42,11 @@ With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 			if err != nil {
 				return err
 			}
-			page, err := newPageHandler(files)
+			origins, err := hubOrigins(hubs)
+			if err != nil {
+				return err
+			}
+			page, err := newPageHandler(files, origins)
 			if err != nil {
 				return err
 			}
@@ -65,6 +75,7 @@ With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 		}),
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "where to listen, on this machine only; port 0 takes a free one")
+	cmd.Flags().StringSliceVar(&hubs, "hub", nil, "the hub that the page asks for models, such as https://hub.example, and the hosts of its files (default https://huggingface.co)")
 	cmd.Flags().StringVar(&watch, "watch", "", "show the run in this folder, as dept train writes it")
 	return cmd
 }
@@ -85,10 +96,31 @@ func listenLoopback(addr string) (net.Listener, error) {
 	return listener, err
 }
 
-// policy lets the page load from where it came from, and compile its wasm;
-// nothing else.
-const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; " +
+// policy lets the page load from where it came from, compile its wasm, and fetch from
+// hubs; nothing else. docs/page.md has it, for other servers.
+const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self' %s; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// publicHubs are the hub that the page asks and the hosts that it leads to for files.
+const publicHubs = "https://huggingface.co https://*.huggingface.co https://*.hf.co"
+
+// hubFile is where the page reads the hub's address.
+const hubFile = "hub.json"
+
+// originPattern is what may stand for an origin in the policy.
+var originPattern = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?$`)
+
+// hubOrigins checks the values of --hub.
+func hubOrigins(hubs []string) (origins []string, err error) {
+	for _, hub := range hubs {
+		origin := strings.TrimSuffix(strings.TrimSpace(hub), "/")
+		if !originPattern.MatchString(origin) {
+			return nil, usagef("--hub %s: give the address of a server without a path, such as https://hub.example or http://127.0.0.1:9000", hub)
+		}
+		origins = append(origins, origin)
+	}
+	return origins, nil
+}
 
 // contentTypes are those of the page's files, whatever this machine's tables say.
 var contentTypes = map[string]string{
@@ -103,13 +135,14 @@ var contentTypes = map[string]string{
 
 // pageHandler serves the page's files and lists nothing.
 type pageHandler struct {
-	files map[string]pageFile // by path
+	files  map[string]pageFile // by path
+	policy string
 }
 
-// newPageHandler serves a folder, in which FILE.br and FILE.gz are FILE compressed,
-// beside it or in its place.
-func newPageHandler(files fs.FS) (*pageHandler, error) {
-	h := &pageHandler{map[string]pageFile{}}
+// newPageHandler serves a folder, in which FILE.br and FILE.gz are FILE compressed, beside it or in
+// its place, as a page that asks the first of the hubs, or the public one, for models.
+func newPageHandler(files fs.FS, hubs []string) (*pageHandler, error) {
+	h := &pageHandler{map[string]pageFile{}, fmt.Sprintf(policy, strings.Join(append([]string{publicHubs}, hubs...), " "))}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
 			return err
@@ -140,12 +173,15 @@ func newPageHandler(files fs.FS) (*pageHandler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the page: %w", err)
 	}
+	if len(hubs) > 0 {
+		h.files["/"+hubFile] = pageFile{identity: newForm(fmt.Appendf(nil, "{\"hub\": %q}\n", hubs[0]))}
+	}
 	return h, nil
 }
 
 func (h *pageHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header.Set("Content-Security-Policy", policy)
+	header.Set("Content-Security-Policy", h.policy)
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Referrer-Policy", "no-referrer")
 	header.Set("Cross-Origin-Resource-Policy", "same-origin")

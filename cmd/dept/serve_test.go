@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -20,7 +21,7 @@ func TestPageHandler(t *testing.T) {
 		"style.css":               {Data: []byte("b{}")},
 		"model/model.safetensors": {Data: []byte("weights")},
 		".gitkeep":                {},
-	})
+	}, nil)
 	require.NoError(t, err)
 	ask := func(method, target string, change ...func(*http.Request)) *http.Response {
 		r := httptest.NewRequest(method, target, nil)
@@ -49,7 +50,7 @@ func TestPageHandler(t *testing.T) {
 		assert.Equal(t, tc.contentType, res.Header.Get("Content-Type"), tc.path)
 		assert.Equal(t, tc.body, string(body), tc.path)
 		assert.Contains(t, res.Header.Get("Content-Security-Policy"),
-			"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'")
+			"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co;")
 		assert.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
 
 		tag := res.Header.Get("ETag")
@@ -65,6 +66,26 @@ func TestPageHandler(t *testing.T) {
 	assert.Equal(t, http.StatusOK, ask("HEAD", "http://[::1]:9/").StatusCode)
 	for _, host := range []string{"rebound.example", "127.0.0.1.example:80", ""} {
 		assert.Equal(t, http.StatusForbidden, ask("GET", "http://localhost/", func(r *http.Request) { r.Host = host }).StatusCode, host)
+	}
+}
+
+// Another hub is in the header, and in the file from which the page knows which one it asks.
+func TestPageHandlerHub(t *testing.T) {
+	source, err := os.ReadFile("../../web/src/" + hubFile)
+	require.NoError(t, err)
+	origins, err := hubOrigins([]string{"https://hub.example:8443/", "http://[::1]:9000"})
+	require.NoError(t, err)
+	h, err := newPageHandler(fstest.MapFS{hubFile: {Data: source}}, origins)
+	require.NoError(t, err)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/"+hubFile, nil))
+	assert.JSONEq(t, `{"hub": "https://hub.example:8443"}`, w.Body.String())
+	assert.Contains(t, publicHubs, strings.Split(string(source), `"`)[3]+" ")
+	assert.Contains(t, w.Header().Get("Content-Security-Policy"), "https://*.hf.co https://hub.example:8443 http://[::1]:9000;")
+
+	for _, bad := range []string{"", "hub.example", "ftp://hub.example", "https://hub.example/path", "https://hub.example; script-src *", "https://*", "https://me:secret@hub.example", "https://hub\"><script>"} {
+		_, err := hubOrigins([]string{bad})
+		assert.ErrorContains(t, err, "--hub", bad)
 	}
 }
 

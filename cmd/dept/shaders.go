@@ -15,6 +15,7 @@ import (
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/hub"
 	"github.com/go-dept/dept/nn"
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -100,7 +101,7 @@ func (s *shadersJob) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	weights, err := t5.ZeroCheckpoint(cfg)
+	weights, err := t5.ZeroCheckpoint(cfg, safetensors.F32)
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/atomicfile"
 	"github.com/go-dept/dept/nn"
+	"github.com/go-dept/dept/safetensors"
 	"github.com/go-dept/dept/shaders"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/tensor"
@@ -145,7 +146,7 @@ func unreadWeights(cfg *t5.Config, stored string) (nn.Checkpoint, error) {
 	if stored == "float16" {
 		return newBenchWeights(cfg.Describe()), nil
 	}
-	return t5.ZeroCheckpoint(cfg)
+	return t5.ZeroCheckpoint(cfg, safetensors.F32)
 }
 
 // measure times what a model runs that was not timed yet.

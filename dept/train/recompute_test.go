@@ -32,7 +32,7 @@ func TestRecomputeFits(t *testing.T) {
 	} {
 		config, err := t5.ParseConfig([]byte(`{"model_type":"t5","vocab_size":32128,"feed_forward_proj":"relu",` + c.config + `}`))
 		require.NoError(t, err)
-		ck, err := t5.ZeroCheckpoint(config)
+		ck, err := t5.ZeroCheckpoint(config, safetensors.F32)
 		require.NoError(t, err)
 		for _, recompute := range []bool{false, true} {
 			dev := wgpu.OpenPlan(wgpu.AdapterInfo{Name: "a GPU on paper", Type: wgpu.DiscreteGPU}, wgpu.Limits{

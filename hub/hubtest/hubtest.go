@@ -187,9 +187,26 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	http.Error(w, message, status)
 }
 
+// allow lets pages of other origins read an answer and the headers that are named, and nothing that
+// a browser would ask for leave first.
+func allow(w http.ResponseWriter, r *http.Request, headers string) bool {
+	if r.Method == http.MethodOptions {
+		refuse(w, 403, "", "this needs leave that nobody gets")
+		return false
+	}
+	w.Header().Set("Access-Control-Allow-Origin", "*")
+	if headers != "" {
+		w.Header().Set("Access-Control-Expose-Headers", headers)
+	}
+	return true
+}
+
 // hub answers what is asked of the hub.
 func (s *Server) hub(w http.ResponseWriter, r *http.Request) {
 	s.note(r)
+	if !allow(w, r, "X-Repo-Commit,X-Error-Code,X-Error-Message,ETag,Link,Content-Range,X-Linked-Size,X-Linked-ETag") {
+		return
+	}
 	path := strings.TrimPrefix(r.URL.EscapedPath(), "/")
 	if rest, ok := strings.CutPrefix(path, "api/resolve-cache/"); ok {
 		s.resolve(w, r, rest, true)
@@ -279,6 +296,9 @@ func (s *Server) resolve(w http.ResponseWriter, r *http.Request, path string, re
 // cdn answers CHECKSUM/FILE on the host of large files.
 func (s *Server) cdn(w http.ResponseWriter, r *http.Request) {
 	s.note(r)
+	if !allow(w, r, "") {
+		return
+	}
 	sum, file, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	s.mu.Lock()
 	var content []byte

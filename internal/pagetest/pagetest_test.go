@@ -50,6 +50,7 @@ type site struct {
 	weights   atomic.Value // of type string: how model.safetensors arrives
 	fetched   atomic.Int32 // times that model.safetensors was asked for
 	noWebGPU  atomic.Bool  // the worker finds none
+	first     atomic.Value // of type string: what else the worker does first
 	pipelines atomic.Int32 // that workers have compiled
 }
 
@@ -60,8 +61,8 @@ const (
 	cut     = "cut"     // half of it is all there is
 )
 
-// newSite builds the page and dept, and serves.
-func newSite(t *testing.T) *site {
+// newSite builds the page and dept, and serves, with more flags where they are given.
+func newSite(t *testing.T, flags ...string) *site {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
@@ -69,7 +70,8 @@ func newSite(t *testing.T) *site {
 		model: filepath.Join(root, "web/dist/model"), binary: filepath.Join(t.TempDir(), "dept"),
 	}
 	s.weights.Store(whole)
-	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "dept", "cmd/dept"} {
+	s.first.Store("")
+	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "hub", "dept", "cmd/dept"} {
 		browsertest.LookAt(t, filepath.Join(root, dir))
 	}
 	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", s.binary, "./cmd/dept"}} {
@@ -78,7 +80,7 @@ func newSite(t *testing.T) *site {
 		out, err := build.CombinedOutput()
 		require.NoError(t, err, "%v: %s", command, out)
 	}
-	serve := exec.Command(s.binary, "serve", "--addr", "127.0.0.1:0")
+	serve := exec.Command(s.binary, append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...)...)
 	out, err := serve.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, serve.Start())
@@ -139,7 +141,7 @@ func (s *site) damage(r *http.Response) error {
 		if s.noWebGPU.Load() {
 			first = hide
 		}
-		body = append([]byte(first), body...)
+		body = append([]byte(first+s.first.Load().(string)), body...)
 		length = len(body)
 	case s.weights.Load() == halting:
 		r.Body = io.NopCloser(&stalled{r.Request.Context(), bytes.NewReader(body[:length/2])})

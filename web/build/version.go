@@ -13,8 +13,8 @@ import (
 )
 
 // apart are the files that the service worker does not keep: pages that are of no use
-// without their server, and the worker itself.
-var apart = []string{"bench.html", "bench.js", "run.html", "run.js", "sw.js"}
+// without their server, what the server says of its hub, and the worker itself.
+var apart = []string{"bench.html", "bench.js", "hub.json", "run.html", "run.js", "sw.js"}
 
 // version names the build by its files. The page asks for them by their name and the
 // version, so that no file of one build is ever taken for another's, and the service

@@ -1,5 +1,6 @@
 // The page: what a visitor does goes to the worker, what the worker says is shown.
 import { startEngine } from "./engine.js";
+import * as models from "./models.js";
 import { keepOffline } from "./offline.js";
 import { newRecorder, play } from "./recording.js";
 import * as settings from "./settings.js";
@@ -65,13 +66,16 @@ const heard = {
     $("loading").hidden = p.unit !== "bytes" && p.done === p.total;
   },
 
-  ready({ device, model }) {
+  ready({ device, model, kept, notice }) {
+    models.loaded(model, kept);
     settings.know(model.width);
     changed();
     const slow = device.type === "cpu" ? ", a stand-in for a GPU that is slow but exact" : "";
     keepOffline($("offline"));
-    say(`Ready: a T5 of ${(model.parameters / 1e6).toFixed(1)} million frozen weights, on ${device.name}${slow}. Press Train.`);
+    say(`Ready: a T5 of ${(model.parameters / 1e6).toFixed(1)} million frozen weights, on ${device.name}${slow}. Press Train.${notice ? ` ${notice}` : ""}`);
   },
+
+  kept: models.list,
 
   plan(p) {
     show(p);
@@ -145,6 +149,7 @@ const heard = {
 
   error(e) {
     asked.delete(e.id);
+    if (models.failed(e)) return;
     if (e.during === "predict" && e.code === "order") return; // the model has gone meanwhile, which was said
     if (e.during === "load" || e.during === "start") loading = false;
     wanted = null;
@@ -191,8 +196,20 @@ function controls() {
 function load() {
   loading = true;
   say("Loading the model.");
-  send("load", { model: "" });
+  send("load", models.choice());
 }
+
+/** another loads the model that the visitor has chosen, in place of the one that is here. */
+function another() {
+  mine();
+  fresh();
+  five = [];
+  trained = adapter = false;
+  wanted = null;
+  send("reset");
+  load();
+}
+models.start(send, another);
 
 /** here says whether there is a model. */
 const here = () => ["ready", "training", "paused"].includes(state);
@@ -354,8 +371,8 @@ function zeroed() {
 }
 
 $("sentence").addEventListener("input", () => {
-  if (here()) mine();
   typed = true;
+  if (here()) mine();
   clearTimeout(timer);
   timer = setTimeout(ask, 200);
 });
@@ -410,11 +427,14 @@ addEventListener("dragover", (e) => {
 addEventListener("dragleave", (e) => {
   if (!e.relatedTarget) document.body.classList.remove("dropping");
 });
-addEventListener("drop", (e) => {
+addEventListener("drop", async (e) => {
   document.body.classList.remove("dropping");
   if (e.dataTransfer.files.length === 0) return;
   e.preventDefault();
-  take([...e.dataTransfer.files]);
+  const files = await models.dropped(e.dataTransfer);
+  if (!models.isModel(files)) return take(files.map((f) => f.blob));
+  if ($("form").disabled) return say("A run is under way: stop it first, then drop the model again.", "error");
+  models.take(files);
 });
 
 // The recorded run: something to see from the first moment on, and all that those
