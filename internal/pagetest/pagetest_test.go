@@ -94,7 +94,12 @@ func newSite(t *testing.T, flags ...string) *site {
 	require.NoError(t, err)
 
 	proxy := &httputil.ReverseProxy{
-		Rewrite:        func(r *httputil.ProxyRequest) { r.SetURL(address) },
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(address)
+			if strings.HasSuffix(r.In.URL.Path, "/worker.js") {
+				r.Out.Header.Set("Accept-Encoding", "identity") // damage puts text before it
+			}
+		},
 		ModifyResponse: s.damage,
 		FlushInterval:  -1, // what has come is passed on
 	}
