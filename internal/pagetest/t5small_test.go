@@ -33,7 +33,7 @@ const t5Small = `{"model_type": "t5", "d_model": 512, "d_kv": 64, "d_ff": 2048, 
 // What a tab with T5-small may take at its most, as docs/page.md says.
 const (
 	rendererMemory = 512 << 20
-	gpuMemory      = 1536 << 20
+	gpuMemory      = 768 << 20
 )
 
 // TestT5Small is a visitor who brings a model of T5-small's size, from disk and from a
