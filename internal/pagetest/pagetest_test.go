@@ -582,7 +582,8 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.untilStatus("Reset")
 	p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
 	p.untilStatus("Adapter loaded: 1,916 numbers, P [4, 128], A [28, 9]")
-	p.until(`document.getElementById("answer").textContent === %q`, after[0])
+	p.set("sentence", v.text)
+	p.until(`document.getElementById("answer").textContent === %q`, v.answer)
 }
 
 // The methods of the table, whichever they are, work from the menu on.
