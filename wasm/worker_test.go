@@ -304,6 +304,33 @@ func askAndExport(p *page) (Answer, AdapterZip) {
 	return trained, zipped
 }
 
+// A prompt without a shift and a shift without a prompt are trained, answer and are
+// compared as both are; nothing is left of them with their one part as zero.
+func TestOnePart(t *testing.T) {
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	for _, size := range [][2]int{{0, 5}, {8, 0}} {
+		s := settings(3)
+		s.Values["prompt-length"], s.Values["rank"] = size[0], size[1]
+		p.worker.Send(Train{Settings: s})
+		plan := await[Plan](p)
+		assert.Equal(t, []int{size[0], size[0]*32 + size[1]*(16+32)}, []int{plan.Positions, plan.Parameters})
+		sample := awaitThat(p, func(s Sample) bool { return s.Step == 3 })
+		assert.Len(t, sample.PromptSizes, size[0])
+		await[Done](p)
+		for _, part := range []string{"P", "A·B"} {
+			p.worker.Send(Compare{Part: part, Budget: 8})
+			assert.Equal(t, part, await[Plan](p).Part)
+			assert.Equal(t, plan.Size, await[Comparison](p).Rows[0].Size)
+		}
+		p.worker.Send(Predict{ID: 1, Text: "a good song"})
+		await[Answer](p)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	assert.False(t, slices.ContainsFunc(p.got, func(m Message) bool { _, ok := m.(Parts); return ok }), "nothing to tell apart")
+}
+
 // The menu has every method that makes adapters, and each can be trained with the
 // settings it begins with, downloaded and loaded again.
 func TestMethods(t *testing.T) {

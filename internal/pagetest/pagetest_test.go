@@ -369,6 +369,12 @@ func (p tab) download(name string, do func()) []byte {
 	}
 }
 
+// adapter downloads what was trained: its files by their names.
+func (p tab) adapter() map[string][]byte {
+	p.Helper()
+	return unzip(p, p.download("adapter.zip", func() { p.click("download") }))
+}
+
 // upload gives the page files to load as an adapter.
 func (p tab) upload(files map[string][]byte) {
 	p.Helper()
@@ -549,7 +555,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.until(`document.getElementById("answer").textContent === %q`, after[1])
 	assert.Equal(t, after, p.list("after"))
 
-	files := unzip(t, p.download("adapter.zip", func() { p.click("download") }))
+	files := p.adapter()
 	v.mine, v.text, v.answer = files, p.list("texts")[0], after[0]
 	adapter, err := dept.ParseAdapter(files)
 	require.NoError(t, err)
@@ -578,6 +584,16 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.shoot("after")
 	v.checkRecording(t, v.browser, recorded)
 
+	// That can be stopped, and costs nothing.
+	mine := p.adapter()
+	p.click("alone")
+	p.untilStatus("Training P alone")
+	p.click("stop")
+	p.untilStatus("Cancelled")
+	assert.Equal(t, mine, p.adapter(), "the run's own is still there")
+	assert.Equal(t, bars, p.bars("td:nth-child(2)"))
+	assert.Equal(t, alone, p.bars("td:nth-child(3)"))
+
 	p.click("reset")
 	p.untilStatus("Reset")
 	p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
@@ -599,6 +615,17 @@ func (v *visit) everyMethod(t *testing.T) {
 		}
 	}
 	assert.Equal(t, offered, js[[]string](p, `Array.from(document.getElementById("method").options, (o) => o.value)`))
+	p.set("steps", "2")
+	for m, want := range map[string]string{"0": "0·128 + 13·(28 + 128) = 2,028 numbers", "16": "16·128 + 0·(28 + 128) = 2,048 numbers"} {
+		p.set("prompt-length", m)
+		p.until(`document.getElementById("numbers").textContent.startsWith(%q)`, want)
+		p.click("train")
+		p.untilStatus("Done after 2 steps")
+		assert.Empty(t, p.bars("td:nth-child(2)"), "there is one part")
+		assert.Equal(t, m, p.text("mine-length"))
+		p.click("reset")
+		p.untilStatus("Reset")
+	}
 	p.set("steps", "6")
 	for _, k := range dept.Kinds {
 		if k.Checkpoints() || k.Name == first {
@@ -761,7 +788,10 @@ func (p tab) tryMethod(k *dept.Kind) {
 // recording is what the page plays where nothing can be trained.
 type recording struct {
 	Ready    struct{ Model map[string]any }
-	Messages []struct{ Type, Method, Part string }
+	Messages []struct {
+		Type, Method, Part string
+		Rows               json.RawMessage // of a comparison: the run and the other
+	}
 }
 
 func parseRecording(t *testing.T, content []byte) (r recording) {
@@ -786,6 +816,17 @@ func (s *site) checkRecording(t *testing.T, browser context.Context, content []b
 	committed, err := os.ReadFile("../../web/src/recorded.json")
 	require.NoError(t, err)
 	recorded, played := parseRecording(t, content), parseRecording(t, committed)
+	apart := 0
+	for _, m := range played.Messages {
+		if m.Type != "comparison" {
+			continue
+		}
+		var rows []struct{ Accuracy float64 }
+		require.NoError(t, json.Unmarshal(m.Rows, &rows))
+		assert.GreaterOrEqual(t, rows[0].Accuracy-rows[1].Accuracy, 0.15, "a part alone does worse than both")
+		apart++
+	}
+	assert.Equal(t, 2, apart)
 	assert.Equal(t, recorded.Ready.Model, played.Ready.Model, "web/src/recorded.json is of another model: make it anew as web/src/recording.js says")
 	for _, r := range []recording{recorded, played} {
 		seen := map[string]int{}

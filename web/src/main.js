@@ -14,6 +14,7 @@ let trained = false; // there is a run to compare with
 let adapter = false; // there is one to download
 let loading = false; // the worker has been asked for the model
 let alone = []; // parts that are still to be trained alone
+let budget = 0; // of the run, in vectors; 0 is none
 let wanted = null; // what the visitor asked for before the model was here
 let failed = false; // loading, or the device was lost: there is nothing to train with
 
@@ -113,10 +114,11 @@ const heard = {
   comparison(c) {
     show(c);
     const [mine, other] = c.rows;
-    const title = (row) => methods.find((m) => m.name === row.method).title;
-    const share = (other.parameters / mine.parameters).toFixed(2);
-    say(`Compared: a step of ${title(mine)} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${$("other-title").textContent}, which trained ${share} times as many numbers.`);
-    alone.shift();
+    const title = $("other-title").textContent;
+    const right = ({ accuracy }) => `${Math.round(accuracy * 100)} %`;
+    say(alone.shift()
+      ? `Compared: ${title} gets ${right(other)} of the held-back rows right, both parts together ${right(mine)}.`
+      : `Compared: a step of ${$("mine-title").textContent} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${title}, which trained ${(other.parameters / mine.parameters).toFixed(2)} times as many numbers.`);
     if (alone.length > 0) trainAlone();
     else if (recorder) save("recorded.json", recorder.text());
   },
@@ -153,10 +155,10 @@ const heard = {
     if (e.during === "predict" && e.code === "order") return; // the model has gone meanwhile, which was said
     if (e.during === "load" || e.during === "start") loading = false;
     wanted = null;
-    alone = [];
     $("loading").hidden = true;
     const cancelled = e.code === "cancelled";
     if (["start", "load"].includes(e.during) || e.code === "device-lost") failed = !cancelled;
+    if (e.during === "compare" || failed) alone = [];
     say(`${e.message} ${e.remedy}`, cancelled ? "" : "error");
     if (e.during !== "start") return; // a state follows
     if (state === "none") state = "gone";
@@ -226,6 +228,7 @@ function withModel(what) {
 function begin(paused) {
   fresh();
   trained = false;
+  budget = settings.budget();
   send("train", { settings: settings.read(), paused });
 }
 
@@ -255,6 +258,7 @@ $("reset").onclick = () => {
 };
 $("compare").onclick = () => {
   mine();
+  alone = [];
   send("compare", { method: $("other").value });
 };
 $("alone").onclick = () => {
@@ -262,9 +266,9 @@ $("alone").onclick = () => {
   alone = view.parts();
   trainAlone();
 };
-/** trainAlone trains the next part alone, with the whole budget. */
+/** trainAlone trains the next part alone, with the whole budget of the run. */
 function trainAlone() {
-  send("compare", { part: alone[0], budget: settings.budget() });
+  send("compare", { part: alone[0], budget });
 }
 $("other").onchange = () => {
   view.beside($("other").value);
@@ -291,6 +295,7 @@ function measure() {
 
 /** fresh shows a page on which nothing has run yet. */
 function fresh() {
+  alone = [];
   view.reset();
   changed();
 }

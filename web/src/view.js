@@ -202,7 +202,6 @@ const shown = {
       $(`${which}-accuracy`).textContent = percent(c.accuracy);
     }
     if (twin?.part) each.alone[twin.part] = rows[1].accuracy;
-    else if (other?.name === "pt" && mine.shift) each.alone.P = rows[1].accuracy;
     bars();
   },
 
