@@ -32,12 +32,20 @@ var page embed.FS
 // under it.
 const policy = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'; worker-src 'self'; img-src data:"
 
-// Chromium starts a headless Chromium with WebGPU on its software adapter and
-// returns a chromedp context of it; chromedp.NewContext opens tabs on that. The
-// browser is closed when the test ends. A machine without Chromium fails the
-// test, and says how to get it.
+// Chromium is a browser of Start's that is closed when the test ends. A machine
+// without Chromium fails the test, and says how to get it.
 func Chromium(t testing.TB) context.Context {
 	t.Helper()
+	browser, stop, err := Start()
+	t.Cleanup(stop)
+	require.NoError(t, err)
+	return browser
+}
+
+// Start starts a headless Chromium with WebGPU on its software adapter and returns a
+// chromedp context of it; chromedp.NewContext opens tabs on that. stop closes it, and
+// is to be called after an error, too. That says how to get a Chromium where there is none.
+func Start() (browser context.Context, stop func(), err error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.Flag("headless", "new"),
 		chromedp.NoSandbox, // containers have no user namespaces
@@ -46,16 +54,20 @@ func Chromium(t testing.TB) context.Context {
 		chromedp.Flag("disable-quic", true),
 		chromedp.Flag("disable-component-update", true),
 	)
-	allocator, stop := chromedp.NewExecAllocator(context.Background(), options...)
-	t.Cleanup(stop)
+	allocator, stopAllocator := chromedp.NewExecAllocator(context.Background(), options...)
 	browser, closeBrowser := chromedp.NewContext(allocator)
-	t.Cleanup(closeBrowser)
-	err := chromedp.Do(browser)
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		t.Fatalf("this test needs Chromium: install it (Debian: apt-get install chromium) or Google Chrome: %v", err)
+	stop = func() {
+		closeBrowser()
+		stopAllocator()
 	}
-	require.NoError(t, err, "start Chromium")
-	return browser
+	err = chromedp.Do(browser)
+	switch {
+	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("this needs Chromium: install it (Debian: apt-get install chromium) or Google Chrome: %w", err)
+	case err != nil:
+		err = fmt.Errorf("start Chromium: %w", err)
+	}
+	return browser, stop, err
 }
 
 // How many pipelines the browser tests may compile: 314 in all, since each takes up

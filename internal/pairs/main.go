@@ -7,8 +7,11 @@
 //
 //	go run ./internal/pairs [-n 10] OLD NEW [flags of dept bench]
 //	go run ./internal/pairs -demo [-n 10] OLD NEW [flags of dept demo]
+//	go run ./internal/pairs -page [-n 10] OLD NEW [settings of the page, such as steps=30]
 //
-// With -demo it is the demonstration's step of DePT, and the whole of it.
+// With -demo it is the demonstration's step of DePT, and the whole of it; with -page a
+// step of the page's default task in Chromium, the page being the one that the program
+// has inside.
 // It is run from the repository's root, whose t5/backbone is the model that train
 // opens. It prints the ratio of new to old and ends with code 1 where that is over
 // its bar.
@@ -33,18 +36,22 @@ import (
 func main() {
 	n := flag.Int("n", 10, "pairs; from 6 on there is a 95 % interval")
 	demo := flag.Bool("demo", false, "measure dept demo")
+	page := flag.Bool("page", false, "measure the page of dept serve")
 	flag.Usage = func() {
-		fmt.Fprintln(os.Stderr, "usage: pairs [-n 10] [-demo] OLD NEW [flags of dept bench, or of dept demo]")
+		fmt.Fprintln(os.Stderr, "usage: pairs [-n 10] [-demo | -page] OLD NEW [flags of dept bench or dept demo, or settings of the page]")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
-	if flag.NArg() < 2 || *n < 1 {
+	if flag.NArg() < 2 || *n < 1 || *demo && *page {
 		flag.Usage()
 		os.Exit(2)
 	}
 	s := &benchSuite
-	if *demo {
+	switch {
+	case *demo:
 		s = &demoSuite
+	case *page:
+		s = &pageSuite
 	}
 	over, err := s.compare(os.Stdout, *n, flag.Arg(0), flag.Arg(1), flag.Args()[2:])
 	if err != nil {
@@ -61,6 +68,7 @@ type figures struct {
 	PT      step `json:"pt"`
 	startMS float64
 	demo    demonstration
+	pageMS  float64
 }
 
 // demonstration is what dept demo says of itself.
@@ -102,6 +110,10 @@ var demoSuite = suite{[]row{
 	{"step of dept in dept demo", "ms", func(f figures) float64 { return f.demo.MS }, 1.3},
 	{"dept demo", "s", func(f figures) float64 { return f.demo.Seconds }, 2},
 }, demonstrate}
+
+var pageSuite = suite{[]row{
+	{"step of the page", "ms", func(f figures) float64 { return f.pageMS }, 1.3},
+}, visit}
 
 // compare measures n pairs and reports them to w, each as soon as it is there;
 // over says that a median is over its bar.
