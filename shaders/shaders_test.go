@@ -3,6 +3,7 @@ package shaders
 import (
 	"context"
 	"encoding/binary"
+	"flag"
 	"fmt"
 	"io/fs"
 	"math"
@@ -49,6 +50,9 @@ type kernelCase struct {
 	operands []operand
 }
 
+// few is for devices that are slow to compile.
+var few = flag.Bool("few", false, "of each kernel of each variant, the rows of one set of constants alone")
+
 // TestOperations runs every row of the table against its float64 oracle: each
 // row twice, the second time with the rows in another order, so that what a
 // former kernel left in a buffer would show. Every variant of every operation that
@@ -62,6 +66,9 @@ func TestOperations(t *testing.T) {
 	var cases []kernelCase
 	for _, family := range families {
 		cases = append(cases, family(TargetOf(r.dev))...)
+	}
+	if *few {
+		cases = ofOneSpec(cases)
 	}
 	first := make([][][]byte, len(cases))
 	for i, c := range cases {
@@ -86,6 +93,23 @@ func TestOperations(t *testing.T) {
 		}
 	})
 	t.Logf("%d rows, %d pipelines", len(cases), r.pool.Len())
+}
+
+// ofOneSpec leaves, of each kernel of each variant, the rows that run the same pipeline
+// as the first.
+func ofOneSpec(cases []kernelCase) (kept []kernelCase) {
+	type kernel struct{ variant, file, entry string }
+	specs := map[kernel]Spec{}
+	for _, c := range cases {
+		k := kernel{c.call.Variant, c.call.Spec.File, c.call.Spec.Entry}
+		if spec, ok := specs[k]; !ok {
+			specs[k] = c.call.Spec
+		} else if spec != c.call.Spec {
+			continue
+		}
+		kept = append(kept, c)
+	}
+	return kept
 }
 
 // families lists the functions that make the rows of the table.
