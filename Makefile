@@ -11,12 +11,12 @@ demo:
 	@.ci/setup
 	@dist/dept demo
 
-# The page first, since programs embed it when they are built; then one package
-# after the other, so that none is timed beside another.
+# The page first, since programs embed it when they are built; then two packages at a
+# time: a software adapter, or a browser on one, leaves a core idle much of the time.
 test: lint
 	@.ci/setup browser shaders
 	go run ./web/build
-	go run ./internal/minutes go test -p 1 -timeout 60m ./...
+	go run ./internal/minutes go test -p 2 -timeout 60m ./...
 
 # PART=NAME is that part alone; scripts/check-long says which there are and what they
 # take, such as FUZZ=900.
