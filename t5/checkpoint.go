@@ -37,6 +37,7 @@ type Checkpoint struct {
 
 	names    []string          // as Config.Tensors has them
 	stored   map[string]stored // by those names
+	halved   bool              // what is stored as F32 is given as F16
 	warnings []string
 	closers  []io.Closer
 }
@@ -383,15 +384,23 @@ func (c *Checkpoint) Info(name string) (info safetensors.Info, ok bool) {
 	return at.info, ok
 }
 
+// Halve has Bytes and Reader give as F16 what is stored as F32, so that a model takes half of the
+// memory on a device. Float32, Row and Fingerprint stay with what is stored. It is called before
+// the weights are read; a number beyond the largest of F16 fails when it is read.
+func (c *Checkpoint) Halve() { c.halved = true }
+
 // Bytes returns a tensor's elements as they are stored: row-major, little-endian, of type F32, F16,
-// BF16 or F64.
+// BF16 or F64; or halved.
 func (c *Checkpoint) Bytes(name string) (safetensors.DType, []byte, error) {
-	at, ok := c.stored[name]
-	if !ok {
-		return "", nil, fmt.Errorf("the model has no tensor %q", name)
+	dtype, r, err := c.Reader(name)
+	if err != nil {
+		return "", nil, err
 	}
-	data, err := at.file.Bytes(at.info.Name)
-	return at.info.DType, data, err
+	data := make([]byte, r.Size())
+	if n, err := r.ReadAt(data, 0); n < len(data) {
+		return "", nil, fmt.Errorf("reading tensor %q of %s: %w", name, c.stored[name].file.Name(), err)
+	}
+	return dtype, data, nil
 }
 
 // Reader reads a tensor's elements as Bytes gives them.
@@ -401,7 +410,36 @@ func (c *Checkpoint) Reader(name string) (safetensors.DType, *io.SectionReader, 
 		return "", nil, fmt.Errorf("the model has no tensor %q", name)
 	}
 	r, err := at.file.Reader(at.info.Name)
+	if err == nil && c.halved && at.info.DType == safetensors.F32 {
+		return safetensors.F16, io.NewSectionReader(halves{r, name}, 0, r.Size()/2), nil
+	}
 	return at.info.DType, r, err
+}
+
+// halves reads float32 numbers as float16.
+type halves struct {
+	from *io.SectionReader
+	name string
+}
+
+func (h halves) ReadAt(p []byte, at int64) (n int, err error) {
+	first, end := at/2, min(at+int64(len(p)), h.from.Size()/2) // of whole numbers
+	numbers := make([]byte, 4*((end+1)/2-first))
+	if n, err := h.from.ReadAt(numbers, 4*first); n < len(numbers) {
+		return 0, err
+	}
+	values, err := safetensors.Decode(safetensors.F32, numbers)
+	if err != nil {
+		return 0, err
+	}
+	half, err := safetensors.Encode(safetensors.F16, values)
+	if err != nil {
+		return 0, fmt.Errorf("halving tensor %q: %w", h.name, err)
+	}
+	if n = copy(p, half[at%2:]); n < len(p) {
+		err = io.EOF
+	}
+	return n, err
 }
 
 // Row returns row i of a matrix, such as the embedding of token i in "shared.weight".

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/iotest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -118,6 +119,57 @@ func TestCheckpointWriteThenOpen(t *testing.T) {
 			assert.Equal(t, c.torch, file["torch_dtype"])
 		})
 	}
+}
+
+// Halved, a checkpoint gives the bytes that float16 has in a file, in whatever pieces they are
+// read; its numbers and its fingerprint stay those of the file.
+func TestHalve(t *testing.T) {
+	cfg := smallConfig()
+	open := func(dtype safetensors.DType, values func(string) ([]float32, error)) *Checkpoint {
+		dir := t.TempDir()
+		require.NoError(t, WriteCheckpoint(dir, cfg, dtype, values))
+		ck, err := OpenCheckpoint(dir)
+		require.NoError(t, err)
+		t.Cleanup(func() { ck.Close() })
+		return ck
+	}
+	values := RandomTensors(cfg, 7)
+	whole, ck, half := open(safetensors.F32, values), open(safetensors.F32, values), open(safetensors.F16, values)
+	ck.Halve()
+	for _, name := range ck.Names() {
+		dtype, got, err := ck.Bytes(name)
+		require.NoError(t, err)
+		_, want, err := half.Bytes(name)
+		require.NoError(t, err)
+		require.Equal(t, safetensors.F16, dtype)
+		require.Equal(t, want, got, name)
+		_, r, err := ck.Reader(name)
+		require.NoError(t, err)
+		require.NoError(t, iotest.TestReader(r, want), name)
+		exact, err := whole.Float32(name)
+		require.NoError(t, err)
+		numbers, err := ck.Float32(name)
+		require.NoError(t, err)
+		require.Equal(t, exact, numbers)
+	}
+	fingerprint, err := whole.Fingerprint()
+	require.NoError(t, err)
+	same, err := ck.Fingerprint()
+	require.NoError(t, err)
+	assert.Equal(t, fingerprint, same)
+
+	name := ck.Names()[1]
+	large := open(safetensors.F32, func(n string) ([]float32, error) {
+		x, err := values(n)
+		if n == name {
+			x[3] = 1e5
+		}
+		return x, err
+	})
+	large.Halve()
+	_, _, err = large.Bytes(name)
+	assert.ErrorContains(t, err, "halving tensor \""+name+"\"")
+	assert.ErrorContains(t, err, "100000")
 }
 
 func TestCheckpointUnknownName(t *testing.T) {

@@ -73,6 +73,8 @@ func states(t *testing.T, m *nn.Model, e *tensor.Engine) []float32 {
 	return x
 }
 
+const halvedF32 = "F32, halved"
+
 // However a checkpoint is stored, and whether its bytes pass to the device as
 // they lie or are converted, the model is the same. An odd width leaves half-
 // precision rows that are no whole words.
@@ -91,6 +93,7 @@ func TestLoadInAnyStorage(t *testing.T) {
 		}{
 			{"F64", func(int) safetensors.DType { return safetensors.F64 }}, // all converted
 			{"F32", func(int) safetensors.DType { return safetensors.F32 }},
+			{halvedF32, func(int) safetensors.DType { return safetensors.F32 }},
 			{"F16", func(int) safetensors.DType { return safetensors.F16 }},
 			{"BF16", func(int) safetensors.DType { return safetensors.BF16 }},
 			{"by turns", func(i int) safetensors.DType {
@@ -99,6 +102,9 @@ func TestLoadInAnyStorage(t *testing.T) {
 		} {
 			t.Run(fmt.Sprintf("%s of width %d", stored.name, width), func(t *testing.T) {
 				ck := store(t, c, stored.pick)
+				if stored.name == halvedF32 {
+					ck.Halve()
+				}
 				m, err := Load(context.Background(), e, ck, false)
 				require.NoError(t, err)
 				defer m.Release()

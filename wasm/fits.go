@@ -12,8 +12,7 @@ import (
 )
 
 // fits refuses, before its weights are fetched, a model that the device has no room for, by its
-// config.json and the bytes of its weights: on a device of paper first, which has the limits, then
-// by asking the device for as much memory.
+// config.json and the bytes of its weights.
 func fits(ctx context.Context, dev *wgpu.Device, name string, config []byte, weights int64) error {
 	cfg, err := t5.ParseConfig(config)
 	if err != nil {
@@ -31,10 +30,28 @@ func fits(ctx context.Context, dev *wgpu.Device, name string, config []byte, wei
 	if weights < 3*int64(parameters) {
 		dtype = safetensors.F16
 	}
+	_, err = halves(ctx, dev, name, cfg, dtype)
+	return err
+}
+
+// halves says whether a model's float32 weights have to lie on a device as float16, for want of room,
+// and refuses a model that has none even so. It looks at a device of paper first, which has the limits,
+// and then asks the device for as much memory.
+func halves(ctx context.Context, dev *wgpu.Device, name string, cfg *t5.Config, dtype safetensors.DType) (bool, error) {
+	err := room(ctx, dev, name, cfg, dtype)
+	var none *failure
+	if dtype != safetensors.F32 || !errors.As(err, &none) || none.code != codeLimit && none.code != codeMemory {
+		return false, err
+	}
+	return true, room(ctx, dev, name, cfg, safetensors.F16)
+}
+
+// room refuses a model that a device has no room for.
+func room(ctx context.Context, dev *wgpu.Device, name string, cfg *t5.Config, dtype safetensors.DType) error {
 	const remedy = "Choose a smaller model, or train this one with dept train on a machine that has the memory."
 	bytes, err := onPaper(ctx, dev, cfg, dtype)
 	if limit, ok := errors.AsType[*wgpu.LimitError](err); ok {
-		return failf(codeLimit, remedy, "the weights of %s are %s to fetch, and one of them takes %s where this device has at most %s for one", name, megabytes(weights), megabytes(limit.Want), megabytes(limit.Have))
+		return failf(codeLimit, remedy, "one of the weights of %s takes %s where this device has at most %s for one", name, megabytes(limit.Want), megabytes(limit.Have))
 	}
 	if err != nil {
 		return &failure{codeFile, remedy, err}

@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"strings"
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -35,9 +37,21 @@ type model struct {
 	embeddingSize float32 // mean |E(x)|
 }
 
+const halved = "Its float32 weights lie here as float16, which the device has the room for: numbers differ from the fourth digit on."
+
 // openModel opens a model on a device, which is released with it or where it fails.
 func openModel(ctx context.Context, dev *wgpu.Device, from *source) (*model, error) {
-	s, err := train.OpenSetup(ctx, train.Opening{Name: from.name, Commit: from.commit, Files: from.files, Device: dev})
+	s, err := train.OpenSetup(ctx, train.Opening{
+		Name: from.name, Commit: from.commit, Files: from.files, Device: dev,
+		Halve: func(ctx context.Context, dev *wgpu.Device, ck *t5.Checkpoint) (bool, error) {
+			info, _ := ck.Info(ck.Names()[0])
+			half, err := halves(ctx, dev, from.name, ck.Config, info.DType)
+			if half && err == nil {
+				from.notice = strings.TrimSpace(from.notice + " " + halved)
+			}
+			return half, err
+		},
+	})
 	if err != nil {
 		return nil, openFailure(ctx, from, err)
 	}

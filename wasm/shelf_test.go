@@ -9,6 +9,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/go-dept/dept/safetensors"
+	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/wgpu"
 )
 
@@ -50,6 +52,17 @@ func TestFits(t *testing.T) {
 	fails(dev, `{"model_type": "bert", "hidden_size": 768}`, codeFile, "bert")
 	limits := dev.Limits()
 	limits.StorageBinding = 1 << 20 // tables are cut in pieces, other weights are not
-	fails(wgpu.OpenPlan(dev.Info(), limits), small, codeLimit, "The weights of google/some are 240 MB to fetch, and one of them takes", "at most 1.0 MB")
+	fails(wgpu.OpenPlan(dev.Info(), limits), small, codeLimit, "One of the weights of google/some takes", "at most 1.0 MB")
+
+	// Float32 is halved where the device has room for that alone.
+	cfg, err := t5.ParseConfig([]byte(small))
+	require.NoError(t, err)
+	limits.StorageBinding = 2 << 20 // the largest has 2.4 MB as float32
+	half, err := halves(ctx, wgpu.OpenPlan(dev.Info(), limits), "small", cfg, safetensors.F32)
+	require.NoError(t, err)
+	assert.True(t, half)
+	half, err = halves(ctx, dev, "small", cfg, safetensors.F32)
+	require.NoError(t, err)
+	assert.False(t, half)
 	assert.Equal(t, []string{"1.5 MB", "308 MB", "45.2 GB"}, []string{megabytes(1.5e6), megabytes(307.9e6), megabytes(45.2e9)})
 }

@@ -41,6 +41,8 @@ type Opening struct {
 	Kernels   func(*wgpu.Device) (tensor.Kernels, error)
 	Run       string
 	Trainable bool // for a method that trains the model's own weights
+	// Halve, if set, says whether float32 weights are to lie on the device as float16.
+	Halve func(context.Context, *wgpu.Device, *t5.Checkpoint) (bool, error)
 	// Unnamed leaves the Setup's Fingerprint empty, which takes reading all weights
 	// and which only training and adapters ask for.
 	Unnamed bool
@@ -96,6 +98,15 @@ func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
 			return s.choose(o)
 		}},
 		{PartWeights, func() (err error) {
+			if o.Halve != nil {
+				half, err := o.Halve(ctx, s.Device, s.Checkpoint)
+				if err != nil {
+					return err
+				}
+				if half {
+					s.Checkpoint.Halve()
+				}
+			}
 			s.Model, err = t5.Load(ctx, s.Engine, s.Checkpoint, o.Trainable)
 			if err != nil || o.Unnamed {
 				return err

@@ -270,7 +270,7 @@ func (v *pick) refused() {
 	for name, want := range map[string]string{
 		"org/bert":    "bert",
 		"org/adapter": "The hub's files: org/adapter is an adapter, not a model",
-		"org/huge":    "The weights of org/huge are",
+		"org/huge":    "One of the weights of org/huge takes",
 		"org/gated":   "The model is gated. Accept its terms on the hub. This page sends no token",
 		"org/nowhere": "The hub has no model of that name",
 	} {
