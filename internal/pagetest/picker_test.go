@@ -4,6 +4,8 @@ package pagetest
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"io/fs"
 	"math"
 	"os"
@@ -43,6 +45,31 @@ func writeModel(t *testing.T, dir, config string, seed uint64) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "tokenizer.json"), tokenizer, 0o666))
 }
 
+// shard writes a folder's model.safetensors as two shards and their index instead.
+func shard(t *testing.T, dir string) {
+	t.Helper()
+	whole := filepath.Join(dir, "model.safetensors")
+	file, err := safetensors.Open(whole)
+	require.NoError(t, err)
+	shards := map[string][]safetensors.Tensor{}
+	index := map[string]string{}
+	for i, info := range file.Tensors() {
+		name := fmt.Sprintf("model-0000%d-of-00002.safetensors", 1+i%2)
+		index[info.Name] = name
+		shards[name] = append(shards[name], safetensors.Tensor{
+			Name: info.Name, DType: info.DType, Shape: info.Shape, Data: func() ([]byte, error) { return file.Bytes(info.Name) },
+		})
+	}
+	for name, tensors := range shards {
+		require.NoError(t, safetensors.WriteFile(filepath.Join(dir, name), tensors, nil))
+	}
+	require.NoError(t, file.Close())
+	require.NoError(t, os.Remove(whole))
+	text, err := json.Marshal(map[string]any{"metadata": map[string]any{}, "weight_map": index})
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(whole+".index.json", text, 0o666))
+}
+
 // folderFiles are a folder's files, by name.
 func folderFiles(t testing.TB, dir string) map[string]string {
 	t.Helper()
@@ -73,6 +100,9 @@ func TestPicker(t *testing.T) {
 		v.dirs[name] = filepath.Join(t.TempDir(), filepath.Base(name))
 		require.NoError(t, os.Mkdir(v.dirs[name], 0o777))
 		writeModel(t, v.dirs[name], pickedConfig, uint64(i+1))
+		if name == "org/other" {
+			shard(t, v.dirs[name])
+		}
 		if i > 0 {
 			h.Add("model", name, "main", folderFiles(t, v.dirs[name]))
 		}
@@ -239,7 +269,7 @@ func (v *pick) reloadKept() {
 }
 
 func (v *pick) wrongChecksum() {
-	v.hub.Break("model.safetensors", hubtest.Fault{Corrupt: 1})
+	v.hub.Break("model-00002-of-00002.safetensors", hubtest.Fault{Corrupt: 1})
 	v.fetch("org/other")
 	v.untilError("its checksum is")
 	assert.Contains(v, v.text("status"), "thrown away")
@@ -255,7 +285,8 @@ func (v *pick) wrongChecksum() {
 	for _, r := range v.hub.Requests() {
 		fetched[filepath.Base(r.Path)]++
 	}
-	assert.Equal(v, 1, fetched["model.safetensors"]/2, "the weights once more, from the hub and from where it leads")
+	assert.Zero(v, fetched["model-00001-of-00002.safetensors"], "what came whole stays")
+	assert.Equal(v, 1, fetched["model-00002-of-00002.safetensors"]/2, "the shard once more, from the hub and from where it leads")
 }
 
 func (v *pick) refused() {
