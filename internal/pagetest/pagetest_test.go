@@ -23,13 +23,13 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	cdpbrowser "github.com/chromedp/cdproto/browser"
 	"github.com/chromedp/cdproto/cdp"
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,24 +61,46 @@ const (
 	cut     = "cut"     // half of it is all there is
 )
 
-// newSite builds the page and dept, and serves, with more flags where they are given.
+// built builds the page and dept, once for all tests.
+var built = sync.OnceValues(func() (binary string, err error) {
+	binary = filepath.Join(scratch, "dept")
+	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", binary, "./cmd/dept"}} {
+		build := exec.Command(command[0], command[1:]...)
+		build.Dir = "../.."
+		if out, err := build.CombinedOutput(); err != nil {
+			return "", fmt.Errorf("%v: %w\n%s", command, err, out)
+		}
+	}
+	return binary, nil
+})
+
+// scratch is a folder of all tests.
+var scratch string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		var err error
+		if scratch, err = os.MkdirTemp("", "dept-page-"); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(scratch)
+		return m.Run()
+	}())
+}
+
+// newSite serves the page by dept, with more flags where they are given.
 func newSite(t *testing.T, flags ...string) *site {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	s := &site{
-		model: filepath.Join(root, "web/dist/model"), binary: filepath.Join(t.TempDir(), "dept"),
-	}
+	binary, err := built()
+	require.NoError(t, err)
+	s := &site{model: filepath.Join(root, "web/dist/model"), binary: binary}
 	s.weights.Store(whole)
 	s.first.Store("")
 	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "hub", "dept", "cmd/dept"} {
 		browsertest.LookAt(t, filepath.Join(root, dir))
-	}
-	for _, command := range [][]string{{"go", "run", "./web/build"}, {"go", "build", "-o", s.binary, "./cmd/dept"}} {
-		build := exec.Command(command[0], command[1:]...)
-		build.Dir = root
-		out, err := build.CombinedOutput()
-		require.NoError(t, err, "%v: %s", command, out)
 	}
 	serve := exec.Command(s.binary, append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...)...)
 	out, err := serve.StdoutPipe()
@@ -325,30 +347,6 @@ func (p tab) bars(column string) map[string]float64 {
 		[row.dataset.part, parseFloat(row.querySelector(%q).textContent)]).filter(([, x]) => !isNaN(x)))`, column)
 }
 
-// shoot keeps pictures in $DEPT_SCREENSHOTS, where that is set: at desk and phone
-// width, and in the dark.
-func (p tab) shoot(name string) {
-	p.Helper()
-	dir := os.Getenv("DEPT_SCREENSHOTS")
-	if dir == "" {
-		return
-	}
-	for _, look := range []struct {
-		name, scheme  string
-		width, height int64
-	}{{"phone", "light", 390, 844}, {"dark", "dark", 1280, 800}, {"desk", "light", 1280, 800}} {
-		_, err := chromedp.Call(p.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
-			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: look.scheme}},
-		})
-		require.NoError(p, err)
-		require.NoError(p, chromedp.Do(p.ctx, chromedp.EmulateViewport(look.width, look.height)))
-		time.Sleep(300 * time.Millisecond) // until the charts have their new sizes
-		picture, err := chromedp.Run(p.ctx, chromedp.CaptureScreenshot())
-		require.NoError(p, err)
-		require.NoError(p, os.WriteFile(filepath.Join(dir, name+"-"+look.name+".png"), picture, 0o666))
-	}
-}
-
 // download does something and waits for the file that comes of it.
 func (p tab) download(name string, do func()) []byte {
 	p.Helper()
@@ -470,6 +468,7 @@ func (v *visit) lateWeights(t *testing.T) {
 	v.weights.Store(cut)
 	p.click("train")
 	p.untilError("model.safetensors")
+	p.look("error")
 	v.weights.Store(whole)
 	p.click("step")
 	p.until(`document.getElementById("step-count").textContent === "1 / 20"`)
@@ -517,13 +516,13 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p := tab{t, v.ctx}
 	p.click("reset")
 	p.untilStatus("Reset")
-	p.shoot("before")
+	p.look("before")
 	// The page's own settings: what one press shows.
 	p.set("steps", strconv.Itoa(demo.Tuning(demo.Variants(demo.MaxSource)[0], 0).Steps))
 	assert.Equal(t, []string{"first-thing", "16", "4", "9"}, []string{p.value("task"), p.value("budget"), p.value("prompt-length"), p.value("rank")})
 	p.click("train")
 	p.until(`parseInt(document.getElementById("step-count").textContent) > 20`)
-	p.shoot("during")
+	p.look("during")
 	p.untilStatus("Done after")
 	bars := p.bars("td:nth-child(2)")
 	t.Logf("with the rest counted as zero: %v", bars)
@@ -581,7 +580,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	for _, id := range []string{"other-ms", "other-accuracy"} {
 		assert.NotEqual(t, "–", p.text(id), id)
 	}
-	p.shoot("after")
+	p.look("after")
 	v.checkRecording(t, v.browser, recorded)
 
 	// That can be stopped, and costs nothing.
@@ -708,7 +707,7 @@ func (v *visit) withoutWebGPU(t *testing.T) {
 	p.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
 	assert.NotContains(t, p.text("recorded"), "Train", "which there is no use in")
 	p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
-	p.shoot("recorded")
+	p.look("recorded")
 
 	// Settings are in the address, with or without.
 	want := map[string]string{
@@ -741,6 +740,7 @@ func (v *visit) bench(t *testing.T) {
 		Right bool
 	}](p, `window.benchResult.results`)
 	assert.Len(t, results, 2)
+	p.look("bench")
 	for _, r := range results {
 		assert.True(t, r.Right, js[string](p, `JSON.stringify(window.benchResult)`))
 		assert.Positive(t, r.MS)
@@ -760,9 +760,9 @@ func (p tab) tryMethod(k *dept.Kind) {
 	assert.Equal(p, k.Title, p.text("title"))
 	p.click("train")
 	p.until(`parseInt(document.getElementById("step-count").textContent) > 2`)
-	p.shoot(k.Name + "-during")
+	p.look(k.Name + "-during")
 	p.untilStatus("Done after 6 steps")
-	p.shoot(k.Name)
+	p.look(k.Name)
 	loss := p.numbers(p.label("chart-loss"))
 	require.Len(p, loss, 2, p.label("chart-loss"))
 	assert.Positive(p, loss[1])
@@ -811,7 +811,7 @@ func (s *site) checkRecording(t *testing.T, browser context.Context, content []b
 		p.untilStatus("Done after")
 		content := p.download("recorded.json", func() { p.click("alone") })
 		require.NoError(t, os.WriteFile("../../web/src/recorded.json", content, 0o666))
-		p.shoot("whole")
+		p.look("whole")
 	}
 	committed, err := os.ReadFile("../../web/src/recorded.json")
 	require.NoError(t, err)

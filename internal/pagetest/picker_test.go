@@ -203,7 +203,7 @@ func (v *pick) dropFolder() {
 
 func (v *pick) chooseFiles() {
 	v.click("choose-model")
-	v.shoot("models")
+	v.look("models")
 	require.NoError(v, chromedp.Do(v.ctx, chromedp.SetUploadFiles("#model-files", []string{filepath.Join(v.dirs["mine"], "model.safetensors")})))
 	v.untilError("There is no config.json among the 1 files.")
 	var paths []string

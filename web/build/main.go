@@ -59,12 +59,22 @@ func bundle() error {
 	if _, err := exec.LookPath("npm"); err != nil {
 		return errors.New("npm is missing: install Node.js (Debian: apt-get install nodejs npm); only the build needs it")
 	}
-	if _, err := os.Stat("web/node_modules/.package-lock.json"); err != nil {
+	if !installed() {
 		if err := run("web", nil, "npm", "ci"); err != nil {
 			return err
 		}
 	}
 	return run("web", nil, "npm", "run", "--silent", "build")
+}
+
+// installed says whether npm has brought what the lock file names since that was changed.
+func installed() bool {
+	lock, err := os.Stat("web/package-lock.json")
+	if err != nil {
+		return false
+	}
+	done, err := os.Stat("web/node_modules/.package-lock.json")
+	return err == nil && !done.ModTime().Before(lock.ModTime())
 }
 
 // program compiles the worker and puts beside it what starts it.
