@@ -187,7 +187,7 @@ func TestOffline(t *testing.T) {
 			t.Logf("console: %s", m) // that the server does not answer is one
 		}
 	}()
-	p := tab{t, ctx}
+	p := tab{T: t, ctx: ctx}
 	open := func(page string) {
 		t.Helper()
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("http://"+h.address+underPath+page)))

@@ -203,7 +203,8 @@ func (s *stalled) Read(p []byte) (int, error) {
 // tab is the page in a tab of its own.
 type tab struct {
 	*testing.T
-	ctx context.Context
+	ctx     context.Context      // of Chromium
+	firefox *browsertest.Firefox // or this
 }
 
 // open opens a page of the site in a tab with a cache of its own. What the
@@ -232,7 +233,7 @@ func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 		}
 	}()
 	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url+page)))
-	return tab{t, ctx}
+	return tab{T: t, ctx: ctx}
 }
 
 // patience ends a test that hangs; it is no measure of what is waited for.
@@ -241,6 +242,13 @@ const patience = 10 * time.Minute
 // js evaluates an expression in the page; of a promise, what it comes to.
 func js[T any](p tab, format string, args ...any) T {
 	p.Helper()
+	if p.firefox != nil {
+		text, err := p.firefox.Evaluate(fmt.Sprintf(format, args...))
+		require.NoError(p, err, format)
+		var v T
+		require.NoError(p, json.Unmarshal(text, &v), format)
+		return v
+	}
 	v, err := chromedp.Run(p.ctx, chromedp.Evaluate[T](fmt.Sprintf(format, args...), chromedp.EvalAwaitPromise))
 	require.NoError(p, err, format)
 	return v
@@ -277,6 +285,10 @@ func (p tab) label(id string) string {
 func (p tab) click(id string) {
 	p.Helper()
 	p.until(`!document.getElementById(%q).disabled`, id)
+	if p.firefox != nil {
+		require.NoError(p, p.firefox.Click("#"+id))
+		return
+	}
 	require.NoError(p, chromedp.Do(p.ctx, chromedp.Click("#"+id)))
 }
 
@@ -460,7 +472,7 @@ type visit struct {
 }
 
 func (v *visit) lateWeights(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	// Half of them come, less what the v.browser still holds back.
 	p.until(`/^model\.safetensors: 1\.[0-9] of 3\.0 MB/.test(document.getElementById("progress-text").textContent)`)
 	p.click("cancel")
@@ -477,7 +489,7 @@ func (v *visit) lateWeights(t *testing.T) {
 // The same rows and settings as dept train: the losses must agree, and what
 // dept train wrote must answer here as with dept predict.
 func (v *visit) sameAsCommandLine(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	out := filepath.Join(t.TempDir(), "out")
 	losses := v.train(t, out, map[string]string{
 		"prompt-length": p.value("prompt-length"), "rank": p.value("rank"), "lr-prompt": p.value("lr-prompt"),
@@ -513,7 +525,7 @@ func (v *visit) sameAsCommandLine(t *testing.T) {
 }
 
 func (v *visit) trainAndCompare(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	p.click("reset")
 	p.untilStatus("Reset")
 	p.look("before")
@@ -603,7 +615,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 
 // The methods of the table, whichever they are, work from the menu on.
 func (v *visit) everyMethod(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	p.click("reset")
 	p.untilStatus("Reset")
 	first := p.value("method")
@@ -630,13 +642,13 @@ func (v *visit) everyMethod(t *testing.T) {
 		if k.Checkpoints() || k.Name == first {
 			continue
 		}
-		t.Run(k.Name, func(t *testing.T) { tab{t, v.ctx}.tryMethod(k) })
+		t.Run(k.Name, func(t *testing.T) { tab{T: t, ctx: v.ctx}.tryMethod(k) })
 	}
 	p.set("method", first)
 }
 
 func (v *visit) pauseAndStop(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	p.set("steps", "5000")
 	p.click("train")
 	p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
@@ -662,7 +674,7 @@ func (v *visit) pauseAndStop(t *testing.T) {
 }
 
 func (v *visit) mishaps(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	task := p.value("task")
 	p.set("rows-input", "text,label\na fine day,sun\nwet all week,rain\nno label here\n")
 	p.click("train")
