@@ -328,7 +328,7 @@ type Step struct {
 	Rates           []Named `json:"rates"`    // of each group of parameters
 	GradNorm        float64 `json:"gradNorm"` // of all gradients, before clipping
 	Norms           []Named `json:"norms"`    // of each tensor's gradient
-	MS              float64 `json:"ms"`       // this update took, evaluations left out
+	MS              float64 `json:"ms"`       // of an update, the mean of the last few; evaluations left out
 	Tokens          int     `json:"tokens"`
 	TokensPerSecond float64 `json:"tokensPerSecond"`
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ type run struct {
 	nextShow time.Time
 	records  []train.StepRecord // that came in the part of the work at hand
 	busy     time.Duration      // that went into updates without a record yet
-	took     []float64          // milliseconds of each update
+	pace     pace
 }
 
 // newRun makes a run of settings, which it checks, that ends after so many steps.
@@ -249,7 +248,7 @@ func (r *run) timed(do func() error) error {
 }
 
 func (r *run) postStep(s train.StepRecord, ms float64) {
-	r.took = append(r.took, ms)
+	ms = r.pace.add(ms)
 	step := Step{
 		Method: r.size.Method, Step: s.Step, Steps: r.settings.Steps, Loss: s.Loss, GradNorm: s.GradNorm,
 		MS: ms, Tokens: s.Tokens, TokensPerSecond: 1000 * float64(s.Tokens) / max(ms, 1e-3),
@@ -263,17 +262,6 @@ func (r *run) postStep(s train.StepRecord, ms float64) {
 		}
 	}
 	r.post(step)
-}
-
-// ms is the median time of an update; the first ones compile and are left out
-// where there are others.
-func (r *run) ms() float64 {
-	took := r.took[min(len(r.took)/2, 5):]
-	if len(took) == 0 {
-		return 0
-	}
-	took = slices.Sorted(slices.Values(took))
-	return took[len(took)/2]
 }
 
 // show reads the adapter and posts its pictures.
@@ -325,7 +313,7 @@ func (r *run) ended() Done {
 
 // compared is the run's line in a comparison.
 func (r *run) compared() Compared {
-	return Compared{Size: r.size, Sequence: r.sequence(), MS: r.ms(), Step: r.done(), Accuracy: r.accuracy}
+	return Compared{Size: r.size, Sequence: r.sequence(), MS: r.pace.median(), Step: r.done(), Accuracy: r.accuracy}
 }
 
 func (r *run) release() {
