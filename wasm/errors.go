@@ -94,7 +94,8 @@ func cause(err error) (code, remedy string) {
 	case errors.Is(err, context.Canceled):
 		return codeCancelled, "Start it again whenever you like."
 	case errors.Is(err, wgpu.ErrNoAdapter):
-		return codeNoWebGPU, "Open the page in a current Chrome, Edge, Firefox or Safari with hardware acceleration switched on, over https or from localhost."
+		_, remedy := withoutWebGPU(surroundings())
+		return codeNoWebGPU, remedy
 	case errors.Is(err, wgpu.ErrDeviceLost):
 		return codeDeviceLost, "Load the model again, which is quick now; the adapter as it was drawn last is kept."
 	case errors.As(err, &limit):
@@ -128,7 +129,7 @@ func explain(err error, during string, id int) Error {
 	case codeCancelled:
 		message = "cancelled"
 	case codeNoWebGPU:
-		message = "this browser gives the page no WebGPU adapter"
+		message, _ = withoutWebGPU(surroundings())
 	case codeDeviceLost:
 		message = "the graphics device was lost: its driver was reset, or the browser took it away"
 	}

@@ -50,6 +50,9 @@ func printMessage(m Message) {
 	fmt.Printf("%s\n", line)
 }
 
+// surroundings are no browser here.
+func surroundings() (agent string, l lack) { return "", lackAdapter }
+
 // disk has models in folders, and keeps none of a hub's.
 type disk struct{}
 

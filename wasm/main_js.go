@@ -24,6 +24,18 @@ func main() {
 	w.Serve(context.Background())
 }
 
+// surroundings are the browser, and what it has not where there is no WebGPU adapter.
+func surroundings() (agent string, l lack) {
+	navigator := js.Global().Get("navigator")
+	switch {
+	case !js.Global().Get("isSecureContext").Truthy():
+		l = lackSecure
+	case navigator.Get("gpu").IsUndefined():
+		l = lackAPI
+	}
+	return navigator.Get("userAgent").String(), l
+}
+
 // post sends a message to the page. Bytes go as a Uint8Array.
 func post(port js.Value, m Message) {
 	var data []byte
