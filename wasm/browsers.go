@@ -39,7 +39,7 @@ func browserOf(agent string) (name string, version int, system string) {
 		}
 	}
 	for _, b := range []struct{ name, sign string }{
-		{"Firefox", `(?:Firefox|FxiOS)`}, {"Edge", `(?:Edg|EdgA|EdgiOS)`}, {"Opera", `(?:OPR|OPT)`}, {"Chrome", `(?:CriOS|Chrome|HeadlessChrome)`}, {"Safari", `Version`},
+		{"Firefox", `(?:Firefox|FxiOS)`}, {"Edge", `(?:Edg|EdgA|EdgiOS)`}, {"Opera", `(?:OPR|OPT)`}, {"Chrome", `(?:CriOS|Chrome)`}, {"Safari", `Version`},
 	} {
 		if m := regexp.MustCompile(b.sign + `/(\d+)`).FindStringSubmatch(agent); m != nil {
 			version, _ = strconv.Atoi(m[1])

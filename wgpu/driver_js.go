@@ -102,9 +102,6 @@ func describe(info js.Value) AdapterInfo {
 	if name == "" {
 		name = strings.TrimSpace(field("vendor") + " " + field("architecture"))
 	}
-	if name == "" {
-		name = "unnamed adapter"
-	}
 	typ := OtherAdapter
 	known := strings.ToLower(name + " " + field("architecture"))
 	for _, software := range []string{"swiftshader", "llvmpipe", "lavapipe", "basic render"} {
@@ -114,6 +111,12 @@ func describe(info js.Value) AdapterInfo {
 	}
 	if info.Get("isFallbackAdapter").Truthy() {
 		typ = CPU
+	}
+	switch {
+	case name == "" && typ == CPU: // Firefox names none
+		name = "the browser's software adapter"
+	case name == "":
+		name = "the browser's GPU"
 	}
 	return AdapterInfo{Name: name, Type: typ, Backend: "browser", Driver: field("driver"), Vendor: strings.ToLower(field("vendor"))}
 }
