@@ -215,6 +215,11 @@ func (f *Firefox) Navigate(url string) error {
 	return f.Call("browsingContext.navigate", map[string]any{"context": f.tab, "url": url, "wait": "complete"}, nil)
 }
 
+// Reload loads the page again and waits until it has loaded.
+func (f *Firefox) Reload() error {
+	return f.Call("browsingContext.reload", map[string]any{"context": f.tab, "wait": "complete"}, nil)
+}
+
 // Evaluate evaluates an expression in the page; of a promise, what it comes to. The
 // result is JSON.
 func (f *Firefox) Evaluate(expression string) (json.RawMessage, error) {

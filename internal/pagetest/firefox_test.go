@@ -4,6 +4,8 @@ package pagetest
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -14,11 +16,42 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/hub/hubtest"
 	"github.com/go-dept/dept/internal/browsertest"
 )
 
-// overhear keeps what workers say in window.heard, with the time at which it came, in
-// milliseconds.
+// TestFirefox is a short visit with Firefox, which has a compiler of WGSL of its own, a
+// clock of one millisecond's grain and no names for adapters; and one where it has no
+// WebGPU.
+func TestFirefox(t *testing.T) {
+	h := hubtest.New(t)
+	s := newSite(t, "--hub", h.URL+","+h.CDN)
+	v := s.openFirefox(t, nil)
+	for _, part := range []struct {
+		name string
+		do   func(*firefoxVisit)
+	}{
+		{"trains", func(v *firefoxVisit) { v.trains("the browser's software adapter", 12) }},
+		{"keeps models", func(v *firefoxVisit) { v.keepsModels(h) }},
+		{"without WebGPU", (*firefoxVisit).withoutWebGPU},
+	} {
+		ok := t.Run(part.name, func(t *testing.T) {
+			v.T = t
+			part.do(v)
+		})
+		require.True(t, ok)
+	}
+}
+
+// firefoxVisit is a visit in a Firefox of its own.
+type firefoxVisit struct {
+	*site
+	tab
+	downloads chan string // paths of files that are there whole
+}
+
+// overhear keeps what the page's worker says in window.heard, with the time at which it
+// came, in milliseconds.
 const overhear = `() => {
 	window.heard = [];
 	window.Worker = class extends Worker {
@@ -31,24 +64,17 @@ const overhear = `() => {
 
 // heard is a message of the page's worker.
 type heard struct {
-	At          float64
-	Type, State string
-	Step        int
-	Loss, MS    float64
-	Seconds     float64
-	Accuracy    float64
-	Message     string
+	At, Loss, MS, Seconds, TokensPerSecond float64
+	Type                                   string
+	Step                                   int
 }
 
-// TestFirefox is a short visit with Firefox, which has a compiler of WGSL of its own, a
-// clock of one millisecond's grain and no names for adapters.
-func TestFirefox(t *testing.T) {
-	const steps = 12
-	s := newSite(t)
-	f := browsertest.NewFirefox(t, nil)
-	p := tab{T: t, firefox: f}
+// openFirefox starts a Firefox. What its console calls an error is one.
+func (s *site) openFirefox(t *testing.T, preferences map[string]any) *firefoxVisit {
+	t.Helper()
+	f := browsertest.NewFirefox(t, preferences)
 	t.Logf("Firefox %s", f.Version)
-	downloaded := make(chan string, 1)
+	v := &firefoxVisit{site: s, tab: tab{T: t, firefox: f}, downloads: make(chan string, 1)}
 	f.Event = func(method string, params json.RawMessage) {
 		var event struct{ Level, Text, Status, Filepath string }
 		assert.NoError(t, json.Unmarshal(params, &event))
@@ -58,46 +84,109 @@ func TestFirefox(t *testing.T) {
 			assert.NotEqual(t, "error", event.Level)
 		case "browsingContext.downloadEnd":
 			assert.Equal(t, "complete", event.Status)
-			downloaded <- event.Filepath
+			v.downloads <- event.Filepath
 		}
 	}
 	require.NoError(t, f.Call("session.subscribe", map[string]any{"events": []string{"log.entryAdded", "browsingContext.downloadEnd"}}, nil))
 	require.NoError(t, f.Call("script.addPreloadScript", map[string]any{"functionDeclaration": overhear}, nil))
+	return v
+}
 
-	require.NoError(t, f.Navigate(s.url+"#steps="+strconv.Itoa(steps)))
-	p.untilStatus("Ready")
-	t.Log(p.text("status"))
-	out := filepath.Join(t.TempDir(), "out")
-	losses := s.train(t, out, map[string]string{
-		"prompt-length": p.value("prompt-length"), "rank": p.value("rank"), "lr-prompt": p.value("lr-prompt"),
-		"lr-lowrank": p.value("lr-lowrank"), "steps": strconv.Itoa(steps), "batch-size": p.value("batch"), "seed": p.value("seed"),
+// trains has the page train its first task for some steps, with dept train's losses, and
+// dept predict answer alike with what it exports.
+func (v *firefoxVisit) trains(adapter string, steps int) {
+	v.Helper()
+	require.NoError(v, v.firefox.Navigate(fmt.Sprintf("%s?trains#steps=%d", v.url, steps)))
+	v.untilStatus("Ready")
+	assert.Contains(v, v.text("status"), "on "+adapter)
+	began := js[float64](v.tab, `performance.now()`)
+	v.click("train")
+	v.untilStatus("Done after")
+	v.Log(v.text("status"))
+
+	want := v.train(v.T, filepath.Join(v.TempDir(), "out"), map[string]string{
+		"prompt-length": v.value("prompt-length"), "rank": v.value("rank"), "lr-prompt": v.value("lr-prompt"),
+		"lr-lowrank": v.value("lr-lowrank"), "steps": strconv.Itoa(steps), "batch-size": v.value("batch"), "seed": v.value("seed"),
 	})
-	began := time.Now()
-	p.click("train")
-	p.untilStatus("Done after")
-	wall := time.Since(began).Seconds()
-	t.Log(p.text("status"))
-	for _, m := range js[[]heard](p, `heard.map(({values, heat, data, ...m}) => m)`) {
-		if m.Type != "sample" {
-			t.Logf("%.0f %s %s step %d loss %v ms %v seconds %v accuracy %v", m.At, m.Type, m.State, m.Step, m.Loss, m.MS, m.Seconds, m.Accuracy)
+	var step, done []heard
+	for _, m := range js[[]heard](v.tab, `heard.filter(({type}) => type === "step" || type === "done")`) {
+		if m.Type == "done" {
+			done = append(done, m)
 		} else {
-			t.Logf("%.0f %s", m.At, m.Type)
+			step = append(step, m)
 		}
 	}
-	t.Log(wall, p.text("ms-step"), p.text("mine-ms"), losses)
-
-	p.click("download")
-	var path string
-	select {
-	case path = <-downloaded:
-	case <-time.After(time.Minute):
-		require.Fail(t, "no file arrives")
+	require.Len(v, step, len(want))
+	require.Len(v, done, 1)
+	for i, m := range step {
+		assert.Equal(v, i+1, m.Step)
+		assert.InEpsilon(v, want[i], m.Loss, 1e-3, "loss of step %d", m.Step)
+		assert.Positive(v, m.MS, "time of step %d", m.Step)
+		assert.Positive(v, m.TokensPerSecond, "step %d", m.Step)
 	}
-	data, err := os.ReadFile(path)
-	require.NoError(t, err)
-	adapter, err := dept.ParseAdapter(unzip(t, data))
-	require.NoError(t, err)
-	dir := t.TempDir()
-	require.NoError(t, adapter.Write(dir))
-	assert.Equal(t, p.list("after"), s.predict(t, dir, p.list("texts")), "dept predict with the tab's adapter")
+
+	// Times are those that went by: of the steps after the first, up to what else was
+	// done between them and to how evenly they went; and of the whole.
+	first, last := step[0], step[len(step)-1]
+	each := (last.At - first.At) / float64(len(step)-1)
+	v.Logf("a step: %.0f ms by the time that their messages came, %s by its tile, %s in the table", each, v.text("ms-step"), v.text("mine-ms"))
+	for _, id := range []string{"ms-step", "mine-ms"} {
+		shown := v.numbers(v.text(id))
+		require.Len(v, shown, 1, id)
+		assert.Greater(v, shown[0], each/3, id)
+		assert.Less(v, shown[0], each*3, id)
+	}
+	assert.Greater(v, 1000*done[0].Seconds, last.At-first.At)
+	assert.LessOrEqual(v, 1000*done[0].Seconds, done[0].At-began)
+
+	v.click("download")
+	var data []byte
+	select {
+	case path := <-v.downloads:
+		var err error
+		data, err = os.ReadFile(path)
+		require.NoError(v, err)
+	case <-time.After(patience):
+		require.Fail(v, "no file arrives")
+	}
+	a, err := dept.ParseAdapter(unzip(v, data))
+	require.NoError(v, err)
+	dir := v.TempDir()
+	require.NoError(v, a.Write(dir))
+	assert.Equal(v, v.list("after"), v.predict(v.T, dir, v.list("texts")), "dept predict with the tab's adapter")
+}
+
+// keepsModels fetches a model, whose connection breaks, and loads it again from what the
+// browser keeps.
+func (v *firefoxVisit) keepsModels(h *hubtest.Server) {
+	dir := v.TempDir()
+	writeModel(v.T, dir, pickedConfig, 1)
+	files := folderFiles(v, dir)
+	h.Add("model", "org/tiny", "main", files)
+	h.Break("model.safetensors", hubtest.Fault{Cut: []int{len(files["model.safetensors"]) / 2}})
+	p := &pick{site: v.site, hub: h, tab: v.tab, dirs: map[string]string{"org/tiny": dir}}
+	p.fetch("org/tiny")
+	p.untilModel("org/tiny")
+	require.NotEmpty(v, h.Requests())
+	p.reload()
+	p.untilModel("org/tiny")
+	assert.Empty(v, h.Requests())
+	p.answersAlike("org/tiny")
+}
+
+// withoutWebGPU opens the page with Firefox as it comes on Linux, over http from this
+// machine, and from another.
+func (v *firefoxVisit) withoutWebGPU() {
+	address, err := url.Parse(v.url)
+	require.NoError(v, err)
+	plain := v.openFirefox(v.T, map[string]any{
+		"dom.webgpu.enabled": false, "dom.security.https_first": false, "network.dns.forceResolve": address.Hostname(),
+	})
+	require.NoError(v, plain.firefox.Navigate(v.url))
+	plain.untilError("has no WebGPU here. Open about:config, set dom.webgpu.enabled to true and reload this page.")
+	plain.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
+	address.Host = "dept.test:" + address.Port()
+	require.NoError(v, plain.firefox.Navigate(address.String()))
+	plain.untilError("plain http")
+	plain.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
 }

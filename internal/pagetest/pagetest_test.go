@@ -319,7 +319,11 @@ func (p tab) untilError(part string) {
 // reload loads the page again and waits until it has filled the form.
 func (p tab) reload() {
 	p.Helper()
-	require.NoError(p, chromedp.Do(p.ctx, chromedp.Reload()))
+	if p.firefox != nil {
+		require.NoError(p, p.firefox.Reload())
+	} else {
+		require.NoError(p, chromedp.Do(p.ctx, chromedp.Reload()))
+	}
 	p.until(`document.getElementById("task").options.length > 0`)
 }
 
