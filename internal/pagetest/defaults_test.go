@@ -3,7 +3,6 @@
 package pagetest
 
 import (
-	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -44,11 +43,13 @@ func TestDefaults(t *testing.T) {
 	s.first.Store(modest)
 	v := s.openFirefox(t, nil)
 	v.trains("apple common-3", 4)
-	v.set("steps", strconv.Itoa(2))
+	v.set("steps", "2")
 	for _, k := range dept.Kinds {
 		if k.Checkpoints() || k.Name == v.value("method") {
 			continue
 		}
+		v.click("reset")
+		v.untilStatus("Reset")
 		v.set("method", k.Name)
 		v.click("train")
 		v.untilStatus("Done after 2 steps")

@@ -51,9 +51,12 @@ type firefoxVisit struct {
 }
 
 // overhear keeps what the page's worker says in window.heard, with the time at which it
-// came, in milliseconds.
+// came, in milliseconds; and whether the page asks for storage that is not cleared, of
+// which the visitor would be asked.
 const overhear = `() => {
 	window.heard = [];
+	window.persists = false;
+	if (window.StorageManager) StorageManager.prototype.persist = async () => window.persists = true;
 	window.Worker = class extends Worker {
 		constructor(...args) {
 			super(...args);
@@ -168,6 +171,7 @@ func (v *firefoxVisit) keepsModels(h *hubtest.Server) {
 	p.fetch("org/tiny")
 	p.untilModel("org/tiny")
 	require.NotEmpty(v, h.Requests())
+	assert.True(v, js[bool](v.tab, `window.persists`), "the browser is asked not to clear what it keeps")
 	p.reload()
 	p.untilModel("org/tiny")
 	assert.Empty(v, h.Requests())

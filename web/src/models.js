@@ -43,7 +43,10 @@ export function loaded(model, kept) {
   $("model-name").textContent = own
     ? "This page’s own small T5."
     : `${model.name}: ${(model.parameters / 1e6).toFixed(1)} million weights, ${megabytes(model.bytes)} on the device.`;
-  if (kept) chosen = { kept };
+  if (kept) {
+    chosen = { kept };
+    navigator.storage.persist().catch(() => {}); // else it goes first when the disk is full
+  }
   remember(kept);
 }
 
