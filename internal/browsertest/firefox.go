@@ -46,14 +46,12 @@ var firefoxPreferences = map[string]any{
 // Firefox is a headless Firefox with one tab, driven by WebDriver BiDi
 // (https://w3c.github.io/webdriver-bidi/).
 type Firefox struct {
-	Version   string
-	Downloads string // the folder that they go to
-	// Event hears what was subscribed to, one after the other; it must not call Firefox.
-	Event func(method string, params json.RawMessage)
+	Version string
 
-	ctx  context.Context
-	conn *websocket.Conn
-	tab  string // its browsing context
+	ctx   context.Context
+	conn  *websocket.Conn
+	tab   string // its browsing context
+	event func(method string, params json.RawMessage)
 
 	mu      sync.Mutex
 	last    int // id of a command
@@ -74,20 +72,24 @@ type bidiMessage struct {
 
 // NewFirefox starts a Firefox that is closed when the test ends. A machine without one
 // fails the test, and says how to get it. Preferences are added to those that it needs.
-func NewFirefox(t testing.TB, preferences map[string]any) *Firefox {
+// Event hears what session.subscribe was called for, one after the other; it must not
+// call Firefox.
+func NewFirefox(t testing.TB, preferences map[string]any, event func(method string, params json.RawMessage)) *Firefox {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &Firefox{Downloads: t.TempDir(), ctx: ctx, waiting: map[int]chan<- bidiMessage{}}
-	address, err := startFirefox(t, f.Downloads, preferences)
-	require.NoError(t, err)
-	f.conn, _, err = websocket.Dial(ctx, address+"/session", nil)
-	require.NoError(t, err, "talk to Firefox")
-	f.conn.SetReadLimit(64 << 20)
+	t.Cleanup(cancel)
+	f := &Firefox{ctx: ctx, event: event, waiting: map[int]chan<- bidiMessage{}}
+	address, wait := startFirefox(t, ctx, preferences)
 	t.Cleanup(func() {
-		f.Call("browser.close", nil, nil)
-		cancel()
-		f.conn.CloseNow()
+		if f.conn == nil || f.Call("browser.close", nil, nil) != nil {
+			cancel()
+		}
+		wait()
 	})
+	conn, _, err := websocket.Dial(ctx, address+"/session", nil)
+	require.NoError(t, err, "talk to Firefox")
+	conn.SetReadLimit(64 << 20)
+	f.conn = conn
 	go f.listen()
 
 	var session struct {
@@ -108,8 +110,8 @@ func NewFirefox(t testing.TB, preferences map[string]any) *Firefox {
 var bidiAddress = regexp.MustCompile(`WebDriver BiDi listening on (ws://\S+)`)
 
 // startFirefox starts a Firefox with a profile of its own and gives the address at
-// which it can be driven.
-func startFirefox(t testing.TB, downloads string, preferences map[string]any) (string, error) {
+// which it can be driven. It ends at the latest with ctx; wait waits for it.
+func startFirefox(t testing.TB, ctx context.Context, preferences map[string]any) (address string, wait func()) {
 	t.Helper()
 	program := "firefox-esr"
 	if _, err := exec.LookPath(program); err != nil {
@@ -117,7 +119,7 @@ func startFirefox(t testing.TB, downloads string, preferences map[string]any) (s
 	}
 	profile := t.TempDir()
 	var text strings.Builder
-	for _, list := range []map[string]any{firefoxPreferences, preferences, {"browser.download.dir": downloads}} {
+	for _, list := range []map[string]any{firefoxPreferences, preferences, {"browser.download.dir": t.TempDir()}} {
 		for name, value := range list {
 			v, err := json.Marshal(value)
 			require.NoError(t, err)
@@ -125,30 +127,39 @@ func startFirefox(t testing.TB, downloads string, preferences map[string]any) (s
 		}
 	}
 	require.NoError(t, os.WriteFile(filepath.Join(profile, "user.js"), []byte(text.String()), 0o666))
-	command := exec.Command(program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
+	command := exec.CommandContext(ctx, program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
 	command.Env = append(os.Environ(), "HOME="+profile) // a container's may not be writable
 	complaints, err := command.StderrPipe()
 	require.NoError(t, err)
-	switch err := command.Start(); {
-	case errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist):
-		return "", fmt.Errorf("this needs Firefox: install it (Debian: apt-get install firefox-esr): %w", err)
-	case err != nil:
-		return "", fmt.Errorf("start Firefox: %w", err)
+	err = command.Start()
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		err = fmt.Errorf("this needs Firefox: install it (Debian: apt-get install firefox-esr): %w", err)
 	}
-	t.Cleanup(func() { command.Wait() })
+	require.NoError(t, err, "start Firefox")
 	var said []string
 	lines := bufio.NewScanner(complaints)
 	for lines.Scan() {
 		if m := bidiAddress.FindStringSubmatch(lines.Text()); m != nil {
-			go func() { // it must not wait for a reader
-				for lines.Scan() {
-				}
-			}()
-			return m[1], nil
+			address = m[1]
+			break
 		}
 		said = append(said, lines.Text())
 	}
-	return "", fmt.Errorf("start Firefox: it ended, and said: %s", strings.Join(said, "\n"))
+	read := make(chan struct{})
+	go func() { // it must not wait for a reader
+		defer close(read)
+		for lines.Scan() {
+		}
+	}()
+	wait = func() {
+		<-read
+		command.Wait()
+	}
+	if address == "" {
+		wait()
+		require.Fail(t, "Firefox ended, and said", strings.Join(said, "\n"))
+	}
+	return address, wait
 }
 
 // listen hands answers and events on until the connection ends.
@@ -171,9 +182,7 @@ func (f *Firefox) listen() {
 		f.mu.Unlock()
 		switch {
 		case m.Type == "event":
-			if f.Event != nil {
-				f.Event(m.Method, m.Params)
-			}
+			f.event(m.Method, m.Params)
 		case answer != nil:
 			answer <- m
 		}

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -75,10 +76,8 @@ type heard struct {
 // openFirefox starts a Firefox. What its console calls an error is one.
 func (s *site) openFirefox(t *testing.T, preferences map[string]any) *firefoxVisit {
 	t.Helper()
-	f := browsertest.NewFirefox(t, preferences)
-	t.Logf("Firefox %s", f.Version)
-	v := &firefoxVisit{site: s, tab: tab{T: t, firefox: f}, downloads: make(chan string, 1)}
-	f.Event = func(method string, params json.RawMessage) {
+	v := &firefoxVisit{site: s, tab: tab{T: t}, downloads: make(chan string, 1)}
+	f := browsertest.NewFirefox(t, preferences, func(method string, params json.RawMessage) {
 		var event struct{ Level, Text, Status, Filepath string }
 		assert.NoError(t, json.Unmarshal(params, &event))
 		switch method {
@@ -89,7 +88,9 @@ func (s *site) openFirefox(t *testing.T, preferences map[string]any) *firefoxVis
 			assert.Equal(t, "complete", event.Status)
 			v.downloads <- event.Filepath
 		}
-	}
+	})
+	v.firefox = f
+	t.Logf("Firefox %s", f.Version)
 	require.NoError(t, f.Call("session.subscribe", map[string]any{"events": []string{"log.entryAdded", "browsingContext.downloadEnd"}}, nil))
 	require.NoError(t, f.Call("script.addPreloadScript", map[string]any{"functionDeclaration": overhear}, nil))
 	return v
@@ -142,6 +143,11 @@ func (v *firefoxVisit) trains(adapter string, steps int) {
 	assert.Greater(v, 1000*done[0].Seconds, last.At-first.At)
 	assert.LessOrEqual(v, 1000*done[0].Seconds, done[0].At-began)
 
+	after := v.list("after")
+	i := slices.Index(v.list("texts"), v.value("sentence"))
+	require.NotEqual(v, -1, i, "the page suggests one of the five texts")
+	v.until(`document.getElementById("answer").textContent === %q`, after[i])
+
 	v.click("download")
 	var data []byte
 	select {
@@ -156,7 +162,7 @@ func (v *firefoxVisit) trains(adapter string, steps int) {
 	require.NoError(v, err)
 	dir := v.TempDir()
 	require.NoError(v, a.Write(dir))
-	assert.Equal(v, v.list("after"), v.predict(v.T, dir, v.list("texts")), "dept predict with the tab's adapter")
+	assert.Equal(v, after, v.predict(v.T, dir, v.list("texts")), "dept predict with the tab's adapter")
 }
 
 // keepsModels fetches a model, whose connection breaks, and loads it again from what the
