@@ -34,7 +34,7 @@
 // From the worker:
 //
 //	tasks       first of all: the tasks and methods that there are, before there is any device
-//	state       whenever it changes: empty, loading, ready, training, paused
+//	state       whenever it changes: empty, loading, ready, training, paused; while paused after each step, too
 //	progress    bytes while loading, rows while evaluating
 //	ready       device and model
 //	plan        what a run will train and how much memory it takes, once per run
@@ -328,12 +328,15 @@ type Step struct {
 	Rates           []Named `json:"rates"`    // of each group of parameters
 	GradNorm        float64 `json:"gradNorm"` // of all gradients, before clipping
 	Norms           []Named `json:"norms"`    // of each tensor's gradient
-	MS              float64 `json:"ms"`       // of an update, the mean of the last few; evaluations left out
+	MS              float64 `json:"ms"`       // of an update, the median of the last ones, evaluations left out; 0 before the clock can tell
 	Tokens          int     `json:"tokens"`
-	TokensPerSecond float64 `json:"tokensPerSecond"`
+	TokensPerSecond float64 `json:"tokensPerSecond"` // 0 as ms is
+	Seconds         float64 `json:"seconds"`         // since the run began, evaluations included, pauses left out
+	Left            float64 `json:"left"`            // seconds that the rest will take; 0 while that is unknown
 }
 
-// Evaluation scores the adapter on the rows held back.
+// Evaluation scores the adapter on the rows held back: at the first and the last step on all,
+// between on the first ones alone.
 type Evaluation struct {
 	Method   string    `json:"method"`
 	Step     int       `json:"step"`
@@ -399,8 +402,9 @@ type Done struct {
 	Step     int     `json:"step"`
 	Stopped  bool    `json:"stopped"` // before its last step
 	Accuracy float64 `json:"accuracy"`
-	Seconds  float64 `json:"seconds"`
-	Cut      int     `json:"cut"` // rows it learnt from that were too long
+	Seconds  float64 `json:"seconds"` // that it took, evaluations included, pauses left out
+	Updates  float64 `json:"updates"` // of them, in updates
+	Cut      int     `json:"cut"`     // rows it learnt from that were too long
 }
 
 // Comparison is a run beside one of another method.
@@ -412,7 +416,7 @@ type Comparison struct {
 type Compared struct {
 	Size
 	Sequence int     `json:"sequence"` // longest the encoder reads
-	MS       float64 `json:"ms"`       // median of a step
+	MS       float64 `json:"ms"`       // of an update, as in its last step
 	Step     int     `json:"step"`     // trained so far
 	Accuracy float64 `json:"accuracy"`
 }

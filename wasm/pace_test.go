@@ -3,6 +3,7 @@
 package main
 
 import (
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -19,18 +20,39 @@ func TestPace(t *testing.T) {
 	} {
 		var p pace
 		for i, ms := range took {
-			mean := p.add(ms)
+			p.add(ms)
 			if i == 0 {
-				assert.Equal(t, 1000., mean, name)
-			}
-			if i >= recent {
-				assert.InDelta(t, 200, mean, 1e-9, "%s: %d", name, i)
+				assert.Equal(t, 1000., p.median(), name)
 			}
 		}
 		assert.InDelta(t, 200, p.median(), 1e-9, name)
 	}
 	var p pace
 	assert.Zero(t, p.median())
-	p.add(7)
-	assert.Equal(t, 7., p.median())
+	p.add(70)
+	assert.Equal(t, 70., p.median())
+}
+
+// A clock that is rounded to a millisecond, or to a frame's sixteen, says of half a
+// millisecond that it is half a millisecond, or nothing yet.
+func TestPaceOfCoarseClocks(t *testing.T) {
+	for _, grain := range []float64{0.1, 1, 16.7} {
+		var p pace
+		now, told := 0.3, false
+		clock := func() float64 { return math.Floor(now/grain) * grain }
+		for i := range 2000 {
+			before := clock()
+			now += 0.37
+			if i == 0 {
+				now += 40 // which compiles
+			}
+			p.add(clock() - before)
+			now += 0.11 // what does not count
+			if ms := p.median(); i > 300 {
+				told = true
+				assert.InDelta(t, 0.37, ms, 0.37/4, "grain %g ms, update %d", grain, i)
+			}
+		}
+		assert.True(t, told)
+	}
 }

@@ -22,11 +22,13 @@ const (
 	sampleShare = 10
 )
 
-// examplesShown is how many rows an evaluation shows, and rowsAtOnce how many it
-// answers at a time.
+// examplesShown is how many rows an evaluation shows, rowsAtOnce how many it answers at a
+// time, and rowsBetween how many of the rows held back are evaluated between the first step
+// and the last, so that a curve of ten points costs no more than half of its run.
 const (
 	examplesShown = 5
 	rowsAtOnce    = 16
+	rowsBetween   = 2 * rowsAtOnce
 )
 
 // run shows a training session: it has the session do a piece of its work at a time,
@@ -60,11 +62,18 @@ type run struct {
 	records  []train.StepRecord // that came in the part of the work at hand
 	busy     time.Duration      // that went into updates without a record yet
 	pace     pace
+
+	wall    time.Duration // since the run began, but for what it was paused
+	ticked  time.Time     // up to which wall counts
+	ticking bool          // it has counted since
+	updates time.Duration // of wall, in updates
+	scoring time.Duration // in the evaluation at hand
+	answers float64       // seconds that a row took in the last evaluation
 }
 
 // newRun makes a run of settings, which it checks, that ends after so many steps.
 func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *dataset, steps int, twin bool, part string) (*run, error) {
-	r := &run{post: post, m: m, settings: s, data: d, twin: twin, part: part}
+	r := &run{post: post, m: m, settings: s, data: d, twin: twin, part: part, ticked: time.Now(), ticking: true}
 	if err := r.open(ctx); err != nil {
 		r.release()
 		return nil, err
@@ -86,7 +95,7 @@ func (r *run) open(ctx context.Context) error {
 	}
 	o := r.session.Options
 	r.examples = data.Tokenize(r.data.train, r.m.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
-	if err := r.session.Begin(ctx, train.Rows{Train: r.examples, Dev: r.data.held, Batch: rowsAtOnce, MaxNewTokens: answerTokens}); err != nil {
+	if err := r.session.Begin(ctx, train.Rows{Train: r.examples, Dev: r.data.held, Between: rowsBetween, Batch: rowsAtOnce, MaxNewTokens: answerTokens}); err != nil {
 		return err
 	}
 	r.session.Trainer.Norms = true
@@ -167,7 +176,9 @@ func (r *run) advance(ctx context.Context) (err error) {
 				return err
 			}
 		}
+		start := time.Now()
 		_, err := r.session.Advance(ctx)
+		r.scoring += time.Since(start)
 		return err
 	}
 	if r.over {
@@ -217,6 +228,9 @@ func (r *run) stop() {
 	}
 	r.stopping = true
 	r.session.EndAt(r.done())
+	if r.session.Sampling() { // all rows are evaluated instead
+		r.session.SkipEvaluation()
+	}
 }
 
 // skip gives up the evaluation at hand, and what comes after the last one.
@@ -235,7 +249,9 @@ func (r *run) flush(ctx context.Context) error {
 func (r *run) timed(do func() error) error {
 	start := time.Now()
 	err := do()
-	r.busy += time.Since(start)
+	took := time.Since(start)
+	r.busy += took
+	r.updates += took
 	records := r.records
 	r.records = nil
 	for _, s := range records {
@@ -248,10 +264,14 @@ func (r *run) timed(do func() error) error {
 }
 
 func (r *run) postStep(s train.StepRecord, ms float64) {
-	ms = r.pace.add(ms)
+	r.pace.add(ms)
+	r.tick()
 	step := Step{
 		Method: r.size.Method, Step: s.Step, Steps: r.settings.Steps, Loss: s.Loss, GradNorm: s.GradNorm,
-		MS: ms, Tokens: s.Tokens, TokensPerSecond: 1000 * float64(s.Tokens) / max(ms, 1e-3),
+		MS: r.pace.median(), Tokens: s.Tokens, Seconds: r.wall.Seconds(), Left: r.left(s.Step),
+	}
+	if step.MS > 0 {
+		step.TokensPerSecond = 1000 * float64(s.Tokens) / step.MS
 	}
 	for i, norm := range s.Norms {
 		step.Norms = append(step.Norms, Named{r.titles[i], norm})
@@ -262,6 +282,32 @@ func (r *run) postStep(s train.StepRecord, ms float64) {
 		}
 	}
 	r.post(step)
+}
+
+// tick brings the run's time up to now. While it waits for somebody it takes none.
+func (r *run) tick() {
+	now := time.Now()
+	if r.ticking {
+		r.wall += now.Sub(r.ticked)
+	}
+	r.ticked, r.ticking = now, r.going()
+}
+
+// left is how many seconds the run takes from a step on, at the pace of its last updates and
+// evaluations; 0 while that is unknown.
+func (r *run) left(step int) float64 {
+	steps, held := r.settings.Steps-step, r.data.held.Len()
+	if steps <= 0 || r.pace.median() == 0 {
+		return 0
+	}
+	rows := held
+	if every := r.settings.EvalEvery; every > 0 {
+		rows += min(held, rowsBetween) * ((r.settings.Steps-1)/every - step/every)
+	}
+	if !r.twin && len(parts(r.session.Kind)) > 1 {
+		rows += 3 * held // without both, and without each
+	}
+	return float64(steps)*r.pace.median()/1000 + float64(rows)*r.answers
 }
 
 // show reads the adapter and posts its pictures.
@@ -300,14 +346,16 @@ func (r *run) postEvaluation(e train.EvalRecord) {
 		})
 	}
 	r.accuracy = v.Accuracy
+	r.answers, r.scoring = r.scoring.Seconds()/float64(max(1, e.Rows)), 0
 	r.post(v)
 }
 
 // ended describes how the run ended.
 func (r *run) ended() Done {
+	r.tick()
 	return Done{
 		Method: r.size.Method, Step: r.done(), Stopped: r.done() < r.settings.Steps,
-		Accuracy: r.accuracy, Seconds: r.session.Trainer.Seconds(), Cut: r.examples.Cut(),
+		Accuracy: r.accuracy, Seconds: r.wall.Seconds(), Updates: r.updates.Seconds(), Cut: r.examples.Cut(),
 	}
 }
 

@@ -44,6 +44,9 @@ func taskInfos() []TaskInfo {
 	return infos
 }
 
+// points is how many evaluations a curve has after the first.
+const points = 10
+
 // demoSettings are those of the demo on the command line.
 func demoSettings(t demo.Task) Settings {
 	both := demo.Variants(t.MaxSource)[0]
@@ -51,7 +54,7 @@ func demoSettings(t demo.Task) Settings {
 	k := both.Config.Kind()
 	return Settings{
 		Task: t.Name, Method: k.Name, Values: startValues(k), MaxSourceLength: o.MaxSourceLength,
-		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / 5,
+		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / points,
 	}
 }
 

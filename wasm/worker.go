@@ -141,8 +141,9 @@ func (w *worker) announce() {
 			s.State = statePaused
 		}
 		s.Method, s.Twin, s.Step, s.Steps = w.run.size.Method, w.run.twin, w.run.done(), w.run.settings.Steps
+		w.run.tick()
 	}
-	if s.State != w.state.State || s.Method != w.state.Method {
+	if s.State != w.state.State || s.Method != w.state.Method || s.State == statePaused && s.Step != w.state.Step {
 		w.state = s
 		w.post(s)
 	}

@@ -436,7 +436,7 @@ func TestPauseStepAndStop(t *testing.T) {
 	p.worker.Send(StepOnce{})
 	assert.Equal(t, 2, await[Step](p).Step)
 	p.worker.Send(Resume{})
-	assert.Equal(t, stateTraining, await[State](p).State)
+	awaitThat(p, func(s State) bool { return s.State == stateTraining })
 	awaitThat(p, func(s Step) bool { return s.Step == 8 })
 	p.worker.Send(Pause{})
 	assert.Equal(t, statePaused, await[State](p).State)
@@ -450,6 +450,86 @@ func TestPauseStepAndStop(t *testing.T) {
 	assert.Less(t, done.Step, 1000)
 	p.fails(codeOrder, Stop{})
 	p.fails(codeOrder, StepOnce{})
+}
+
+// A step that is done while a run is paused is counted where the page says so.
+func TestPausedStepIsCounted(t *testing.T) {
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	p.worker.Send(Train{Settings: settings(1000)})
+	awaitThat(p, func(s Step) bool { return s.Step == 8 })
+	p.worker.Send(StepOnce{})
+	at := awaitThat(p, func(s State) bool { return s.State == statePaused }).Step
+	assert.Equal(t, at+1, awaitThat(p, func(s State) bool { return s.State == statePaused }).Step)
+}
+
+// A run's curve has ten points. Between its ends they are of fewer rows, also where the run
+// is stopped at one of them: its last is of all.
+func TestCurve(t *testing.T) {
+	for _, info := range taskInfos() {
+		assert.GreaterOrEqual(t, info.Settings.Steps/info.Settings.EvalEvery, 10, info.Name)
+	}
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	s := settings(10)
+	s.Rows, s.EvalEvery = strings.Repeat(reviews(), 7), 5
+	const held = 7 * 30 / 5
+	require.Greater(t, held, rowsBetween)
+	p.worker.Send(Train{Settings: s})
+	for _, want := range [][2]int{{0, held}, {5, rowsBetween}, {10, held}} {
+		v := await[Evaluation](p)
+		assert.Equal(t, want, [2]int{v.Step, v.Rows})
+		assert.Len(t, v.Examples, examplesShown)
+	}
+	await[Done](p)
+
+	for _, during := range []bool{true, false} { // the evaluation, or after it
+		p.worker.Send(Train{Settings: s, Paused: true})
+		for i := range 5 {
+			p.worker.Send(StepOnce{})
+			awaitThat(p, func(s State) bool { return s.Step == i+1 })
+		}
+		if !during {
+			awaitThat(p, func(v Evaluation) bool { return v.Step == 5 })
+		}
+		p.worker.Send(Stop{})
+		v := awaitThat(p, func(v Evaluation) bool { return v.Step == 5 && v.Rows == held })
+		done := await[Done](p)
+		assert.Equal(t, []any{5, v.Accuracy}, []any{done.Step, done.Accuracy})
+	}
+}
+
+// A run's seconds are those that somebody waits for it: evaluations belong to it, pauses do
+// not.
+func TestSeconds(t *testing.T) {
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	await[Ready](p)
+	began := time.Now()
+	p.worker.Send(Train{Settings: settings(20), Paused: true})
+	p.worker.Send(StepOnce{})
+	await[Step](p)
+	awaitThat(p, func(s State) bool { return s.Step == 1 })
+	const pause = time.Second
+	time.Sleep(pause)
+	p.worker.Send(Resume{})
+	last := awaitThat(p, func(s Step) bool { return s.Step == 20 })
+	done := await[Done](p)
+	assert.Less(t, done.Seconds, (time.Since(began) - pause).Seconds())
+	assert.Greater(t, done.Seconds, last.Seconds)
+	assert.Greater(t, done.Seconds, done.Updates)
+	assert.Greater(t, done.Updates, 0.)
+	left := -1.
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range p.got {
+		if s, ok := m.(Step); ok && s.Left > 0 {
+			left = s.Left
+			assert.Positive(t, s.MS)
+		}
+	}
+	assert.NotEqual(t, 0., left)
+	assert.Zero(t, last.Left)
 }
 
 // The same settings give the same losses as a trainer without a worker.

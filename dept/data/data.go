@@ -208,6 +208,9 @@ func (d *Dataset) Len() int { return len(d.rows) }
 // Row is row i, counted from 0 in file order.
 func (d *Dataset) Row(i int) Row { return d.rows[i] }
 
+// Head is the first n rows.
+func (d *Dataset) Head(n int) *Dataset { return &Dataset{rows: d.rows[:n]} }
+
 // Fingerprint is the SHA-256, in hexadecimal, of all sources and targets in their order: two
 // files with the same fingerprint train the same, whatever their format.
 func (d *Dataset) Fingerprint() string {

@@ -50,6 +50,9 @@ type Run struct {
 	// one the folder holds the last.
 	Evaluate func(context.Context) (*Evaluation, error)
 	Metric   tasks.Metric
+	// Sample, if set, stands in for Evaluate between the first step and the last: it is
+	// of fewer rows, and decides nothing.
+	Sample func(context.Context) (*Evaluation, error)
 	// OnRecord and OnEval, if set, see what the log gets.
 	OnRecord func(StepRecord)
 	OnEval   func(EvalRecord)
@@ -59,7 +62,8 @@ type Run struct {
 	log        *os.File // nil where nothing is kept
 	unlogged   error    // why lines are in progress.Unlogged
 	progress   progress
-	evaluating bool
+	evaluating func(context.Context) (*Evaluation, error) // nil between evaluations
+	sampling   bool                                       // it is Sample
 	endsAt     int
 	endsEarly  bool
 }
@@ -291,15 +295,26 @@ func (r *Run) Close() error {
 func (r *Run) EndAt(step int) { r.endsAt, r.endsEarly = step, true }
 
 // Evaluating reports whether an evaluation is under way.
-func (r *Run) Evaluating() bool { return r.evaluating }
+func (r *Run) Evaluating() bool { return r.evaluating != nil }
+
+// Sampling reports whether an evaluation of a sample is under way.
+func (r *Run) Sampling() bool { return r.evaluating != nil && r.sampling }
 
 // EvaluationNext reports whether the next piece is one of an evaluation.
-func (r *Run) EvaluationNext() bool { return r.evaluating || r.evaluationDue(r.Trainer.Done()) }
+func (r *Run) EvaluationNext() bool { return r.evaluating != nil || r.evaluationDue(r.Trainer.Done()) }
 
 // SkipEvaluation gives up the evaluation at hand, which counts as done.
 func (r *Run) SkipEvaluation() {
-	if r.evaluating {
-		r.evaluating, r.progress.Evaluated = false, r.Trainer.Done()
+	if r.evaluating != nil {
+		r.evaluating = nil
+		r.evaluated(r.Trainer.Done())
+	}
+}
+
+// evaluated takes note that the evaluation at hand is over.
+func (r *Run) evaluated(at int) {
+	if r.progress.Sampled = at; !r.sampling {
+		r.progress.Evaluated = at
 	}
 }
 
@@ -329,8 +344,13 @@ func (r *Run) record(s StepRecord) error {
 // evaluationDue says whether the method is to be scored as it stands: before
 // step 1, every EvalEvery steps and at the end.
 func (r *Run) evaluationDue(at int) bool {
-	due := at == 0 || at == r.end() || r.Settings.EvalEvery > 0 && at%r.Settings.EvalEvery == 0
-	return due && r.Evaluate != nil && r.progress.Evaluated < at
+	switch {
+	case r.Evaluate == nil:
+		return false
+	case at == 0 || at == r.end():
+		return r.progress.Evaluated < at
+	}
+	return r.Settings.EvalEvery > 0 && at%r.Settings.EvalEvery == 0 && max(r.progress.Evaluated, r.progress.Sampled) < at
 }
 
 // saveDue says whether the folder is to hold what has been trained so far.
@@ -390,21 +410,27 @@ func (r *Run) saveState(ctx context.Context) error {
 // evaluation of a trained one was as good. The one before step 1 only says where
 // training starts.
 func (r *Run) evaluate(ctx context.Context) error {
-	if !r.evaluating {
+	at := r.Trainer.Done()
+	if r.evaluating == nil {
 		if err := r.Trainer.Flush(context.WithoutCancel(ctx)); err != nil {
 			return r.failed(context.WithoutCancel(ctx), err)
 		}
-		r.evaluating = true
+		r.evaluating, r.sampling = r.Evaluate, false
+		if r.Sample != nil && at > 0 && at < r.end() {
+			r.evaluating, r.sampling = r.Sample, true
+		}
 	}
-	v, err := r.Evaluate(ctx)
+	v, err := r.evaluating(ctx)
+	if err != nil {
+		r.evaluating = nil
+	}
 	if err != nil || v == nil {
-		r.evaluating = err == nil
 		return err
 	}
-	r.evaluating = false
-	rec := EvalRecord{Step: r.Trainer.Done(), Evaluation: v, Seconds: r.Trainer.Seconds()}
+	r.evaluating = nil
+	rec := EvalRecord{Step: at, Evaluation: v, Seconds: r.Trainer.Seconds()}
 	score := v.Metrics[r.Metric]
-	if r.choosesBest() && rec.Step > 0 && (r.progress.BestStep == 0 || score > r.progress.Best) {
+	if r.choosesBest() && !r.sampling && rec.Step > 0 && (r.progress.BestStep == 0 || score > r.progress.Best) {
 		if err := r.Save(context.WithoutCancel(ctx)); err != nil {
 			return err
 		}
@@ -413,7 +439,7 @@ func (r *Run) evaluate(ctx context.Context) error {
 	if r.OnEval != nil {
 		r.OnEval(rec)
 	}
-	r.progress.Evaluated = rec.Step
+	r.evaluated(at)
 	if r.log == nil {
 		return nil
 	}

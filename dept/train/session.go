@@ -70,6 +70,7 @@ type Session struct {
 	trainer   *Trainer
 	predictor *Predictor
 	scoring   *Scoring
+	sample    *Scoring // of fewer rows; or nil
 }
 
 // NewSession checks a request, as the *dept.SettingError of the first setting that
@@ -360,6 +361,9 @@ type Rows struct {
 	Evaluate       func(context.Context, *Predictor) (*Evaluation, error)
 	// KeepBest keeps in the run's folder what an evaluation found best, not the last.
 	KeepBest bool
+	// Between is how many of Dev's rows, the first ones, are evaluated between the first
+	// step and the last; 0 is all.
+	Between int
 	// Batch and MaxNewTokens are the evaluations'; 0 is the trainer's batch, and 20
 	// tokens for labels or 64 for free text.
 	Batch, MaxNewTokens int
@@ -400,6 +404,10 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	} else {
 		n.scoring = n.predictor.NewScoring(rows.Dev, rows.Task)
 		n.Run.Evaluate = n.scoring.Advance
+		if rows.Between > 0 && rows.Between < rows.Dev.Len() {
+			n.sample = n.predictor.NewScoring(rows.Dev.Head(rows.Between), rows.Task)
+			n.Run.Sample = n.sample.Advance
+		}
 	}
 	if rows.KeepBest {
 		n.Run.Metric = tasks.MainMetric(rows.Task)
@@ -474,8 +482,10 @@ func (n *Session) AllParameters() int {
 
 // SkipEvaluation gives up the evaluation at hand, which counts as done.
 func (n *Session) SkipEvaluation() {
-	if n.scoring != nil {
-		n.scoring.Reset()
+	for _, s := range []*Scoring{n.scoring, n.sample} {
+		if s != nil {
+			s.Reset()
+		}
 	}
 	n.Run.SkipEvaluation()
 }

@@ -15,6 +15,7 @@ type progress struct {
 	Seconds   float64 `json:"seconds"`
 	LogBytes  int64   `json:"log_bytes"`
 	Evaluated int     `json:"evaluated"`          // the last step that was, -1 before any
+	Sampled   int     `json:"sampled,omitempty"`  // the last step that was, be it by Sample
 	Best      float64 `json:"best"`               // score
 	BestStep  int     `json:"best_step"`          // 0 where none was evaluated yet
 	Unlogged  string  `json:"unlogged,omitempty"` // lines that the log had no room for
