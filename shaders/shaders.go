@@ -188,16 +188,20 @@ func NewPool(d *wgpu.Device) *Pool {
 	return &Pool{dev: d, pipelines: map[Spec]*wgpu.Pipeline{}}
 }
 
-// Pipeline returns the pipeline of a spec and compiles it the first time.
+// Pipeline returns the pipeline of a spec and compiles it the first time, unless ctx is done.
 func (p *Pool) Pipeline(ctx context.Context, s Spec) (*wgpu.Pipeline, error) {
 	if pipeline, ok := p.pipelines[s]; ok {
 		return pipeline, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
 	}
 	source, err := Source(s)
 	if err != nil {
 		return nil, err
 	}
-	pipeline, err := p.dev.NewPipeline(ctx, s.String(), source, s.Entry)
+	// One that is under way is waited for, so that it need not be compiled again.
+	pipeline, err := p.dev.NewPipeline(context.WithoutCancel(ctx), s.String(), source, s.Entry)
 	if err != nil {
 		return nil, err
 	}

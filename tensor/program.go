@@ -99,6 +99,20 @@ func (g *Graph) Compile(ctx context.Context) (*Program, error) {
 	return p, nil
 }
 
+// Warm compiles the graph's pipelines and nothing else, so that Compile finds them. Where ctx
+// is done it stops after the one at hand.
+func (g *Graph) Warm(ctx context.Context) error {
+	if g.err != nil {
+		return g.err
+	}
+	for _, n := range g.nodes {
+		if _, err := g.e.pool.Pipeline(ctx, n.call.Spec); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // link gives what is kept its memory and makes the dispatches.
 func (p *Program) link(ctx context.Context, g *Graph, slabs []*wgpu.Buffer) error {
 	for _, v := range g.values {

@@ -53,6 +53,8 @@
 //	benched     to bench
 //	error       what happened and what to do; the worker goes on
 //
+// While it is idle, the worker compiles what a run of the settings of the last measure needs.
+//
 // train is answered by plan, state training, sample and evaluation of step 0,
 // then steps, evaluations and samples, done, state ready. compare is the same
 // for the other method, whose plan and states have twin, and ends with comparison

@@ -86,12 +86,9 @@ func newRun(ctx context.Context, post func(Message), m *model, s Settings, d *da
 }
 
 func (r *run) open(ctx context.Context) error {
-	request, err := r.request()
-	if err != nil {
+	var err error
+	if r.session, err = r.newSession(ctx); err != nil {
 		return err
-	}
-	if r.session, err = train.NewSession(ctx, r.m.Setup, request); err != nil {
-		return pageError(request.Kind, err)
 	}
 	o := r.session.Options
 	r.examples = data.Tokenize(r.data.train, r.m.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
@@ -110,6 +107,19 @@ func (r *run) open(ctx context.Context) error {
 	r.size = sizeOf(r.last)
 	r.titles = tensorTitles(r.last.Tensors, r.m.Model.Description)
 	return nil
+}
+
+// newSession makes a session of the settings, without rows yet.
+func (r *run) newSession(ctx context.Context) (*train.Session, error) {
+	request, err := r.request()
+	if err != nil {
+		return nil, err
+	}
+	session, err := train.NewSession(ctx, r.m.Setup, request)
+	if err != nil {
+		return nil, pageError(request.Kind, err)
+	}
+	return session, nil
 }
 
 // request is what the settings ask of a session.

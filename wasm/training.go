@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"reflect"
 
 	"github.com/go-dept/dept/dept"
 )
@@ -115,6 +116,9 @@ func (w *worker) measure(m Measure) error {
 	v, err := values(k, m.Settings.Values)
 	if err != nil {
 		return err
+	}
+	if !reflect.DeepEqual(w.warming.settings, m.Settings) {
+		w.warming = warming{m.Settings, true}
 	}
 	d, s := w.model.Model.Description, m.Settings.MaxSourceLength
 	_, size, advice, err := configure(k, v, s, d)

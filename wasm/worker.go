@@ -22,6 +22,8 @@ type worker struct {
 	waiting []Message
 	wake    chan struct{}
 	cancel  context.CancelFunc // of loading; nil otherwise
+	// interrupt ends what is compiled ahead; nil otherwise
+	interrupt context.CancelFunc
 
 	state   State
 	model   *model        // nil before load
@@ -33,6 +35,7 @@ type worker struct {
 	data    *dataset      // of the last run
 	run     *run          // under way, or nil
 	last    *finished     // the last run that was no comparison
+	warming warming
 }
 
 // finished is what a comparison needs of a run.
@@ -59,6 +62,9 @@ func (w *worker) Send(m Message) {
 		}
 	}
 	w.waiting = append(w.waiting, m)
+	if w.interrupt != nil {
+		w.interrupt()
+	}
 	select {
 	case w.wake <- struct{}{}:
 	default:
@@ -93,6 +99,8 @@ func (w *worker) Serve(ctx context.Context) {
 			w.advance()
 		case ctx.Err() != nil:
 			return
+		case w.run == nil && w.model != nil && w.warming.due:
+			w.warmUp()
 		default:
 			select {
 			case <-w.wake:
@@ -332,7 +340,7 @@ func (w *worker) load(m Load) error {
 	if err != nil {
 		return err
 	}
-	w.model, w.keptID = opened, from.id
+	w.model, w.keptID, w.warming = opened, from.id, warming{}
 	if w.adapter != nil {
 		if _, err := w.model.check(w.adapter); err != nil {
 			w.adapter = nil // it belonged to another model

@@ -532,6 +532,44 @@ func TestSeconds(t *testing.T) {
 	assert.Zero(t, last.Left)
 }
 
+// While nobody asks for anything the worker compiles what the form's run will need: the run
+// then compiles nothing, and begins at once. A message does not wait for all of that.
+func TestWarmUp(t *testing.T) {
+	w := newWorker(func(m Message) {
+		if e, ok := m.(Error); ok {
+			t.Errorf("%+v", e)
+		}
+	}, disk{})
+	defer w.unload()
+	w.hear(Load{Model: writeModel(t, 1)})
+	w.hear(Measure{Settings: settings(2)})
+	before := w.model.Engine.Pipelines()
+
+	w.Send(Predict{Text: "a good film"})
+	w.warmUp()
+	assert.True(t, w.warming.due)
+	assert.Equal(t, before, w.model.Engine.Pipelines(), "the message comes first")
+	w.next()
+
+	w.warmUp()
+	assert.False(t, w.warming.due)
+	warm := w.model.Engine.Pipelines()
+	require.Greater(t, warm, before)
+	w.hear(Train{Settings: settings(2)})
+	for w.run != nil {
+		w.advance()
+	}
+	w.hear(Predict{Text: "a good film"})
+	assert.Equal(t, warm, w.model.Engine.Pipelines(), "nothing is left to compile")
+
+	// What makes no sense is left to the run, which says so.
+	broken := settings(2)
+	broken.Rows = "no label"
+	w.hear(Measure{Settings: broken})
+	w.warmUp()
+	assert.False(t, w.warming.due)
+}
+
 // The same settings give the same losses as a trainer without a worker.
 func TestLossesAreTheTrainers(t *testing.T) {
 	dir := writeModel(t, 1)

@@ -415,6 +415,56 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	return nil
 }
 
+// Warm compiles what updates, evaluations of so many rows at once, and answers to single
+// texts with an adapter will need, before Begin or instead of it, and takes no memory that stays but theirs.
+// It stops between two kernels where ctx is done; the next call goes on.
+func (n *Session) Warm(ctx context.Context, batch, newTokens int) error {
+	s, o := n.Setup, n.Options
+	total, err := s.Engine.NewArray("loss", tensor.F32, 1)
+	if err != nil {
+		return err
+	}
+	defer total.Release()
+	g, in, err := recordTraining(s.Engine, s.Model, n.Method, shape{o.Batch, o.MaxSourceLength, o.MaxTargetLength}, o, total)
+	if err != nil {
+		return err
+	}
+	err = g.Warm(ctx)
+	in.release()
+	if err != nil {
+		return err
+	}
+	adam, err := s.Engine.NewAdamW(ctx, n.Method.Params())
+	if err != nil {
+		return err
+	}
+	adam.Release()
+	a, err := n.Method.Adapter(ctx)
+	if err != nil {
+		return err
+	}
+	trained, err := dept.New(s.Model, a, false)
+	if err != nil {
+		return err
+	}
+	defer trained.Release()
+	for _, answering := range []struct {
+		method *dept.Method
+		rows   int
+	}{{n.Method, batch}, {trained, batch}, {trained, 1}} {
+		rows := answering.rows
+		p := NewPredictor(s.Engine, s.Model, s.Tokenizer, answering.method, PredictOptions{Batch: rows, MaxSourceLength: o.MaxSourceLength, MaxNewTokens: newTokens, Beams: 1})
+		if _, _, err = p.Programs(ctx); err == nil {
+			_, err = p.scorer(ctx, shape{rows, o.MaxSourceLength, o.MaxTargetLength})
+		}
+		p.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func or(n, other int) int {
 	if n > 0 {
 		return n

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// warming is what is compiled while the worker has nothing else to do: what the run that the
+// page would begin needs.
+type warming struct {
+	settings Settings
+	due      bool
+}
+
+// warmUp compiles until it is done or a message arrives, which waits for the kernel at hand.
+func (w *worker) warmUp() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	w.mu.Lock()
+	w.interrupt = cancel
+	arrived := len(w.waiting) > 0
+	w.mu.Unlock()
+	defer func() {
+		w.mu.Lock()
+		w.interrupt = nil
+		w.mu.Unlock()
+	}()
+	if arrived {
+		return
+	}
+	err := w.warm(ctx, w.warming.settings)
+	if err == nil || !errors.Is(err, context.Canceled) {
+		w.warming.due = false // the run will say what is wrong
+	}
+}
+
+func (w *worker) warm(ctx context.Context, s Settings) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("warm up: %v", r)
+		}
+	}()
+	d, err := findData(s)
+	if err != nil {
+		return err
+	}
+	session, err := (&run{m: w.model, settings: s, data: d}).newSession(ctx)
+	if err != nil {
+		return err
+	}
+	defer session.Release()
+	return session.Warm(ctx, min(rowsAtOnce, d.held.Len()), answerTokens)
+}
