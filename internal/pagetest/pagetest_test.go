@@ -351,9 +351,28 @@ func (p tab) numbers(text string) []float64 {
 	return all
 }
 
-func (p tab) list(id string) []string {
+// list is a column of the five texts: texts, before or after.
+func (p tab) list(column string) []string {
 	p.Helper()
-	return js[[]string](p, `Array.from(document.getElementById(%q).children, (li) => li.textContent)`, id)
+	cells := map[string]string{"texts": "th"}[column]
+	if cells == "" {
+		cells = "td." + column
+	}
+	return js[[]string](p, `Array.from(document.querySelectorAll("#texts " + %q), (cell) => cell.textContent)`, cells)
+}
+
+// untilList waits until a column of the five texts is, or is not, what is given.
+func (p tab) untilList(column string, is bool, want []string) {
+	p.Helper()
+	p.until(`(Array.from(document.querySelectorAll("#texts td." + %q), (cell) => cell.textContent).join("") === %q) === %t`, column, strings.Join(want, ""), is)
+}
+
+// small lists what is written in less than 12 pixels.
+func (p tab) small() []string {
+	p.Helper()
+	return js[[]string](p, `Array.from(document.querySelectorAll("body *")).filter((e) =>
+		e.checkVisibility() && Array.from(e.childNodes).some((n) => n.nodeType === 3 && n.textContent.trim() !== "") &&
+		parseFloat(getComputedStyle(e).fontSize) < 12).map((e) => e.outerHTML)`)
 }
 
 // bars are a column of what each part does, in percent, by part.
@@ -537,9 +556,17 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.set("steps", strconv.Itoa(demo.Tuning(demo.Variants(demo.MaxSource)[0], 0).Steps))
 	assert.Equal(t, []string{"first-thing", "16", "4", "9"}, []string{p.value("task"), p.value("budget"), p.value("prompt-length"), p.value("rank")})
 	p.click("train")
+	p.until(`/^Compiling|^Training/.test(document.getElementById("status").textContent)`)
 	p.until(`parseInt(document.getElementById("step-count").textContent) > 20`)
+	assert.Equal(t, "pause", js[string](p, `document.activeElement.id`), "the keyboard goes on")
+	p.until(`/^step [0-9]+ of 100, about [0-9]+ (second|minute)/.test(document.getElementById("left").textContent)`)
 	p.look("during")
 	p.untilStatus("Done after")
+	assert.Equal(t, "train", js[string](p, `document.activeElement.id`))
+	assert.True(t, js[bool](p, `document.getElementById("going").hidden`))
+	p.until(`document.getElementById("answer").textContent === %q`, p.list("after")[0]) // without a word typed
+	assert.Equal(t, p.text("ms-step"), p.text("mine-ms"), "one number of one meaning")
+	assert.Empty(t, p.small(), "nothing is smaller than 12 pixels")
 	bars := p.bars("td:nth-child(2)")
 	t.Logf("with the rest counted as zero: %v", bars)
 	for _, part := range []string{"P", "A·B", "neither"} {
@@ -563,9 +590,10 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.set("sentence", p.list("texts")[0])
 	p.until(`document.getElementById("answer").textContent === %q`, after[0])
 	assert.Equal(t, []string{"P", "A·B"}, p.clickParts())
-	p.until(`document.getElementById("after").textContent !== %q`, strings.Join(after, ""))
+	assert.Equal(t, []string{"accuracy without P and A·B", fmt.Sprintf("%.1f %%", bars["neither"])}, []string{p.text("accuracy-title"), p.text("accuracy")})
+	p.untilList("after", false, after)
 	p.clickParts()
-	p.until(`document.getElementById("after").textContent === %q`, strings.Join(after, ""))
+	p.untilList("after", true, after)
 	p.set("sentence", p.list("texts")[1]) // whose answer comes after those that were asked for in between
 	p.until(`document.getElementById("answer").textContent === %q`, after[1])
 	assert.Equal(t, after, p.list("after"))
@@ -609,8 +637,11 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	assert.Equal(t, bars, p.bars("td:nth-child(2)"))
 	assert.Equal(t, alone, p.bars("td:nth-child(3)"))
 
+	tuned := p.text("scores")
 	p.click("reset")
 	p.untilStatus("Reset")
+	p.until(`document.getElementById("answer").ariaBusy === "false" && document.getElementById("scores").textContent !== ""`)
+	assert.NotEqual(t, tuned, p.text("scores"), "the model as it is answers the sentence anew")
 	p.upload(map[string][]byte{"adapter.zip": zipped(t, files)})
 	p.untilStatus("Adapter loaded: 1,916 numbers, P [4, 128], A [28, 9]")
 	p.set("sentence", v.text)
@@ -724,6 +755,16 @@ func (v *visit) withoutWebGPU(t *testing.T) {
 	assert.NotContains(t, p.text("recorded"), "Train", "which there is no use in")
 	p.until(`parseFloat(document.getElementById("loss").textContent) > 0`)
 	p.look("recorded")
+
+	// What is typed has no answer, and gets none of another text.
+	recorded := p.text("mine-numbers")
+	p.until(`document.getElementById("answer").textContent !== ""`)
+	p.set("sentence", "a sentence of my own")
+	assert.Empty(t, p.text("answer"))
+	assert.Contains(t, p.text("notice"), "WebGPU")
+	p.set("method", "lora")
+	assert.Equal(t, recorded, p.text("mine-numbers"), "the recording's own")
+	p.set("method", "dept")
 
 	// Settings are in the address, with or without.
 	want := map[string]string{

@@ -19,6 +19,14 @@ export function number(x) {
   return String(Number(x.toPrecision(3)));
 }
 
+/** time writes seconds as people say them. */
+export function time(seconds) {
+  const say = (n, unit) => `${n} ${unit}${n === 1 ? "" : "s"}`;
+  if (seconds < 99.5) return say(Math.round(seconds), "second");
+  if (seconds < 5970) return say(Math.round(seconds / 60), "minute");
+  return `${(seconds / 3600).toFixed(1)} hours`;
+}
+
 // A logarithmic axis shows whole decades, at most four of them.
 const decades = (_, low, high) => {
   const top = 10 ** Math.ceil(Math.log10(high ?? 1) - 1e-9);
@@ -48,7 +56,7 @@ export function chart(element, { log = false, percent = false, title, styles: or
 
   function options() {
     const axis = {
-      stroke: color("--soft"), font: "10px system-ui, sans-serif", labelSize: 0, gap: 3,
+      stroke: color("--soft"), font: "12px system-ui, sans-serif", labelSize: 0, gap: 3,
       grid: { stroke: color("--line"), width: 1 }, ticks: { show: false },
     };
     return {

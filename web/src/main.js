@@ -1,4 +1,5 @@
 // The page: what a visitor does goes to the worker, what the worker says is shown.
+import { time } from "./charts.js";
 import { startEngine } from "./engine.js";
 import * as models from "./models.js";
 import { keepOffline } from "./offline.js";
@@ -45,6 +46,7 @@ const heard = {
     twin = s.twin ?? false;
     if (state !== "loading") $("loading").hidden = true;
     controls();
+    if (state !== "training" && state !== "paused") $("going").hidden = true;
     if (state === "training") say(twin ? `Training ${$("other-title").textContent}, to compare.` : "Training.");
     if (state === "paused") say(`Paused after ${s.step} of ${s.steps} steps: Step does one more, Resume goes on.`);
     if (state === "ready") {
@@ -54,6 +56,7 @@ const heard = {
       next?.();
     }
     if (state === "ready") measure();
+    if (state === "ready" && typed && !live) mine(); // a sentence has waited for the model
     if (state === "ready" || state === "paused") ask();
     if (state === "empty" && failed) stranded();
   },
@@ -88,7 +91,10 @@ const heard = {
     if (live && view.empty()) view.sizes(m.sizes);
   },
 
-  step: show,
+  step(s) {
+    show(s);
+    going(s.step / s.steps, `step ${s.step} of ${s.steps}${s.left > 0 ? `, about ${time(s.left)} left` : ""}`);
+  },
   sample: show,
   parts: show,
 
@@ -107,7 +113,7 @@ const heard = {
   done(d) {
     trained = d.step > 0;
     controls();
-    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps and ${d.seconds.toFixed(0)} seconds: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ` +
+    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps in ${time(d.seconds)}, of which the steps took ${time(d.updates)} and evaluations the rest: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ` +
       "Type a sentence, download the adapter, or train another method beside it.");
   },
 
@@ -118,6 +124,7 @@ const heard = {
     const right = ({ accuracy }) => `${Math.round(accuracy * 100)} %`;
     say(alone.shift()
       ? `Compared: ${title} gets ${right(other)} of the held-back rows right, both parts together ${right(mine)}.`
+      : !(mine.ms > 0 && other.ms > 0) ? `Compared: ${title} gets ${right(other)} of the held-back rows right, ${$("mine-title").textContent} ${right(mine)}; there were too few steps to tell how long one takes.`
       : `Compared: a step of ${$("mine-title").textContent} took ${(mine.ms / other.ms).toFixed(2)} times as long as one of ${title}, which trained ${(other.parameters / mine.parameters).toFixed(2)} times as many numbers.`);
     if (alone.length > 0) trainAlone();
     else if (recorder) save("recorded.json", recorder.text());
@@ -152,11 +159,13 @@ const heard = {
   error(e) {
     asked.delete(e.id);
     if (models.failed(e)) return;
+    if (e.during === "predict") view.unanswered("");
     if (e.during === "predict" && e.code === "order") return; // the model has gone meanwhile, which was said
     if (e.during === "load" || e.during === "start") loading = false;
     wanted = null;
     $("loading").hidden = true;
     const cancelled = e.code === "cancelled";
+    if (e.during === "train") $("going").hidden = true;
     if (["start", "load"].includes(e.during) || e.code === "device-lost") failed = !cancelled;
     if (e.during === "compare" || failed) alone = [];
     say(`${e.message} ${e.remedy}`, cancelled ? "" : "error");
@@ -170,6 +179,14 @@ function show(message) {
   if (live) view.show(message);
 }
 
+/** going shows how far the run is; without a share it is about to begin. */
+function going(share, text) {
+  $("going").hidden = false;
+  if (share === undefined) $("run-progress").removeAttribute("value");
+  else $("run-progress").value = share;
+  $("left").textContent = text;
+}
+
 function say(text, kind = "") {
   $("status").textContent = text;
   $("status").className = kind;
@@ -177,6 +194,7 @@ function say(text, kind = "") {
 
 function controls() {
   const running = state === "training" || state === "paused";
+  const focused = document.activeElement;
   $("form").disabled = running;
   const unknown = methods.length === 0; // what there is to train
   $("train").disabled = unknown || state === "training" || state === "gone";
@@ -191,6 +209,8 @@ function controls() {
   $("recorded").textContent = live ? "" : credit + (failed ? "" : " Train makes your own.");
   $("watch").hidden = live && !failed;
   $("watch").textContent = stopPlaying ? "Stop it" : "Play the recorded run";
+  // What can no longer be pressed loses the keyboard: it goes on with what can.
+  if (focused?.matches(":disabled")) ["pause", "train", "reset"].map($).find((b) => !b.disabled)?.focus();
 }
 
 // Training.
@@ -229,6 +249,8 @@ function begin(paused) {
   fresh();
   trained = false;
   budget = settings.budget();
+  say("Compiling what the run needs.");
+  going(undefined, "the first step takes longest");
   send("train", { settings: settings.read(), paused });
 }
 
@@ -253,6 +275,7 @@ $("reset").onclick = () => {
   five = [];
   trained = adapter = false;
   send("reset");
+  ask();
   controls();
   say("Reset: the adapter is gone, and the model answers as it is.");
 };
@@ -354,7 +377,9 @@ function predict(text, then) {
 /** ask has the sentence answered by the adapter as it stands. */
 function ask() {
   const text = $("sentence").value;
-  if (!live || !here() || text.trim() === "") return;
+  if (!live || !here()) return;
+  if (text.trim() === "") return view.unanswered("");
+  view.asking();
   predict(text, (a) => {
     if (a.id < newest || !live) return;
     newest = a.id;
@@ -378,11 +403,13 @@ function zeroed() {
 $("sentence").addEventListener("input", () => {
   typed = true;
   if (here()) mine();
+  else view.unanswered(loading ? "The answer comes with the model." : "Without WebGPU nothing can be answered here.");
   clearTimeout(timer);
   timer = setTimeout(ask, 200);
 });
 $("parts").addEventListener("change", () => {
   if (here()) mine();
+  view.switched();
   ask();
   zeroed();
 });
@@ -461,8 +488,9 @@ function watch() {
       controls();
     },
     show(m) {
+      if (m.type === "answer" && typed) return; // it is of another sentence
       view.show(m);
-      if (m.type === "answer" && !typed) $("sentence").value = m.text;
+      if (m.type === "answer") $("sentence").value = m.text;
     },
     end() {
       stopPlaying = null;

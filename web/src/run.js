@@ -1,6 +1,6 @@
 // Shows a run of dept train while it goes on: dept serve --watch sends the lines of
 // its log.jsonl over a websocket.
-import { chart } from "./charts.js";
+import { chart, time } from "./charts.js";
 
 const $ = (id) => document.getElementById(id);
 const loss = chart($("loss-chart"), { title: "Loss" });
@@ -10,14 +10,6 @@ const norm = chart($("norm-chart"), { log: true, title: "Gradient norm", styles:
 const pace = 20; // steps that tell how long the rest takes
 let steps = 0; // of the run; 0 where nobody knows
 let last = []; // the newest ones
-
-/** time writes seconds as people say them. */
-function time(seconds) {
-  const say = (n, unit) => `${n} ${unit}${n === 1 ? "" : "s"}`;
-  if (seconds < 99.5) return say(Math.round(seconds), "second");
-  if (seconds < 5970) return say(Math.round(seconds / 60), "minute");
-  return `${(seconds / 3600).toFixed(1)} hours`;
-}
 
 /** left says how long the steps to come take, at the pace of the last ones. */
 function left() {

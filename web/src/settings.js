@@ -4,7 +4,7 @@
 
 const $ = (id) => document.getElementById(id);
 export const own = "own"; // the task that stands for rows of one's own
-const common = ["steps", "batch", "seed"]; // of every method, in the form and in settings
+const common = ["steps", "evalEvery", "batch", "seed"]; // of every method, in the form and in settings
 const slider = $("prompt-slider"); // of the prompt length, under its input while there is one
 const longestLink = 4000; // characters of one's own rows that a link carries
 
@@ -66,6 +66,14 @@ export function know(d) {
   width = d;
   follow();
 }
+
+// A curve has ten points, however long the run, unless the visitor asks for others.
+const points = () => Math.max(1, Math.floor(Number($("steps").value) / 10));
+let everyTyped = false;
+$("steps").addEventListener("input", () => {
+  if (!everyTyped) $("evalEvery").value = points();
+});
+$("evalEvery").addEventListener("input", () => (everyTyped = true));
 
 /** choose takes a task's own settings, for the method that is chosen. */
 export function choose() {
@@ -149,6 +157,8 @@ export function restore() {
   }
   if (Number(link.get("budget")) > 0) budgets(Math.floor(Number(link.get("budget"))));
   for (const id of ["budget", ...common]) pick(id, $(id).value);
+  if (!link.has("evalEvery")) $("evalEvery").value = points();
+  everyTyped = Number($("evalEvery").value) !== points();
   for (const s of method().settings) {
     const input = inputs.get(s.name);
     const before = input.value;

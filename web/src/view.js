@@ -20,7 +20,8 @@ let mine; // the method of the run on the page, or of the next
 let other; // the one that it is compared with
 let twin = null; // the plan of the run under way, where it is the other one
 let ran = false; // there is a run on the page
-let milliseconds; // of each step, of mine and of the other
+let held; // rows that are held back, of the run on the page
+let right; // the accuracy evaluated last
 let each; // accuracies of the parts: with the rest as zero, and trained alone
 let sample; // the last one
 let gradients; // the norm of each tensor's, in the last step
@@ -41,17 +42,32 @@ const find = (name) => methods.find((m) => m.name === name);
 export function reset() {
   for (const c of [loss, accuracy, norms, rates]) c.clear();
   ran = false;
-  milliseconds = { mine: [], other: [] };
+  held = 0;
+  right = undefined;
   each = { zeroed: {}, alone: {} };
   twin = null;
   gradients = new Map();
   sample = null;
   heat = { rows: 1, columns: 1, values: [0], largest: 0 };
-  for (const id of ["loss", "accuracy", "ms-step", "tokens-second", "step-count", "mine-ms", "mine-accuracy", "other-ms", "other-accuracy"]) $(id).textContent = "–";
-  for (const id of ["texts", "before", "after"]) $(id).replaceChildren();
+  for (const id of ["loss", "ms-step", "tokens-second", "step-count"]) $(id).textContent = "–";
+  for (const id of ["numbers", "length", "ms", "accuracy"]) $(`mine-${id}`).textContent = $(`other-${id}`).textContent = "–";
+  for (const id of ["texts", "answer", "scores"]) $(id).replaceChildren();
+  $("notice").textContent = $("curve-note").textContent = "";
+  tokens = [];
+  switched();
   bars();
   pictures();
 }
+
+/** switched shows the accuracy with the parts that the switches leave, where it is known. */
+export function switched() {
+  const without = left();
+  const accuracy = without.length === 0 ? right : each.zeroed[remaining(without)];
+  $("accuracy").textContent = accuracy === undefined ? "–" : percent(accuracy);
+  $("accuracy-title").textContent = without.length === 0 ? "accuracy" : `accuracy without ${without.join(" and ")}`;
+}
+
+const remaining = (without) => mine.parts.filter((part) => !without.includes(part)).join() || "neither";
 
 /** empty says whether there is no run on the page. */
 export const empty = () => !ran;
@@ -136,7 +152,7 @@ const shown = {
       ran = true;
     }
     if (twin) for (const c of [loss, accuracy]) c.clear(title());
-    milliseconds[which()] = [];
+    if (!twin) held = p.heldBack;
     line(which(), p);
   },
 
@@ -147,19 +163,17 @@ const shown = {
   },
 
   step(s) {
-    const took = milliseconds[which()];
-    took.push(s.ms);
     loss.add(s.step, { [title()]: s.loss });
     accuracy.add(s.step, {}); // so that both go as far
-    $(`${which()}-ms`).textContent = number(median(took));
+    $(`${which()}-ms`).textContent = milliseconds(s.ms);
     if (twin) return;
     gradients = new Map(s.norms.map(({ name, value }) => [name, value]));
     norms.add(s.step, s.norms.length > mostLines ? { "all tensors": s.gradNorm } : Object.fromEntries(gradients));
     rates.add(s.step, Object.fromEntries(s.rates.map(({ name, value }) => [rateName(mine, name), value])));
     $("loss").textContent = s.loss.toFixed(3);
     $("loss").title = s.loss;
-    $("ms-step").textContent = number(s.ms);
-    $("tokens-second").textContent = whole(Math.round(s.tokensPerSecond));
+    $("ms-step").textContent = milliseconds(s.ms);
+    $("tokens-second").textContent = s.tokensPerSecond > 0 ? whole(Math.round(s.tokensPerSecond)) : "–";
     $("step-count").textContent = `${s.step} / ${s.steps}`;
   },
 
@@ -167,11 +181,12 @@ const shown = {
     accuracy.add(v.step, { [title()]: v.accuracy, chance: v.chance });
     $(`${which()}-accuracy`).textContent = percent(v.accuracy);
     if (twin) return;
-    $("accuracy").textContent = percent(v.accuracy);
-    $("accuracy").dataset.value = v.accuracy;
+    right = v.accuracy;
     each.zeroed = {};
+    switched();
     bars();
-    if (v.step === 0 || !$("before").hasChildNodes()) {
+    if (v.rows < held) $("curve-note").textContent = `Accuracy is of all ${held} rows at both ends, and of ${v.rows} between, which takes less time.`;
+    if (v.step === 0 || !$("texts").querySelector(".before").textContent) {
       texts(v.examples);
       answers("before", v.examples);
     }
@@ -186,11 +201,9 @@ const shown = {
   },
 
   parts(p) {
-    const whole = mine.parts;
-    each.zeroed = { both: Number($("accuracy").dataset.value) };
-    for (const { without, accuracy } of p.scores) {
-      each.zeroed[whole.filter((part) => !without.includes(part)).join() || "neither"] = accuracy;
-    }
+    each.zeroed = { both: right };
+    for (const { without, accuracy } of p.scores) each.zeroed[remaining(without)] = accuracy;
+    switched();
     bars();
   },
 
@@ -198,7 +211,7 @@ const shown = {
     for (const [i, c] of rows.entries()) {
       const which = ["mine", "other"][i];
       line(which, c);
-      $(`${which}-ms`).textContent = number(c.ms);
+      $(`${which}-ms`).textContent = milliseconds(c.ms);
       $(`${which}-accuracy`).textContent = percent(c.accuracy);
     }
     if (twin?.part) each.alone[twin.part] = rows[1].accuracy;
@@ -208,6 +221,7 @@ const shown = {
   answer(a) {
     tokens = a.tokens.map(({ text }) => text.replace("▁", "") || text); // SentencePiece marks where words begin
     pictures();
+    $("answer").ariaBusy = "false";
     $("answer").replaceChildren(a.answer || "(nothing)");
     $("scores").replaceChildren(...a.scores.map(({ label, probability }) => {
       const bar = document.createElement("meter");
@@ -222,23 +236,46 @@ const shown = {
 
 /** texts shows the five that are answered before and after. */
 export function texts(rows) {
-  $("texts").replaceChildren(...rows.map(({ text, label }) => item(text, `${text}: ${label}`)));
-}
-
-/** answers fills a column beside them. */
-export function answers(id, examples) {
-  $(id).replaceChildren(...examples.map((x) => {
-    const li = item(x.answer || "(nothing)", `${x.text}: ${x.answer || "nothing"}, ${x.right ? "right" : `wrong, it is ${x.label}`}`);
-    li.className = x.right ? "right" : "wrong";
-    return li;
+  $("texts").replaceChildren(...rows.map(({ text, label }) => {
+    const row = document.createElement("tr");
+    const head = document.createElement("th");
+    head.scope = "row";
+    head.textContent = text;
+    row.title = `${text}: ${label}`;
+    row.append(head, ...["before", "after"].map((column) => {
+      const cell = document.createElement("td");
+      cell.className = column;
+      return cell;
+    }));
+    return row;
   }));
 }
 
-function item(text, title) {
-  const li = document.createElement("li");
-  li.textContent = text;
-  li.title = title;
-  return li;
+/** answers fills a column beside them. */
+export function answers(column, examples) {
+  for (const [i, cell] of $("texts").querySelectorAll(`.${column}`).entries()) {
+    const x = examples[i];
+    const mark = document.createElement("span");
+    mark.ariaLabel = x.right ? "right:" : `wrong, it is ${x.label}:`;
+    mark.role = "img";
+    mark.className = x.right ? "right" : "wrong";
+    cell.classList.toggle("wrong", !x.right);
+    cell.replaceChildren(mark, x.answer || "(nothing)");
+  }
+}
+
+/** asking says that the answer is of an adapter that has changed since, or of another text. */
+export function asking() {
+  $("answer").ariaBusy = "true";
+}
+
+/** unanswered shows no answer, and why. */
+export function unanswered(why) {
+  tokens = [];
+  for (const id of ["answer", "scores"]) $(id).replaceChildren();
+  $("answer").ariaBusy = "false";
+  $("notice").textContent = why;
+  pictures();
 }
 
 /** bars shows what each part does: its accuracy with the rest as zero, and trained alone. */
@@ -275,10 +312,8 @@ function pictures() {
   drawTensors($("tensors"), sample?.tensors ?? [], gradients);
 }
 
-const median = (values) => {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[sorted.length >> 1];
-};
+/** milliseconds writes the time of a step; the clock cannot tell it at first. */
+const milliseconds = (ms) => (ms > 0 ? number(ms) : "–");
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", pictures);
 reset();
