@@ -193,10 +193,16 @@ type ColumnError struct {
 
 func (c *ColumnError) Error() string { return c.What }
 
-// What other tools call a source and a target.
+// What people and other tools call a source and a target.
 var (
-	usualSources = []string{"prompt", "input", "inputs", "input_text", "instruction", "question", "article", "document", "review", "content"}
-	usualTargets = []string{"completion", "output", "outputs", "target_text", "targets", "response", "answer", "highlights", "summary", "labels", "class", "category"}
+	usualSources = []string{
+		"prompt", "input", "inputs", "input_text", "instruction", "question", "article", "document", "review", "content",
+		"review_text", "reviewtext", "review_body", "sentences", "texts", "reviews", "tweet", "comment", "message", "body", "utterance", "phrase", "headline", "description",
+	}
+	usualTargets = []string{
+		"completion", "output", "outputs", "target_text", "targets", "response", "answer", "highlights", "summary", "labels", "class", "category",
+		"sentiment", "stars", "star_rating", "rating", "score", "polarity", "emotion", "intent", "topic", "genre", "tag", "spam", "toxic",
+	}
 )
 
 // missing is the error for a record, of these columns, in which none of the names is text.
