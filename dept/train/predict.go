@@ -18,6 +18,9 @@ type PredictOptions struct {
 	MaxSourceLength int // tokens, the end token included; longer sources are cut
 	MaxNewTokens    int
 	Beams           int // 1 is greedy
+	// Rank are the labels that there are, where the answer is the one of them that the model
+	// gives the most probability as the whole of it; nil has it write the answer.
+	Rank []string
 }
 
 // Predictor answers texts with a model under a method.
@@ -31,8 +34,8 @@ type Predictor struct {
 	method *dept.Method
 	o      PredictOptions
 
-	generator *generator // the one used last: each holds caches as large as a batch
-	scorers   map[shape]*scorer
+	generator *generator        // the one used last: each holds caches as large as a batch
+	scorers   map[shape]*scorer // of batches of one size, as the generator
 	cut       int
 }
 
@@ -67,11 +70,16 @@ func (p *Predictor) Release() {
 	if p.generator != nil {
 		p.generator.release()
 	}
+	p.dropScorers()
+}
+
+func (p *Predictor) dropScorers() {
 	for _, s := range p.scorers {
 		s.program.Release()
 		s.total.Release()
 		s.in.release()
 	}
+	clear(p.scorers)
 }
 
 // Cut is how many sources were too long so far and were cut.
@@ -116,18 +124,48 @@ func (a *answering) advance(ctx context.Context) error {
 		return err
 	}
 	p, rows := a.p, a.batches[0]
-	tokens, err := p.generate(ctx, pick(a.examples, rows), len(a.examples))
+	answers, err := p.answer(ctx, pick(a.examples, rows), len(a.examples))
 	if err != nil {
 		return err
 	}
 	for i, row := range rows {
-		a.answers[row] = p.tok.Decode(tokens[i])
+		a.answers[row] = answers[i]
 	}
 	a.batches = a.batches[1:]
 	if a.done += len(rows); p.OnRows != nil {
 		p.OnRows(a.done, len(a.examples))
 	}
 	return nil
+}
+
+// answer answers a batch of n examples. A label that is an answer is one as the tokenizer reads it, as
+// what is written is.
+func (p *Predictor) answer(ctx context.Context, batch []data.Example, n int) ([]string, error) {
+	answers := make([]string, len(batch))
+	if p.o.Rank == nil {
+		tokens, err := p.generate(ctx, batch, n)
+		if err != nil {
+			return nil, err
+		}
+		for i := range answers {
+			answers[i] = p.tok.Decode(tokens[i])
+		}
+		return answers, nil
+	}
+	scores, err := p.labelScores(ctx, batch, n, p.o.Rank)
+	if err != nil {
+		return nil, err
+	}
+	for i, row := range scores {
+		best := 0
+		for k := range row {
+			if row[k] > row[best] {
+				best = k
+			}
+		}
+		answers[i] = p.tok.Decode(p.tok.Encode(p.o.Rank[best]))
+	}
+	return answers, nil
 }
 
 // Generate is the tokens of the answer to each source of a batch, without the end
@@ -156,16 +194,37 @@ func (p *Predictor) Scores(ctx context.Context, sources, labels []string) ([][]f
 		return nil, err
 	}
 	scores := make([][]float64, len(sources))
-	for i := range scores {
+	for _, rows := range p.batches(examples) {
+		batch, err := p.labelScores(ctx, pick(examples, rows), len(examples), labels)
+		if err != nil {
+			return nil, err
+		}
+		for i, row := range rows {
+			scores[row] = batch[i]
+		}
+	}
+	return scores, nil
+}
+
+// labelScores is Scores for a batch of n examples.
+func (p *Predictor) labelScores(ctx context.Context, batch []data.Example, n int, labels []string) ([][]float64, error) {
+	scores, losses, all := make([][]float64, len(batch)), make([][]float32, len(batch)), make([]int, len(batch))
+	for i := range all {
+		all[i] = i
 		scores[i] = make([]float64, len(labels))
 	}
 	for k, label := range labels {
-		target, _ := data.Encode(p.tok, label, 1<<20)
-		for i := range examples {
-			examples[i].Target = target
+		if err := ctx.Err(); err != nil {
+			return nil, err
 		}
-		losses, err := p.Losses(ctx, examples)
-		if err != nil {
+		target, _ := data.Encode(p.tok, label, 1<<20)
+		for i := range batch {
+			batch[i].Target = target
+		}
+		if err := checkIDs(p.m.Vocabulary, batch[0]); err != nil {
+			return nil, err
+		}
+		if err := p.score(ctx, all, batch, n, len(target), losses); err != nil {
 			return nil, err
 		}
 		for i, tokens := range losses {
@@ -308,6 +367,12 @@ func (p *Predictor) Programs(ctx context.Context) (encode, token *tensor.Program
 func (p *Predictor) scorer(ctx context.Context, s shape) (*scorer, error) {
 	if x, ok := p.scorers[s]; ok {
 		return x, nil
+	}
+	for other := range p.scorers {
+		if other.rows != s.rows || other.source != s.source {
+			p.dropScorers()
+			break
+		}
 	}
 	in, err := newInputs(p.e, p.m.Description, s, p.method.PromptLength(), p.method.Hooks.Ahead, false)
 	if err != nil {

@@ -367,6 +367,7 @@ type Rows struct {
 	// Batch and MaxNewTokens are the evaluations'; 0 is the trainer's batch, and 20
 	// tokens for labels or 64 for free text.
 	Batch, MaxNewTokens int
+	Rank                []string // of the evaluations; see PredictOptions
 }
 
 // Begin gives the session its rows and takes the memory of training. The Run that it
@@ -393,6 +394,7 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	n.Run.Settings.Dev, n.Run.Settings.EvalEvery = rows.DevFingerprint, n.request.EvalEvery
 	n.predictor = NewPredictor(s.Engine, s.Model, s.Tokenizer, n.Method, PredictOptions{
 		Batch: or(rows.Batch, o.Batch), MaxSourceLength: o.MaxSourceLength, MaxNewTokens: or(rows.MaxNewTokens, AnswerLength(n.request.Labels)), Beams: 1,
+		Rank: rows.Rank,
 	})
 	n.predictor.OnRows = func(done, total int) {
 		if n.OnRows != nil {
