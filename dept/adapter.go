@@ -76,6 +76,7 @@ type Base struct{ Model, Fingerprint string }
 type Adapter struct {
 	Config  Config
 	Base    Base
+	Answers *Answers // nil where nothing says
 	Tensors []Tensor
 }
 
@@ -209,13 +210,14 @@ func (t Tensor) check() error {
 }
 
 // What the safetensors' metadata say besides Hugging Face's own "format": which
-// model the adapter is for, and the longest text that it was trained with. PEFT
+// model the adapter is for, the longest text that it was trained with, and its Answers. PEFT
 // knows no keys for them in adapter_config.json, and old versions of it refuse
 // keys they do not know.
 const (
 	formatKey      = "format"
 	fingerprintKey = "base_model_fingerprint"
 	maxLengthKey   = "max_length"
+	answersKey     = "answers"
 )
 
 // Files gives the adapter's two files by name. The same adapter gives the same
@@ -242,6 +244,11 @@ func (a *Adapter) Files() (map[string][]byte, error) {
 	}
 	if s := a.Config.MaxSource(); s > 0 {
 		notes[maxLengthKey] = fmt.Sprint(s)
+	}
+	if a.Answers != nil {
+		if notes[answersKey], err = a.Answers.note(); err != nil {
+			return nil, fmt.Errorf("adapter: %w", err)
+		}
 	}
 	var weights bytes.Buffer
 	if err := safetensors.Write(&weights, packed, notes); err != nil {
@@ -373,6 +380,9 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 		a.Base.Fingerprint = notes[fingerprintKey]
 	}
 	if err := a.Config.note(notes[maxLengthKey]); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if a.Answers, err = parseAnswers(notes[answersKey]); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	var file []Tensor

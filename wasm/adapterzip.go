@@ -3,6 +3,7 @@ package main
 import (
 	"archive/zip"
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -11,6 +12,8 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/train"
 )
 
 // zipAdapter packs the folder that the command line writes, ready to unpack.
@@ -39,8 +42,9 @@ func zipAdapter(a *dept.Adapter) (File, error) {
 // maxAdapterFile is far above any adapter, so that a zip cannot fill the memory.
 const maxAdapterFile = 256 << 20
 
-// readAdapter reads an adapter from its files or from a zip of them.
-func readAdapter(given []File) (*dept.Adapter, error) {
+// readAdapter reads an adapter from its files or from a zip of them, and finds the task that a run of the
+// command line beside it names; nil is none.
+func readAdapter(given []File) (*dept.Adapter, *tasks.Task, error) {
 	files := map[string][]byte{}
 	for _, f := range given {
 		if !strings.HasSuffix(strings.ToLower(f.Name), ".zip") {
@@ -49,7 +53,7 @@ func readAdapter(given []File) (*dept.Adapter, error) {
 		}
 		r, err := zip.NewReader(bytes.NewReader(f.Data), int64(len(f.Data)))
 		if err != nil {
-			return nil, fmt.Errorf("%s is no zip that can be read: %w", f.Name, err)
+			return nil, nil, fmt.Errorf("%s is no zip that can be read: %w", f.Name, err)
 		}
 		for _, entry := range r.File {
 			if entry.FileInfo().IsDir() {
@@ -57,12 +61,26 @@ func readAdapter(given []File) (*dept.Adapter, error) {
 			}
 			data, err := unzip(entry)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %s: %w", f.Name, entry.Name, err)
+				return nil, nil, fmt.Errorf("%s: %s: %w", f.Name, entry.Name, err)
 			}
 			files[path.Base(entry.Name)] = data
 		}
 	}
-	return dept.ParseAdapter(files)
+	a, err := dept.ParseAdapter(files)
+	if err != nil {
+		return nil, nil, err
+	}
+	var run struct {
+		Task string `json:"task"`
+	}
+	if json.Unmarshal(files[train.RunFile], &run) != nil {
+		return a, nil, nil // nobody needs it
+	}
+	task, err := tasks.Lookup(run.Task)
+	if err != nil {
+		return a, nil, nil
+	}
+	return a, task, nil
 }
 
 func unzip(entry *zip.File) ([]byte, error) {

@@ -4,9 +4,13 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/text"
 )
 
 // current is the adapter as it stands, nil where there is none.
@@ -50,19 +54,18 @@ func (w *worker) predict(ctx context.Context, m Predict) error {
 		return err
 	}
 	began := time.Now()
+	a, err := w.current(ctx)
+	if err != nil {
+		return err
+	}
 	d := w.data
-	if m.Task != "" {
-		var err error
+	if a == nil && d == nil && m.Task != "" {
 		if d, err = taskData(m.Task); err != nil {
 			return err
 		}
 	}
 	if d == nil {
-		d = &dataset{source: func(text string) string { return text }}
-	}
-	a, err := w.current(ctx)
-	if err != nil {
-		return err
+		d = &dataset{}
 	}
 	r, err := w.readerOf(a, m.Without)
 	if err != nil {
@@ -76,7 +79,7 @@ func (w *worker) predict(ctx context.Context, m Predict) error {
 		answer.Notice = fmt.Sprintf("The text is longer than the %d tokens that the model reads here: what follows them was cut off.", r.maxSource)
 	}
 	answer.Tokens = w.shifted(pieces, a, m.Without)
-	text, shares, err := r.answer(ctx, source, d.targets())
+	text, shares, err := r.answer(ctx, source, d.targets(), d.rank)
 	if err != nil {
 		return err
 	}
@@ -113,7 +116,9 @@ func (w *worker) export(ctx context.Context) error {
 	if a == nil {
 		return failf(codeOrder, "Train first, then download.", "there is no adapter yet")
 	}
-	file, err := zipAdapter(a)
+	said := *a
+	said.Answers = w.data.answers()
+	file, err := zipAdapter(&said)
 	if err != nil {
 		return err
 	}
@@ -128,7 +133,7 @@ func (w *worker) importAdapter(m Import) error {
 	if w.run != nil {
 		return failf(codeOrder, "Stop it first.", "a run is under way")
 	}
-	a, err := readAdapter(m.Files)
+	a, task, err := readAdapter(m.Files)
 	if err != nil {
 		return &failure{codeAdapter, "Drop the zip that the page made, or adapter_config.json and adapter_model.safetensors of an adapter's folder.", err}
 	}
@@ -136,11 +141,41 @@ func (w *worker) importAdapter(m Import) error {
 	if err != nil {
 		return err
 	}
+	d, about := datasetOf(a, task)
 	w.setAdapter(a)
-	w.last = nil
-	w.post(Imported{Size: sizeOf(a), MaxSourceLength: a.Config.MaxSource(), Notice: notice})
+	w.last, w.data = nil, d
+	w.post(Imported{Size: sizeOf(a), MaxSourceLength: a.Config.MaxSource(), Labels: d.names(), Notice: strings.TrimSpace(about + " " + notice)})
 	w.post(w.model.sample(a, 0))
 	return nil
+}
+
+// datasetOf is what an adapter says that it was trained on, or else the task of the command line that
+// did it, and a sentence about that.
+func datasetOf(a *dept.Adapter, task *tasks.Task) (*dataset, string) {
+	d := &dataset{}
+	switch says := a.Answers; {
+	case says != nil:
+		d.rank, d.template = says.Rank, says.Template
+		for _, l := range says.Labels {
+			d.labels = append(d.labels, label{l, says.Name(l)})
+		}
+	case task != nil:
+		for i, target := range task.Targets() {
+			d.labels = append(d.labels, label{target, task.Labels[i]})
+		}
+		layout := &task.Layouts[0]
+		if columns := layout.Columns(); len(columns) == 1 {
+			d.template = layout.Source.Fill(map[string]string{columns[0]: dept.TemplateText})
+		} else {
+			return d, fmt.Sprintf("It was trained on %s, whose texts look like %q: type them so.", task.Name, layout.Source)
+		}
+	default:
+		return d, "It does not say which labels it was trained on: answers are what it writes to the text as it is."
+	}
+	if len(d.labels) == 0 {
+		return d, ""
+	}
+	return d, "Its labels are " + listed(d.names()) + "."
 }
 
 func (w *worker) rows(m AskRows) error {
@@ -150,4 +185,73 @@ func (w *worker) rows(m AskRows) error {
 	}
 	w.post(Rows{m.Task, text})
 	return nil
+}
+
+// survey looks at rows of one's own, with or without a model.
+func (w *worker) survey(m Survey) error {
+	s := m.Settings
+	reply := Surveyed{Columns: []string{}, Labels: []LabelCount{}}
+	own, err := readRows(s)
+	if own != nil && own.columns != nil {
+		c := own.columns
+		reply.Columns, reply.Header, reply.Text, reply.Label = append(reply.Columns, c.Columns...), c.Header, c.Source, c.Target
+	}
+	if err == nil {
+		err = w.surveyRows(own, s, &reply)
+	}
+	if err != nil {
+		e := explain(err, m.kind(), 0)
+		reply.Problem = e.Message + " " + e.Remedy
+	}
+	w.post(reply)
+	return nil
+}
+
+func (w *worker) surveyRows(own *ownRows, s Settings, reply *Surveyed) error {
+	held, err := own.holdBack(s.HeldBack, s.Seed)
+	if err != nil {
+		return err
+	}
+	reply.Rows = len(own.rows)
+	for _, h := range held {
+		if h {
+			reply.HeldBack++
+		}
+	}
+	var tok *text.Tokenizer
+	if w.model != nil {
+		tok = w.model.Tokenizer
+		if w.lengths == nil || !w.lengths.of(w.model, s.Rows, own.columns) {
+			w.lengths = &measured{w.model, s.Rows, own.columns.Source, own.lengths(tok)}
+		}
+		lengths := w.lengths.lengths
+		reply.Longest, reply.Suggested, reply.Cut = slices.Max(lengths), covering(lengths, leastSuggested, w.model.mostSuggested()), longer(lengths, s.MaxSourceLength, len(own.rows))
+	}
+	labels, notice, err := own.spell(s.Labels, tok)
+	if err != nil {
+		return err
+	}
+	reply.Notice = notice
+	for _, l := range labels {
+		n := 0
+		for _, row := range own.rows {
+			if row.Target == l.name {
+				n++
+			}
+		}
+		reply.Labels = append(reply.Labels, LabelCount{l.name, l.target, n})
+	}
+	return nil
+}
+
+// measured are the lengths of the texts of rows.
+type measured struct {
+	model   *model
+	rows    string
+	column  string
+	lengths []int
+}
+
+func (x *measured) of(m *model, rows string, c *data.Survey) bool {
+	return x.model == m && x.column == c.Source && x.rows == rows
 }

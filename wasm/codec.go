@@ -14,6 +14,7 @@ var incoming = map[string]func(data []byte) (Message, error){
 	StepOnce{}.kind(): parse[StepOnce],
 	Stop{}.kind():     parse[Stop],
 	Compare{}.kind():  parse[Compare],
+	Survey{}.kind():   parse[Survey],
 	Measure{}.kind():  parse[Measure],
 	Predict{}.kind():  parse[Predict],
 	Export{}.kind():   parse[Export],

@@ -53,7 +53,7 @@ func TestLeastDevice(t *testing.T) {
 	for _, k := range kinds() {
 		settings := taskInfos()[0].Settings
 		settings.Method, settings.Values = k.Name, startValues(k)
-		d, err := findData(settings)
+		d, err := m.findData(settings)
 		require.NoError(t, err)
 		r := &run{m: m, settings: settings, data: d}
 		request, err := r.request()

@@ -22,6 +22,7 @@
 //	step     {}                     halts, and does one step
 //	stop     {}                     ends the run after an evaluation, the second time without; its adapter stays
 //	compare  {method, part, budget}  trains another method, or a part of the run's alone, with as many parameters as the run had where it can
+//	survey   {settings}             asks what one's own rows hold
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
 //	predict  {id, text, task, without}   answered between two steps
 //	export   {}                     asks for the adapter as it stands
@@ -44,6 +45,7 @@
 //	parts       before done, of a method of two parts: the accuracy with each counted as zero
 //	done        the run has ended
 //	comparison  the end of compare
+//	surveyed    to survey
 //	measured    to measure
 //	answer      to predict
 //	adapter     to export: a zip of the folder that the command line writes
@@ -78,7 +80,7 @@ type Message interface{ kind() string }
 // one device.
 type Settings struct {
 	Task            string         `json:"task"`            // of tasks; empty for rows of one's own
-	Rows            string         `json:"rows,omitempty"`  // one's own rows: text and label by tab, comma or as JSON lines, with or without a header
+	Rows            string         `json:"rows,omitempty"`  // one's own rows: a table with tabs, commas or semicolons, with or without a header, or JSON objects
 	Method          string         `json:"method"`          // of methods
 	Values          map[string]any `json:"values"`          // of the method's settings by name; those left out have their defaults
 	MaxSourceLength int            `json:"maxSourceLength"` // s, tokens; longer texts are cut
@@ -87,7 +89,21 @@ type Settings struct {
 	Batch           int            `json:"batch"`
 	Seed            uint64         `json:"seed"`      // up to 2⁵³
 	EvalEvery       int            `json:"evalEvery"` // steps between evaluations; 0 is at both ends only
+
+	Answer string `json:"answer,omitempty"` // rank: the likeliest of the labels; write: what the model writes; empty is rank for rows of one's own
+
+	// Of rows of one's own:
+	TextColumn  string  `json:"textColumn,omitempty"`  // empty is the one that is certain to be meant
+	LabelColumn string  `json:"labelColumn,omitempty"` // likewise
+	Labels      string  `json:"labels,omitempty"`      // words or digits: what is learnt of a label; empty is words where the model writes them in a few tokens
+	HeldBack    float64 `json:"heldBack,omitempty"`    // share of the rows, drawn by the seed; 0 is every fifth
 }
+
+// What Settings.Answer may be.
+const (
+	answerRank  = "rank"
+	answerWrite = "write"
+)
 
 // Load asks for a model: the one in a folder on the page's server, one of a hub, one that is kept
 // of a hub's, or one in files of the visitor's.
@@ -122,6 +138,11 @@ type Compare struct {
 	Budget int    `json:"budget"` // l, in vectors of the model's width; 0 is as many parameters as the run has
 }
 
+// Survey asks what rows of one's own hold, and how they would be read.
+type Survey struct {
+	Settings Settings `json:"settings"`
+}
+
 // Measure asks for the sizes of adapters before any is trained.
 type Measure struct {
 	Settings Settings `json:"settings"`
@@ -144,7 +165,7 @@ type (
 type Predict struct {
 	ID      int      `json:"id"` // comes back in the answer, or in the error
 	Text    string   `json:"text"`
-	Task    string   `json:"task"`    // of tasks: whose labels are scored; empty for those of the last run
+	Task    string   `json:"task"`    // of tasks: whose labels are scored where there is no adapter; an adapter has its own
 	Without []string `json:"without"` // parts of the method that count as zero
 }
 
@@ -308,8 +329,9 @@ type Plan struct {
 	Sequence        int      `json:"sequence"` // longest the encoder reads
 	Train           int      `json:"train"`    // rows
 	HeldBack        int      `json:"heldBack"` // rows
+	Cut             int      `json:"cut"`      // of all rows, about as many are too long
 	Labels          []string `json:"labels"`
-	Notice          string   `json:"notice"` // a sentence about settings that are in vain, else empty
+	Notice          string   `json:"notice"` // sentences about rows, and settings that are in vain, else empty
 	WeightBytes     int64    `json:"weightBytes"`
 	StateBytes      int64    `json:"stateBytes"`      // gradients and moments
 	ActivationBytes int64    `json:"activationBytes"` // of the largest batch
@@ -347,6 +369,15 @@ type Evaluation struct {
 	Rows     int       `json:"rows"`
 	Cut      int       `json:"cut"`      // texts too long
 	Examples []Example `json:"examples"` // the same five each time
+	// Confusion counts the rows by label and answer; null where answers are free text.
+	Confusion *Confusion `json:"confusion"`
+	Wrong     []Example  `json:"wrong"` // the first fifty
+}
+
+// Confusion is a table of labels and answers.
+type Confusion struct {
+	Labels []string `json:"labels"`
+	Counts [][]int  `json:"counts"` // of each label its answers, in the labels' order; the last are no label
 }
 
 // Example is a row and what was predicted.
@@ -423,6 +454,29 @@ type Compared struct {
 	Accuracy float64 `json:"accuracy"`
 }
 
+// Surveyed is the reply to a Survey.
+type Surveyed struct {
+	Columns   []string     `json:"columns"`
+	Header    bool         `json:"header"` // the columns are named in the rows
+	Text      string       `json:"text"`   // the column that is taken; empty where one has to be chosen
+	Label     string       `json:"label"`  // likewise
+	Rows      int          `json:"rows"`
+	HeldBack  int          `json:"heldBack"`  // of them
+	Labels    []LabelCount `json:"labels"`    // empty where there are so many that answers are free text
+	Longest   int          `json:"longest"`   // tokens; 0 without a model
+	Suggested int          `json:"suggested"` // maxSourceLength that about 95 % fit; 0 without a model
+	Cut       int          `json:"cut"`       // rows longer than settings.maxSourceLength, about as many
+	Notice    string       `json:"notice"`    // sentences about them, else empty
+	Problem   string       `json:"problem"`   // why there is nothing to train on and what to do, else empty
+}
+
+// LabelCount is a label of rows.
+type LabelCount struct {
+	Label   string `json:"label"`
+	Written string `json:"written"` // what is learnt
+	Rows    int    `json:"rows"`
+}
+
 // Measured is the reply to a Measure.
 type Measured struct {
 	Sizes  []Size `json:"sizes"`  // of the settings' adapter, then of the other's; empty where the settings make none
@@ -461,8 +515,9 @@ type AdapterZip struct {
 // Imported says that an adapter has been taken.
 type Imported struct {
 	Size
-	MaxSourceLength int    `json:"maxSourceLength"` // 0 where nothing says
-	Notice          string `json:"notice"`          // a warning, else empty
+	MaxSourceLength int      `json:"maxSourceLength"` // 0 where nothing says
+	Labels          []string `json:"labels"`          // that it was trained on; empty where nothing says
+	Notice          string   `json:"notice"`          // sentences about it, else empty
 }
 
 // Rows are a task's rows as tab-separated text with a header, fit for
@@ -521,6 +576,7 @@ func (Resume) kind() string   { return "resume" }
 func (StepOnce) kind() string { return "step" }
 func (Stop) kind() string     { return "stop" }
 func (Compare) kind() string  { return "compare" }
+func (Survey) kind() string   { return "survey" }
 func (Measure) kind() string  { return "measure" }
 func (Predict) kind() string  { return "predict" }
 func (Export) kind() string   { return "export" }
@@ -543,6 +599,7 @@ func (Sample) kind() string     { return "sample" }
 func (Parts) kind() string      { return "parts" }
 func (Done) kind() string       { return "done" }
 func (Comparison) kind() string { return "comparison" }
+func (Surveyed) kind() string   { return "surveyed" }
 func (Measured) kind() string   { return "measured" }
 func (Answer) kind() string     { return "answer" }
 func (AdapterZip) kind() string { return "adapter" }

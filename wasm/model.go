@@ -168,6 +168,17 @@ func (m *model) newReader(a *dept.Adapter, maxSource int) (*reader, error) {
 	return r, nil
 }
 
+// leastSuggested is the least that is suggested for the longest text of one's own, and mostSuggested
+// the most: what a step gets through while somebody watches. More can be asked for.
+const leastSuggested = 8
+
+func (m *model) mostSuggested() int {
+	if m.Device.Info().Type == wgpu.CPU {
+		return 64
+	}
+	return 128
+}
+
 // maxSource is how many tokens of a text are read under an adapter; nil is none.
 func maxSource(a *dept.Adapter) int {
 	if a != nil && a.Config.MaxSource() > 0 {
@@ -176,17 +187,27 @@ func maxSource(a *dept.Adapter) int {
 	return defaultSource
 }
 
-// answer gives the answer to a text, and how likely each of the labels is.
-func (r *reader) answer(ctx context.Context, source string, labels []string) (answer string, shares []float64, err error) {
+// answer gives the answer to a text, and how likely each of the labels is; ranked, the
+// likeliest is the answer.
+func (r *reader) answer(ctx context.Context, source string, labels []string, ranked bool) (answer string, shares []float64, err error) {
+	if len(labels) > 0 {
+		scores, err := r.predictor.Scores(ctx, []string{source}, labels)
+		if err != nil {
+			return "", nil, err
+		}
+		shares = probabilities(scores[0])
+		if ranked {
+			best := 0
+			for k, s := range scores[0] {
+				if s > scores[0][best] {
+					best = k
+				}
+			}
+			return labels[best], shares, nil
+		}
+	}
 	texts, err := r.predictor.Predict(ctx, []string{source})
-	if err != nil || len(labels) == 0 {
-		return append(texts, "")[0], nil, err
-	}
-	scores, err := r.predictor.Scores(ctx, []string{source}, labels)
-	if err != nil {
-		return "", nil, err
-	}
-	return texts[0], probabilities(scores[0]), nil
+	return append(texts, "")[0], shares, err
 }
 
 func (r *reader) release() {

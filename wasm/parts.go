@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
 )
@@ -20,7 +19,7 @@ type partsScoring struct {
 }
 
 // newPartsScoring is nil for an adapter of which no two parts can be told apart.
-func newPartsScoring(m *model, a *dept.Adapter, rows *data.Dataset) (*partsScoring, error) {
+func newPartsScoring(m *model, a *dept.Adapter, d *dataset) (*partsScoring, error) {
 	c, ok := a.Config.(*dept.PromptConfig)
 	if !ok || c.PromptLength == 0 || c.Rank == 0 {
 		return nil, nil
@@ -30,7 +29,7 @@ func newPartsScoring(m *model, a *dept.Adapter, rows *data.Dataset) (*partsScori
 		return nil, err
 	}
 	predictor := train.NewPredictor(m.Engine, m.Model, m.Tokenizer, method, train.PredictOptions{
-		Batch: rowsAtOnce, MaxSourceLength: c.MaxSourceLength, MaxNewTokens: answerTokens, Beams: 1,
+		Batch: rowsAtOnce, MaxSourceLength: c.MaxSourceLength, MaxNewTokens: answerTokens, Beams: 1, Rank: d.ranked(),
 	})
 	all := parts(c.Kind())
 	left := [][]string{all}
@@ -40,7 +39,7 @@ func newPartsScoring(m *model, a *dept.Adapter, rows *data.Dataset) (*partsScori
 	if err := method.Take(without(a, left[0])); err != nil {
 		return nil, err
 	}
-	return &partsScoring{adapter: a, method: method, predictor: predictor, scoring: predictor.NewScoring(rows, nil), left: left}, nil
+	return &partsScoring{adapter: a, method: method, predictor: predictor, scoring: predictor.NewScoring(d.held, nil), left: left}, nil
 }
 
 // advance answers some rows. It reports whether all is done.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,11 +24,13 @@ const (
 	sampleShare = 10
 )
 
-// examplesShown is how many rows an evaluation shows, rowsAtOnce how many it answers at a
-// time, and rowsBetween how many of the rows held back are evaluated between the first step
-// and the last, so that a curve of ten points costs no more than half of its run.
+// examplesShown is how many rows an evaluation shows, wrongShown how many at most of those it
+// gets wrong, rowsAtOnce how many it answers at a time, and rowsBetween how many of the rows
+// held back are evaluated between the first step and the last, so that a curve of ten points
+// costs no more than half of its run.
 const (
 	examplesShown = 5
+	wrongShown    = 50
 	rowsAtOnce    = 16
 	rowsBetween   = 2 * rowsAtOnce
 )
@@ -43,6 +47,7 @@ type run struct {
 	examples *data.Tokenized
 	size     Size
 	titles   []string // of the tensors that are trained
+	cut      int      // about as many rows are too long
 
 	twin     bool          // beside the last run, in a comparison
 	part     string        // of the last run's method, which it trains alone; or empty
@@ -92,7 +97,9 @@ func (r *run) open(ctx context.Context) error {
 	}
 	o := r.session.Options
 	r.examples = data.Tokenize(r.data.train, r.m.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
-	if err := r.session.Begin(ctx, train.Rows{Train: r.examples, Dev: r.data.held, Between: rowsBetween, Batch: rowsAtOnce, MaxNewTokens: answerTokens}); err != nil {
+	if err := r.session.Begin(ctx, train.Rows{
+		Train: r.examples, Dev: r.data.held, Between: rowsBetween, Batch: rowsAtOnce, MaxNewTokens: answerTokens, Rank: r.data.ranked(),
+	}); err != nil {
 		return err
 	}
 	r.session.Trainer.Norms = true
@@ -104,7 +111,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	r.size = sizeOf(r.last)
+	r.size, r.cut = sizeOf(r.last), r.tooLong()
 	r.titles = tensorTitles(r.last.Tensors, r.m.Model.Description)
 	return nil
 }
@@ -152,18 +159,36 @@ func (r *run) plan() Plan {
 	s := r.session
 	return Plan{
 		Size: r.size, Twin: r.twin, Part: r.part, Settings: r.settings, Share: float64(r.size.Parameters) / float64(s.AllParameters()),
-		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Labels: r.data.names(), Notice: r.notice(),
+		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Cut: r.cut, Labels: r.data.names(), Notice: r.notice(),
 		WeightBytes: r.m.Model.Bytes(), StateBytes: s.StateBytes(), ActivationBytes: s.Plan.Bytes,
 	}
 }
 
-// notice says which settings are in vain and which targets the model cannot write.
+// notice says which settings are in vain, which texts are cut and which targets the model cannot write.
 func (r *run) notice() string {
-	sentences := notices(r.session.Kind, r.session.Advice)
-	if u := data.FindUnwritable(r.data.train, r.m.Tokenizer); u.Rows > 0 {
-		sentences = strings.TrimSpace(sentences + " " + u.String() + ".")
+	sentences := []string{r.data.notice, notices(r.session.Kind, r.session.Advice)}
+	if r.cut > 0 {
+		all := r.data.train.Len() + r.data.held.Len()
+		sentences = append(sentences, sentence(fmt.Sprintf("%d of %d rows are longer than %d tokens: what follows those is cut off", r.cut, all, r.settings.MaxSourceLength)))
 	}
-	return sentences
+	if u := data.FindUnwritable(r.data.train, r.m.Tokenizer); u.Rows > 0 {
+		sentences = append(sentences, u.String()+".")
+	}
+	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
+}
+
+// tooLong is about how many rows are too long. Those of the page's tasks are not.
+func (r *run) tooLong() int {
+	if r.settings.Task != "" {
+		return 0
+	}
+	all := &ownRows{}
+	for _, rows := range []*data.Dataset{r.data.train, r.data.held} {
+		for i := range rows.Len() {
+			all.rows = append(all.rows, rows.Row(i))
+		}
+	}
+	return longer(all.lengths(r.m.Tokenizer), r.settings.MaxSourceLength, len(all.rows))
 }
 
 // sequence is the longest the encoder reads.
@@ -211,7 +236,7 @@ func (r *run) scoreParts(ctx context.Context) (err error) {
 		if err := r.read(ctx); err != nil {
 			return err
 		}
-		if r.parts, err = newPartsScoring(r.m, r.last, r.data.held); err != nil {
+		if r.parts, err = newPartsScoring(r.m, r.last, r.data); err != nil {
 			return err
 		}
 	}
@@ -347,17 +372,34 @@ func (r *run) postEvaluation(e train.EvalRecord) {
 	held := r.data.held
 	v := Evaluation{
 		Method: r.size.Method, Step: e.Step, Accuracy: e.Metrics[tasks.ExactMatch], Chance: r.data.chance(), Rows: e.Rows, Cut: e.Cut,
-		Examples: []Example{},
+		Examples: []Example{}, Wrong: []Example{},
 	}
-	for i := range min(examplesShown, held.Len()) {
-		target, answer := held.Row(i).Target, e.Answers[i]
-		v.Examples = append(v.Examples, Example{
-			Text: r.data.texts[i], Label: r.data.name(target), Answer: r.data.name(answer), Right: strings.TrimSpace(answer) == strings.TrimSpace(target),
-		})
+	targets := make([]string, e.Rows)
+	for i := range targets {
+		targets[i] = r.spelled(held.Row(i).Target)
+		x := Example{
+			Text: r.data.texts[i], Label: r.data.name(held.Row(i).Target), Answer: r.data.name(e.Answers[i]), Right: strings.TrimSpace(e.Answers[i]) == targets[i],
+		}
+		if i < examplesShown {
+			v.Examples = append(v.Examples, x)
+		}
+		if !x.Right && len(v.Wrong) < wrongShown {
+			v.Wrong = append(v.Wrong, x)
+		}
+	}
+	if len(r.data.labels) > 0 {
+		if c, err := tasks.Confuse(e.Answers, targets, mapped(r.data.targets(), r.spelled)); err == nil {
+			v.Confusion = &Confusion{r.data.names(), c.Counts}
+		}
 	}
 	r.accuracy = v.Accuracy
 	r.answers, r.scoring = r.scoring.Seconds()/float64(max(1, e.Rows)), 0
 	r.post(v)
+}
+
+// spelled is a target as the tokenizer reads it, which an answer has gone through too.
+func (r *run) spelled(target string) string {
+	return strings.TrimSpace(r.m.Tokenizer.Decode(r.m.Tokenizer.Encode(target)))
 }
 
 // ended describes how the run ended.

@@ -3,6 +3,7 @@ package main
 import (
 	"slices"
 
+	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
 )
@@ -77,11 +78,11 @@ func taskData(name string) (*dataset, error) {
 func demoData(t demo.Task) *dataset {
 	held := t.Rows(demo.Test, heldRows, demo.Seed, nil)
 	return &dataset{
-		train:  data.NewDataset(t.Rows(demo.Train, demo.TrainRows, demo.Seed, nil)),
-		held:   data.NewDataset(held),
-		labels: mapped(t.Labels, func(l string) label { return label{l, l} }),
-		source: t.Source,
-		texts:  mapped(held, func(r data.Row) string { return demoRow(t, r).Text }),
+		train:    data.NewDataset(t.Rows(demo.Train, demo.TrainRows, demo.Seed, nil)),
+		held:     data.NewDataset(held),
+		labels:   mapped(t.Labels, func(l string) label { return label{l, l} }),
+		template: t.Source(dept.TemplateText),
+		texts:    mapped(held, func(r data.Row) string { return demoRow(t, r).Text }),
 	}
 }
 

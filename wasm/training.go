@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"reflect"
+	"slices"
 
 	"github.com/go-dept/dept/dept"
 )
@@ -12,7 +13,7 @@ func (w *worker) train(ctx context.Context, m Train) error {
 	if err := w.loaded(); err != nil {
 		return err
 	}
-	d, err := findData(m.Settings)
+	d, err := w.model.findData(m.Settings)
 	if err != nil {
 		return err
 	}
@@ -27,11 +28,18 @@ func (w *worker) train(ctx context.Context, m Train) error {
 	return nil
 }
 
-func findData(s Settings) (*dataset, error) {
-	if s.Task != "" {
-		return taskData(s.Task)
+func (m *model) findData(s Settings) (*dataset, error) {
+	if !slices.Contains([]string{"", answerRank, answerWrite}, s.Answer) {
+		return nil, failf(codeSettings, "Choose rank or write.", "no answers are made by %q", s.Answer)
 	}
-	return parseRows(s.Rows, textBytes(s.MaxSourceLength))
+	if s.Task == "" {
+		return ownData(s, m.Tokenizer)
+	}
+	d, err := taskData(s.Task)
+	if err == nil {
+		d.rank = s.Answer == answerRank
+	}
+	return d, err
 }
 
 // compare trains another method on what the last run was trained on, as long as that

@@ -41,7 +41,7 @@ func (w *worker) warm(ctx context.Context, s Settings) (err error) {
 			err = fmt.Errorf("warm up: %v", r)
 		}
 	}()
-	d, err := findData(s)
+	d, err := w.model.findData(s)
 	if err != nil {
 		return err
 	}

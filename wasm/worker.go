@@ -32,7 +32,8 @@ type worker struct {
 	adapter *dept.Adapter // what answers when no run does; nil is the model as it is
 	reader  *reader       // of the adapter's Config, or nil
 	plain   *reader       // without an adapter, or nil
-	data    *dataset      // of the last run
+	data    *dataset      // of the last run, or of the adapter; nil where nothing says
+	lengths *measured     // of the rows that were looked at last; nil for none
 	run     *run          // under way, or nil
 	last    *finished     // the last run that was no comparison
 	warming warming
@@ -254,6 +255,8 @@ func (w *worker) hear(m Message) {
 			return w.withRun((*run).stop)
 		case Compare:
 			return w.compare(ctx, m)
+		case Survey:
+			return w.survey(m)
 		case Measure:
 			return w.measure(m)
 		case Predict:
@@ -343,7 +346,7 @@ func (w *worker) load(m Load) error {
 	w.model, w.keptID, w.warming = opened, from.id, warming{}
 	if w.adapter != nil {
 		if _, err := w.model.check(w.adapter); err != nil {
-			w.adapter = nil // it belonged to another model
+			w.adapter, w.data = nil, nil // it belonged to another model
 		}
 	}
 	ready := w.model.ready()

@@ -221,22 +221,11 @@ func TestTraining(t *testing.T) {
 	// The adapter that was exported gives the same answers when it comes back.
 	p.worker.Send(Reset{})
 	p.worker.Send(Import{Files: []File{zipped.File}})
-	assert.Equal(t, Imported{Size: plan.Size, MaxSourceLength: 16}, await[Imported](p))
+	assert.Equal(t, Imported{Size: plan.Size, MaxSourceLength: 16, Labels: []string{"yes", "no"}, Notice: "Its labels are yes and no."}, await[Imported](p))
 	p.worker.Send(Predict{ID: 2, Text: "the book was awful"})
 	again := await[Answer](p)
 	assert.Equal(t, trained.Answer, again.Answer)
 	assert.Equal(t, trained.Tokens, again.Tokens)
-}
-
-// What the model cannot write of the rows' answers is said before training begins.
-func TestPlanNamesWhatCannotBeWritten(t *testing.T) {
-	p := newPage(t)
-	p.worker.Send(Load{Model: writeModel(t, 1)})
-	await[Ready](p)
-	s := settings(1)
-	s.Rows = strings.ReplaceAll(s.Rows, ",yes", ",yes {}")
-	p.worker.Send(Train{Settings: s})
-	assert.Contains(t, await[Plan](p).Notice, `targets cannot be written by this tokenizer: {, }; "yes {}" is learned and scored as "yes".`)
 }
 
 // trainTwelve trains a prompt with a shift for twelve steps, and checks all that is
@@ -588,7 +577,7 @@ func TestLossesAreTheTrainers(t *testing.T) {
 	m, err := openModel(ctx, dev, &source{files: folder{os.DirFS(dir)}, name: dir})
 	require.NoError(t, err)
 	defer m.Release()
-	d, err := parseRows(s.Rows, 1000)
+	d, err := ownData(s, m.Tokenizer)
 	require.NoError(t, err)
 	c := &dept.PromptConfig{PromptLength: 4, Rank: 2, MaxSourceLength: 16, Width: 32, LoraAlpha: dept.DefaultLoraAlpha}
 	adapter, err := dept.NewAdapter(c, dept.Values{"prompt-init": "text"}, dept.Origin{
@@ -803,7 +792,7 @@ func TestTasks(t *testing.T) {
 		}
 		text, err := taskRows(info.Name)
 		require.NoError(t, err)
-		own, err := parseRows(text, 1000)
+		own, err := ownData(Settings{Rows: text, MaxSourceLength: 30}, nil)
 		require.NoError(t, err)
 		assert.ElementsMatch(t, info.Labels, own.names())
 		v := info.Settings.Values
@@ -865,27 +854,4 @@ func TestPictures(t *testing.T) {
 	s = pictures(a, nn.Description{})
 	require.Len(t, s.Heat.Values, heatRows*heatColumns)
 	assert.Equal(t, float32(-7), s.Heat.Values[heatRows*heatColumns-1])
-}
-
-func TestParseRows(t *testing.T) {
-	for _, tc := range []struct{ name, text string }{
-		{"comma", "one,a\ntwo, b \nthree,a"},
-		{"comma with header", "text,label\none,a\ntwo,b\nthree,a\n\n"},
-		{"tab", "one\ta\ntwo\tb\nthree\ta"},
-		{"other header", "source\ttarget\none\ta\ntwo\tb\nthree\ta"},
-		{"json", `{"text": "one", "label": "a"}` + "\n" + `{"text": "two", "label": "b"}` + "\n" + `{"text": "three", "label": "a"}`},
-	} {
-		t.Run(tc.name, func(t *testing.T) {
-			d, err := parseRows(tc.text, 100)
-			require.NoError(t, err)
-			assert.Equal(t, []string{"a", "b"}, d.names())
-			assert.Equal(t, []int{2, 1}, []int{d.train.Len(), d.held.Len()})
-			assert.Equal(t, []string{"three"}, d.texts)
-			assert.Equal(t, "b", d.train.Row(1).Target)
-			assert.Equal(t, 1.0, d.chance())
-		})
-	}
-	d, err := parseRows("one,a\n"+strings.Repeat("long ", 1000)+",b\n", 100)
-	require.NoError(t, err)
-	assert.Len(t, d.held.Row(0).Source, 100)
 }

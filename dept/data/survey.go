@@ -25,7 +25,8 @@ type Survey struct {
 // The columns that a Reader takes by itself are taken, or else the only one of a usual name, as "review"
 // and "stars" are. Of two columns, those that number the rows aside, each is what the other is not; where
 // no name says what either is, the target is the one with at most half as many different values, or else
-// the second of a table and the shorter of objects.
+// the second of a table and the shorter of objects. A first line names the columns where it has a usual
+// name, or one above values that come again and again, or names for three columns and more.
 func TakeSurvey(text io.Reader, format Format) (*Survey, error) {
 	r := &Reader{format: format}
 	if err := r.open(text); err != nil {
@@ -102,22 +103,14 @@ func numbered(n int) []string {
 // surveyTable finds out whether the first line names the columns.
 func surveyTable(first []string, columns map[string]*contents, rows int) *Survey {
 	names := numbered(len(first))
-	s := &Survey{Columns: names}
+	s := &Survey{Columns: names, Header: len(first) > 2 && areNames(first)}
 	for i, name := range first {
 		c := columns[names[i]]
-		switch {
-		case c == nil: // there are no rows
-			s.Header = s.Header || isUsual(name)
-		case c.values[strings.TrimSpace(name)]:
+		if c != nil && c.values[strings.TrimSpace(name)] { // it is one of them
 			s.Header = false
-		case isUsual(name), rows > 2 && len(c.values) <= rows/2 && name != "":
-			// A name of its own, above values that come again and again.
-			s.Header = true
-			continue
-		default:
-			continue
+			break
 		}
-		break
+		s.Header = s.Header || isUsual(name) || c != nil && rows > 2 && len(c.values) <= rows/2 && name != ""
 	}
 	if s.Header {
 		named := make(map[string]*contents, len(first))
@@ -137,11 +130,21 @@ func surveyTable(first []string, columns map[string]*contents, rows int) *Survey
 	return s
 }
 
+// areNames says whether the cells of a first line could be names: different texts, none of them a number.
+func areNames(cells []string) bool {
+	for i, cell := range cells {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(cell), 64); err == nil || cell == "" || slices.Contains(cells[:i], cell) {
+			return false
+		}
+	}
+	return true
+}
+
 // choose finds source and target among the columns.
 func (s *Survey) choose(columns map[string]*contents, ordered bool) {
 	s.Source, s.Target = only(s.Columns, sourceColumns, usualSources), only(s.Columns, targetColumns, usualTargets)
 	rest := slices.DeleteFunc(slices.Clone(s.Columns), func(name string) bool {
-		return isCount(name) || !s.Header && ordered && columns[name].counts()
+		return isCount(name) || len(s.Columns) > 2 && !s.Header && ordered && columns[name].counts()
 	})
 	if len(rest) != 2 {
 		return

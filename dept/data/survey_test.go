@@ -31,6 +31,7 @@ func TestTakeSurvey(t *testing.T) {
 		{"no header, the label first", CSV, "x,a\ny,b\nx,c\ny,d\n", "column 1|column 2", false, "column 2", "column 1"},
 		{"no header, a label that sounds like one", CSV, "win a prize,spam\nhello,ham\nwin more,spam\n", "column 1|column 2", false, "column 1", "column 2"},
 		{"no header, numbered", TSV, "1\tone\ta\n2\ttwo\tb\n3\tthree\ta\n", "column 1|column 2|column 3", false, "column 2", "column 3"},
+		{"no header, numbers", CSV, "10,a\n20,b\n30,a\n", "column 1|column 2", false, "column 1", "column 2"},
 		{"one row", CSV, "a,b\n", "column 1|column 2", false, "column 1", "column 2"},
 		{"a header alone", CSV, "text,label\n", "text|label", true, "text", "label"},
 		{"too many", CSV, "title,notes,mood,kind\na,b,x,1\nc,d,y,1\ne,f,x,1\n", "title|notes|mood|kind", true, "", ""},

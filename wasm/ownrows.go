@@ -1,0 +1,362 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/text"
+)
+
+// ownRows are rows of somebody's own.
+type ownRows struct {
+	columns *data.Survey // whose source and target are those that were taken
+	rows    []data.Row
+	labels  []string // in the order in which they come up; nil where answers are free text
+}
+
+// maxLabels is how many different labels still count as classes.
+const maxLabels = 20
+
+// mostSource is the most tokens of a text of one's own.
+const mostSource = 512
+
+// rowsRemedy says what rows look like.
+const rowsRemedy = "Write one row a line, the text and then its label with a tab or a comma between them; put a text that has commas in double quotes."
+
+// pasted stands for a file's name in the errors of rows.
+const pasted = "rows"
+
+// readRows reads JSON, or a table with tabs, commas or semicolons whose first line may name the columns.
+func readRows(s Settings) (*ownRows, error) {
+	text := strings.TrimRight(s.Rows, " \t\r\n")
+	if text == "" {
+		return nil, failf(codeRows, rowsRemedy, "there are no rows to train on")
+	}
+	text = strings.TrimLeft(text, "\ufeff \r\n")
+	format := data.CSV
+	first, rest, _ := strings.Cut(text, "\n")
+	if under, ok := strings.CutPrefix(strings.TrimSpace(first), "sep="); ok && len(under) == 1 { // Excel's
+		text = rest
+		first, _, _ = strings.Cut(rest, "\n")
+	}
+	if strings.HasPrefix(first, "{") || strings.HasPrefix(first, "[") {
+		format = data.JSON
+	} else if strings.Contains(first, "\t") {
+		format = data.TSV
+	}
+	own := &ownRows{}
+	var err error
+	if own.columns, err = data.TakeSurvey(strings.NewReader(text), format); err != nil {
+		return nil, &failure{codeRows, rowsRemedy, nameLine(err)}
+	}
+	if err := own.chooseColumns(s); err != nil {
+		return nil, err
+	}
+	opts := data.Options{Format: format, SourceColumn: own.columns.Source, TargetColumn: own.columns.Target, NeedTarget: true}
+	if format != data.JSON && !own.columns.Header {
+		opts.Header = own.columns.Columns
+	}
+	return own, own.read(text, opts)
+}
+
+// chooseColumns takes the columns that were asked for.
+func (own *ownRows) chooseColumns(s Settings) error {
+	c := own.columns
+	for _, of := range []struct {
+		asked string
+		taken *string
+	}{{s.TextColumn, &c.Source}, {s.LabelColumn, &c.Target}} {
+		if of.asked == "" {
+			continue
+		}
+		if !slices.Contains(c.Columns, of.asked) {
+			return failf(codeRows, "Choose another column.", "the rows have no column %q: they have %s", of.asked, listed(c.Columns))
+		}
+		if *of.taken = of.asked; c.Source == c.Target {
+			if of.taken == &c.Source {
+				c.Target = ""
+			} else if s.TextColumn == "" {
+				c.Source = ""
+			}
+		}
+	}
+	const remedy = "Choose the columns of text and label under the rows, or call them text and label in the first line."
+	missing := ""
+	switch {
+	case len(c.Columns) == 0: // the reader says why
+		return nil
+	case len(c.Columns) == 1:
+		return failf(codeRows, rowsRemedy, "line 1 of your rows: there is one column alone, %.40q: the label is missing", c.Columns[0])
+	case c.Source == c.Target && c.Source != "":
+		return failf(codeRows, "Choose another column.", "the column %q is to be text and label at once", c.Source)
+	case c.Source == "" && c.Target == "":
+		missing = "which of them are text and label"
+	case c.Source == "":
+		missing = "which of them is the text"
+	case c.Target == "":
+		missing = "which of them is the label"
+	default:
+		return nil
+	}
+	return failf(codeRows, remedy, "your rows have the columns %s, and it is not certain %s", listed(c.Columns), missing)
+}
+
+// listed are names for a sentence, which a file that is no table must not make a long one.
+func listed(names []string) string {
+	const most, longest = 12, 30
+	var shown []string
+	for _, name := range names[:min(len(names), most)] {
+		shown = append(shown, fmt.Sprintf("%.*s", longest, name))
+	}
+	if more := len(names) - len(shown); more > 0 {
+		shown = append(shown, fmt.Sprintf("%d more", more))
+	}
+	if len(shown) < 2 {
+		return strings.Join(shown, "")
+	}
+	return strings.Join(shown[:len(shown)-1], ", ") + " and " + shown[len(shown)-1]
+}
+
+func (own *ownRows) read(text string, opts data.Options) error {
+	r, err := data.NewReader(pasted, strings.NewReader(text), opts)
+	if err != nil {
+		return &failure{codeRows, rowsRemedy, nameLine(err)}
+	}
+	free := false
+	for {
+		row, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return &failure{codeRows, rowsRemedy, nameLine(err)}
+		}
+		row.Source, row.Target = cutText(row.Source, textBytes(mostSource)), strings.TrimSpace(row.Target)
+		own.rows = append(own.rows, row)
+		if free = free || len(own.labels) > maxLabels; !free && !slices.Contains(own.labels, row.Target) {
+			own.labels = append(own.labels, row.Target)
+		}
+	}
+	switch {
+	case len(own.rows) < 2:
+		return failf(codeRows, "Give at least two rows, better a hundred: some are held back to measure accuracy on.", "there is only one row")
+	case len(own.labels) < 2:
+		return failf(codeRows, "Add rows with another label, or choose another column for it.", "all rows have the label %q, so there is nothing to tell apart", own.labels[0])
+	case len(own.labels) > maxLabels:
+		own.labels = nil
+	}
+	return nil
+}
+
+// nameLine turns "rows:3: …" into words.
+func nameLine(err error) error {
+	rest, ok := strings.CutPrefix(err.Error(), pasted+":")
+	line, what, found := strings.Cut(rest, ": ")
+	if !ok || !found {
+		return err
+	}
+	return errors.New("line " + strings.Replace(line, ":", ", column ", 1) + " of your rows: " + what)
+}
+
+// What the model learns to write for a label.
+const (
+	writeWords  = "words"  // the label itself
+	writeDigits = "digits" // its number, from 0
+)
+
+// longLabel is how many tokens, the end token aside, a label may have that is learnt as it is where
+// nobody says otherwise: each is one more that a short training has to get right.
+const longLabel = 4
+
+// spell decides what the model is to write for each label: the label itself, or a digit where the model
+// cannot write that or it is long. A tokenizer of nil writes everything.
+func (own *ownRows) spell(how string, tok *text.Tokenizer) (labels []label, notice string, err error) {
+	labels = mapped(own.labels, func(l string) label { return label{l, l} })
+	if len(labels) == 0 || tok == nil {
+		return labels, "", nil
+	}
+	unwritable, alike := unwritableLabels(tok, own.labels)
+	long := slices.IndexFunc(own.labels, func(l string) bool { return len(tok.Encode(l)) > longLabel })
+	if how == writeWords && len(unwritable)+len(alike) > 0 {
+		return nil, "", failf(codeRows, "Choose to write the labels as digits, or rename them in your rows.", "%s", whyUnwritable(unwritable, alike))
+	}
+	why := ""
+	switch {
+	case how == writeDigits:
+	case how == writeWords:
+		return labels, "", nil
+	case len(unwritable)+len(alike) > 0:
+		why = whyUnwritable(unwritable, alike)
+	case long >= 0:
+		why = fmt.Sprintf("the label %.40q takes the model %d tokens to write", own.labels[long], len(tok.Encode(own.labels[long])))
+	default:
+		return labels, "", nil
+	}
+	digits := mapped(labels, func(l label) string { return l.name })
+	for i := range labels {
+		digits[i] = strconv.Itoa(i)
+		labels[i].target = digits[i]
+	}
+	if no, same := unwritableLabels(tok, digits); len(no)+len(same) > 0 {
+		return nil, "", failf(codeRows, "Rename the labels in your rows to words that the model knows.", "this model writes neither digits nor all of the labels %s", listed(own.labels))
+	}
+	if why != "" {
+		notice = sentence(why) + " "
+	}
+	shown := mapped(labels, func(l label) string { return l.target + " for " + l.name })
+	return labels, notice + "The labels are learnt as digits: " + listed(shown) + ".", nil
+}
+
+// unwritableLabels are the labels that the tokenizer does not give back, and two that it reads as one.
+func unwritableLabels(tok *text.Tokenizer, labels []string) (unwritable, alike []string) {
+	known := map[string]string{}
+	for _, l := range labels {
+		if differs, _ := tok.Unwritable(l); differs {
+			unwritable = append(unwritable, l)
+		}
+		read := tok.Decode(tok.Encode(l))
+		if other, ok := known[read]; ok && alike == nil {
+			alike = []string{other, l}
+		}
+		known[read] = l
+	}
+	return unwritable, alike
+}
+
+func whyUnwritable(unwritable, alike []string) string {
+	switch {
+	case len(unwritable) == 1:
+		return fmt.Sprintf("the model's tokenizer cannot write the label %.40q", unwritable[0])
+	case len(unwritable) > 1:
+		return "the model's tokenizer cannot write the labels " + listed(unwritable)
+	}
+	return fmt.Sprintf("the model's tokenizer reads the labels %.40q and %.40q alike", alike[0], alike[1])
+}
+
+// ownData makes rows of somebody's own what a run learns from and is measured on.
+func ownData(s Settings, tok *text.Tokenizer) (*dataset, error) {
+	own, err := readRows(s)
+	if err != nil {
+		return nil, err
+	}
+	d := &dataset{rank: s.Answer != answerWrite}
+	if d.labels, d.notice, err = own.spell(s.Labels, tok); err != nil {
+		return nil, err
+	}
+	targets := map[string]string{}
+	for _, l := range d.labels {
+		targets[l.name] = l.target
+	}
+	held, err := own.holdBack(s.HeldBack, s.Seed)
+	if err != nil {
+		return nil, err
+	}
+	var train, dev []data.Row
+	for i, row := range own.rows {
+		row.Source = cutText(row.Source, textBytes(s.MaxSourceLength))
+		if target, ok := targets[row.Target]; ok {
+			row.Target = target
+		}
+		if !held[i] {
+			train = append(train, row)
+			continue
+		}
+		dev = append(dev, row)
+		d.texts = append(d.texts, row.Source)
+	}
+	d.train, d.held = data.NewDataset(train), data.NewDataset(dev)
+	return d, nil
+}
+
+// holdBack says which rows are not trained on: every fifth, or a share of each label's that the seed
+// draws. A label of two rows or more has some of both kinds.
+func (own *ownRows) holdBack(share float64, seed uint64) ([]bool, error) {
+	if !(share >= 0 && share <= 0.9) {
+		return nil, failf(codeSettings, "Choose another share.", "the share of the rows that is held back is %g", share)
+	}
+	held := make([]bool, len(own.rows))
+	byLabel := map[string][]int{}
+	var labels []string
+	for i, row := range own.rows {
+		l := row.Target
+		if own.labels == nil {
+			l = "" // free text is held back whatever it says
+		}
+		if byLabel[l] == nil {
+			labels = append(labels, l)
+		}
+		byLabel[l] = append(byLabel[l], i)
+		held[i] = share == 0 && i%5 == 4
+	}
+	rng := rand.New(rand.NewPCG(seed, splitStream))
+	for _, l := range labels {
+		rows := byLabel[l]
+		if share > 0 {
+			rng.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+			for _, i := range rows[:int(math.Round(share*float64(len(rows))))] {
+				held[i] = true
+			}
+		}
+		if len(rows) < 2 {
+			held[rows[0]] = false
+			continue
+		}
+		last := rows[len(rows)-1]
+		switch first := held[rows[0]]; {
+		case slices.ContainsFunc(rows, func(i int) bool { return held[i] != first }):
+		case first:
+			held[rows[0]] = false
+		default:
+			held[last] = true
+		}
+	}
+	if !slices.Contains(held, true) { // every label has one row
+		held[len(held)-1] = true
+	}
+	return held, nil
+}
+
+// splitStream tells the random numbers of the split from others of the same seed.
+const splitStream = 0x73706c6974
+
+// lengths are how many tokens some of the rows' texts have, the end token included: all, or evenly
+// spread ones where there are many.
+func (own *ownRows) lengths(tok *text.Tokenizer) []int {
+	n := min(len(own.rows), mostMeasured)
+	lengths := make([]int, n)
+	for i := range lengths {
+		lengths[i] = len(tok.Encode(own.rows[i*len(own.rows)/n].Source)) + 1
+	}
+	return lengths
+}
+
+// mostMeasured is how many rows are tokenized while somebody waits.
+const mostMeasured = 500
+
+// longer is how many lengths of a sample are above most, counted up to all n rows.
+func longer(lengths []int, most, n int) int {
+	cut := 0
+	for _, l := range lengths {
+		if l > most {
+			cut++
+		}
+	}
+	if cut == 0 {
+		return 0
+	}
+	return max(1, cut*n/len(lengths))
+}
+
+// covering is a length that about 95 % of texts fit, a multiple of eight.
+func covering(lengths []int, least, most int) int {
+	sorted := slices.Sorted(slices.Values(lengths))
+	l := sorted[min(len(sorted)-1, len(sorted)*95/100)]
+	return max(least, min(most, (l+7)/8*8))
+}
