@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -23,6 +25,7 @@ type reading struct {
 	json                                            bool
 
 	task      *tasks.Task
+	answers   *dept.Answers // of the adapter, where no task says how it is asked
 	setup     *train.Setup
 	method    *dept.Method
 	predictor *train.Predictor
@@ -64,6 +67,9 @@ func (r *reading) open(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	if adapter != nil && task == nil {
+		r.answers = adapter.Answers
+	}
 	model, err := locate(cmd, "model", r.modelDir, (*hub.Client).Model)
 	if err != nil {
 		return err
@@ -80,12 +86,36 @@ func (r *reading) open(cmd *cobra.Command) error {
 		return err
 	}
 	if r.maxTarget == 0 {
-		r.maxTarget = train.AnswerLength(labels(r.task))
+		r.maxTarget = train.AnswerLength(r.labels())
 	}
 	r.predictor = train.NewPredictor(r.setup.Engine, r.setup.Model, r.setup.Tokenizer, r.method, train.PredictOptions{
-		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: r.maxTarget, Beams: r.beam,
+		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: r.maxTarget, Beams: r.beam, Rank: r.answers.Ranked(),
 	})
 	return nil
+}
+
+// labels are the answers that there are; nil for free text.
+func (r *reading) labels() []string {
+	if r.answers != nil {
+		return r.answers.Labels
+	}
+	return labels(r.task)
+}
+
+// asTrained is rows as the adapter was trained on them, where it says how.
+func (r *reading) asTrained(rows *data.Dataset) *data.Dataset {
+	if r.answers == nil {
+		return rows
+	}
+	changed := make([]data.Row, rows.Len())
+	for i := range changed {
+		changed[i] = rows.Row(i)
+		changed[i].Source = r.answers.Source(changed[i].Source)
+		if k := slices.Index(r.answers.Names, strings.TrimSpace(changed[i].Target)); k >= 0 {
+			changed[i].Target = r.answers.Labels[k]
+		}
+	}
+	return data.NewDataset(changed)
 }
 
 // putOn puts the adapter, if there is one, on the model, and finds the most tokens
@@ -155,6 +185,7 @@ func evalCommand() *cobra.Command {
 }
 
 func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
+	rows = r.asTrained(rows)
 	warnTargets(cmd, r.dataFile, rows, r.setup)
 	if onTerminal(cmd.ErrOrStderr()) {
 		bar := newBar(cmd.ErrOrStderr(), rows.Len())

@@ -22,7 +22,8 @@ func predictCommand() *cobra.Command {
 		Short: "Answer texts, one prediction a line",
 		Long: `Answer the rows of --data, or the lines of standard input, each as soon as no more
 of them are waiting. Predictions come in the rows' order, one a line; a blank line
-is an empty source and gets one too.`,
+is an empty source and gets one too. An adapter of the page's says how it is asked
+and which labels it knows, and answers as it does there, unless --task says otherwise.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			options, err := r.data.options(false)
@@ -57,8 +58,8 @@ is an empty source and gets one too.`,
 type prediction struct {
 	Source     string `json:"source"`
 	Prediction string `json:"prediction"`
-	// Scores are the log-probabilities of a task's labels, each as the whole
-	// answer.
+	// Scores are the log-probabilities of a task's labels, or the adapter's, each as
+	// the whole answer.
 	Scores map[string]float64 `json:"scores,omitempty"`
 }
 
@@ -97,17 +98,20 @@ func (r *reading) predict(cmd *cobra.Command, batch []string) ([]prediction, err
 	if len(batch) == 0 {
 		return nil, nil
 	}
-	texts, err := r.predictor.Predict(cmd.Context(), batch)
+	sources := make([]string, len(batch))
+	for i := range sources {
+		sources[i] = r.answers.Source(batch[i])
+	}
+	texts, err := r.predictor.Predict(cmd.Context(), sources)
 	if err != nil {
 		return nil, err
 	}
 	answers := make([]prediction, len(batch))
 	for i := range answers {
-		answers[i] = prediction{Source: batch[i], Prediction: texts[i]}
+		answers[i] = prediction{Source: batch[i], Prediction: r.answers.Name(texts[i])}
 	}
-	if r.json && r.task != nil {
-		labels := r.task.Targets()
-		scores, err := r.predictor.Scores(cmd.Context(), batch, labels)
+	if labels := r.labels(); r.json && labels != nil {
+		scores, err := r.predictor.Scores(cmd.Context(), sources, labels)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +121,7 @@ func (r *reading) predict(cmd *cobra.Command, batch []string) ([]prediction, err
 				if math.IsNaN(scores[i][k]) || math.IsInf(scores[i][k], 0) {
 					return nil, fmt.Errorf("the score of label %s is %g: check the checkpoint's and the adapter's numbers", label, scores[i][k])
 				}
-				answers[i].Scores[label] = scores[i][k]
+				answers[i].Scores[r.answers.Name(label)] = scores[i][k]
 			}
 		}
 	}

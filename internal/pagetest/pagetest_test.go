@@ -475,6 +475,7 @@ func TestPage(t *testing.T) {
 		{"same as dept train", v.sameAsCommandLine},
 		{"train, ask, compare, download", v.trainAndCompare},
 		{"every method", v.everyMethod},
+		{"rows of one's own", v.ownRows},
 		{"pause, step, stop, reset", v.pauseAndStop},
 		{"what goes wrong is said, and the page goes on", v.mishaps},
 		{"without WebGPU", v.withoutWebGPU},
@@ -541,8 +542,8 @@ func (v *visit) sameAsCommandLine(t *testing.T) {
 	p.untilStatus("Adapter loaded")
 	texts := p.list("texts")
 	require.Len(t, texts, 5)
-	for i, want := range v.predict(t, out, texts) {
-		p.set("sentence", texts[i])
+	for i, want := range v.predict(t, out, sources(texts)) {
+		p.set("sentence", sources(texts)[i]) // as the rows had it: nothing else says so
 		p.until(`document.getElementById("answer").textContent === %q`, want)
 	}
 }
@@ -706,6 +707,71 @@ func (v *visit) pauseAndStop(t *testing.T) {
 	p.click("reset")
 	p.until(`document.getElementById("step-count").textContent === "–"`)
 	assert.Contains(t, p.label("heat"), "all zero")
+}
+
+// Rows as people have them: the page says what it takes them for, keeps them while another task is
+// chosen, ranks their labels, shows which of them it gets wrong, and its adapter answers alike elsewhere.
+func (v *visit) ownRows(t *testing.T) {
+	p := tab{t, v.ctx}
+	first := p.value("task")
+	rows := "\ufeffid;review;stars\r\n"
+	for i := range 40 {
+		rows += fmt.Sprintf("%d;\"it was %s; and we went home\";%s\r\n", i, strings.Repeat("very ", i)+[]string{"good", "bad"}[i%2], []string{"five", "{one}"}[i%2])
+	}
+	file := filepath.Join(t.TempDir(), "reviews.csv")
+	require.NoError(t, os.WriteFile(file, []byte(rows), 0o666))
+	require.NoError(t, chromedp.Do(p.ctx, chromedp.SetUploadFiles("#rows-file", []string{file})))
+	p.untilStatus("The rows of reviews.csv are here")
+	const found = "40 rows, 8 of them held back. Text: review. Label: stars. five (20), {one} (20)."
+	p.until(`document.getElementById("rows-found").textContent.startsWith(%q)`, found)
+	assert.Contains(t, p.text("rows-found"), "The labels are learnt as digits: 0 for five and 1 for {one}.")
+	p.set("max-source-length", "24")
+	p.until(`/[0-9]+ rows are longer than 24 tokens and are cut there/.test(document.getElementById("rows-found").textContent)`)
+	p.until(`document.getElementById("numbers").textContent.includes("s is 24 positions")`)
+
+	// They are still there after another task.
+	p.set("task", first)
+	p.until(`document.getElementById("rows-input").value.startsWith("text\tlabel")`)
+	assert.Contains(t, p.text("rows-help"), "Yours are kept")
+	p.set("task", "own")
+	p.until(`document.getElementById("rows-input").value.includes("we went home")`)
+	p.until(`document.getElementById("rows-found").textContent.startsWith(%q)`, found)
+	assert.NotContains(t, p.text("rows-help"), "too long for a link")
+
+	p.set("label-column", "id")
+	p.until(`document.getElementById("rows-found").textContent.includes("Label: id.")`)
+	p.set("label-column", "stars")
+	p.until(`document.getElementById("rows-found").textContent.startsWith(%q)`, found)
+
+	p.set("steps", "3")
+	p.set("batch", "2")
+	p.click("train")
+	p.untilStatus("Done after 3 steps")
+	assert.Contains(t, p.text("status"), "rows were cut")
+	assert.Regexp(t, `^After 3 steps, [0-8] of the 8 rows held back\.$`, p.text("mistakes-note"))
+	assert.Equal(t, []string{"label \\ answer", "five", "{one}"}, js[[]string](p, `Array.from(document.querySelectorAll("#confusion thead th"), (e) => e.textContent)`))
+	counts := js[[]int](p, `Array.from(document.querySelectorAll("#confusion td"), (e) => Number(e.textContent))`)
+	require.Len(t, counts, 4)
+	assert.Equal(t, []int{4, 4}, []int{counts[0] + counts[1], counts[2] + counts[3]})
+	assert.Equal(t, counts[1]+counts[2], js[int](p, `document.querySelectorAll("#wrong tbody tr").length`))
+	js[bool](p, `document.getElementById("mistakes").scrollIntoView() ?? (document.getElementById("wrong-rows").open = true)`)
+	p.shoot("own-rows")
+
+	p.set("sentence", "it was very good")
+	p.until(`["five", "{one}"].includes(document.getElementById("answer").textContent)`)
+	answer := p.text("answer")
+	dir := t.TempDir()
+	for name, content := range p.adapter() {
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o666))
+	}
+	assert.Equal(t, answer+"\n", v.dept(t, "it was very good\n", "predict", "--model", v.model, "--adapter", dir))
+
+	p.set("rows-input", strings.Repeat(rows, 3))
+	p.until(`document.getElementById("rows-help").textContent.includes("too long for a link")`)
+	p.set("rows-input", "title,notes,mood\na,b,x\nc,d,y\n")
+	p.until(`document.getElementById("rows-problem").textContent.includes("title, notes and mood")`)
+	p.set("rows-input", "")
+	p.set("task", first)
 }
 
 func (v *visit) mishaps(t *testing.T) {
@@ -912,14 +978,19 @@ func (s *site) dept(t *testing.T, input string, args ...string) string {
 	return string(out)
 }
 
-// predict has dept predict answer texts of the first task of the page.
+// sources are texts of the first task of the page as a model reads them.
+func sources(texts []string) []string {
+	var all []string
+	for _, text := range texts {
+		all = append(all, demo.Tasks[0].Source(text))
+	}
+	return all
+}
+
+// predict has dept predict answer texts.
 func (s *site) predict(t *testing.T, adapter string, texts []string) []string {
 	t.Helper()
-	var sources strings.Builder
-	for _, text := range texts {
-		fmt.Fprintln(&sources, demo.Tasks[0].Source(text))
-	}
-	return strings.Fields(s.dept(t, sources.String(), "predict", "--model", s.model, "--adapter", adapter))
+	return strings.Fields(s.dept(t, strings.Join(texts, "\n")+"\n", "predict", "--model", s.model, "--adapter", adapter))
 }
 
 // train has dept train learn a page's first task, and gives the losses.

@@ -4,6 +4,7 @@ import { startEngine } from "./engine.js";
 import * as models from "./models.js";
 import { keepOffline } from "./offline.js";
 import { newRecorder, play } from "./recording.js";
+import * as rows from "./rows.js";
 import * as settings from "./settings.js";
 import * as view from "./view.js";
 
@@ -73,6 +74,7 @@ const heard = {
   ready({ device, model, kept, notice }) {
     models.loaded(model, kept);
     settings.know(model.width);
+    rows.again();
     changed();
     const slow = device.type === "cpu" ? ", a stand-in for a GPU that is slow but exact" : "";
     keepOffline($("offline"));
@@ -80,6 +82,10 @@ const heard = {
   },
 
   kept: models.list,
+
+  surveyed(m) {
+    if (rows.surveyed(m)) changed();
+  },
 
   plan(p) {
     show(p);
@@ -103,6 +109,7 @@ const heard = {
     if (twin) return;
     adapter = true;
     controls();
+    rows.evaluated(v);
     five = v.examples;
     suggest();
     ask();
@@ -113,7 +120,7 @@ const heard = {
   done(d) {
     trained = d.step > 0;
     controls();
-    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps in ${time(d.seconds)}, of which the steps took ${time(d.updates)} and evaluations the rest: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ` +
+    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps in ${time(d.seconds)}, of which the steps took ${time(d.updates)} and evaluations the rest: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ${d.cut > 0 ? `${d.cut} rows were cut to the longest text. ` : ""}` +
       "Type a sentence, download the adapter, or train another method beside it.");
   },
 
@@ -232,6 +239,7 @@ function another() {
   load();
 }
 models.start(send, another);
+rows.start(send);
 
 /** here says whether there is a model. */
 const here = () => ["ready", "training", "paused"].includes(state);
@@ -303,6 +311,7 @@ $("other").onchange = () => {
 function changed() {
   if (!settings.offered()) return;
   settings.follow();
+  rows.look(settings.read);
   measure();
   if (!live || !view.empty()) return;
   view.becomes(settings.method().name);
@@ -313,13 +322,14 @@ function changed() {
 function measure() {
   if (state !== "ready" || !settings.offered() || !$("settings").checkValidity()) return;
   const other = $("other").value;
-  send("measure", { settings: settings.read(), other: other === settings.method().name ? "" : other });
+  send("measure", { settings: { ...settings.read(), rows: "" }, other: other === settings.method().name ? "" : other });
 }
 
 /** fresh shows a page on which nothing has run yet. */
 function fresh() {
   alone = [];
   view.reset();
+  rows.forget();
   changed();
 }
 
@@ -344,7 +354,11 @@ $("settings").addEventListener("input", ({ target }) => {
     chosen();
   }
   if (target.id === "method") settings.build();
-  if (target.id === "rows-input") $("task").value = settings.own;
+  if (target.id === "rows-input" && settings.task()) {
+    $("task").value = settings.own;
+    settings.choose();
+  }
+  rows.changed(target);
   if (target.id === "prompt-slider") settings.slide();
   changed();
 });
@@ -428,24 +442,32 @@ const largestRows = 5e6; // bytes that the text field still takes
 
 /** take sorts out what was dropped: rows of one's own, or an adapter. */
 async function take(files) {
-  const rows = files.find((f) => /\.(csv|tsv|txt|jsonl)$/i.test(f.name));
-  if (rows?.size > largestRows) return say(`${rows.name} is too large for a page: it takes ${largestRows / 1e6} MB of rows. dept train reads files of any size.`, "error");
+  const table = files.find((f) => /\.(xlsx?|ods|numbers|parquet|gz)$/i.test(f.name));
+  if (table) return say(`${table.name} cannot be read here: save it as CSV and drop that.`, "error");
+  const isAdapter = files.some((f) => /^adapter_|\.(zip|safetensors|bin)$/i.test(f.name));
+  const own = isAdapter ? null : files.find((f) => /\.(csv|tsv|txt|json|jsonl|ndjson)$/i.test(f.name));
+  if (own?.size > largestRows) return say(`${own.name} is too large for a page: it takes ${largestRows / 1e6} MB of rows. dept train reads files of any size.`, "error");
   let contents;
   try {
     contents = await Promise.all(files.map((f) => f.arrayBuffer()));
   } catch (e) {
     return say(`What was dropped cannot be read: ${e.message} Drop files, not folders.`, "error");
   }
-  if (!rows) {
+  if (!own) {
     const list = files.map((f, i) => ({ name: f.name, data: new Uint8Array(contents[i]) }));
     return withModel(() => send("import", { files: list }));
   }
-  $("rows-input").value = new TextDecoder().decode(contents[files.indexOf(rows)]);
+  if ($("form").disabled) return say("A run is under way: stop it first, then drop the rows again.", "error");
   $("task").value = settings.own;
+  settings.choose();
+  say(rows.opened(own.name, contents[files.indexOf(own)]));
   changed();
-  say(`The rows of ${rows.name} are here. Press Train.`);
 }
 
+$("rows-file").onchange = async ({ target }) => {
+  await take([...target.files]);
+  target.value = ""; // so that the same file can be chosen again
+};
 $("download").onclick = () => send("export");
 $("upload").onchange = async ({ target }) => {
   await take([...target.files]);

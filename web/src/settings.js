@@ -1,12 +1,12 @@
 // The form, a run's settings and the page's address: three views of one thing.
 // Settings stand in the address after the #, which no server gets to see. Which
 // methods there are, and what can be chosen about each, the worker says.
+import * as rows from "./rows.js";
 
 const $ = (id) => document.getElementById(id);
 export const own = "own"; // the task that stands for rows of one's own
 const common = ["steps", "evalEvery", "batch", "seed"]; // of every method, in the form and in settings
 const slider = $("prompt-slider"); // of the prompt length, under its input while there is one
-const longestLink = 4000; // characters of one's own rows that a link carries
 
 let tasks = [];
 let methods = [];
@@ -14,7 +14,7 @@ let width = 0; // d, once the model is here
 let inputs = new Map(); // of the method's settings, by name
 
 const chosen = () => tasks.find((t) => t.name === $("task").value) ?? tasks[0];
-const sourceLength = () => chosen().settings.maxSourceLength;
+const sourceLength = () => (task() ? chosen().settings.maxSourceLength : rows.length());
 
 /** task is the one that comes with the page and is chosen; undefined for one's own rows. */
 export const task = () => tasks.find((t) => t.name === $("task").value);
@@ -36,9 +36,8 @@ export function read() {
   const settings = { ...chosen().settings, method: method().name, values: {} };
   for (const s of method().settings) settings.values[s.name] = value(s, inputs.get(s.name));
   for (const id of common) settings[id] = Number($(id).value);
-  settings.task = task()?.name ?? "";
-  settings.rows = settings.task ? "" : $("rows-input").value;
-  return settings;
+  settings.answer = $("answer-by").value;
+  return task() ? settings : { ...settings, task: "", ...rows.read() };
 }
 
 function value(setting, input) {
@@ -78,6 +77,7 @@ $("evalEvery").addEventListener("input", () => (everyTyped = true));
 /** choose takes a task's own settings, for the method that is chosen. */
 export function choose() {
   const t = task();
+  $("answer-by").value = t ? "write" : "rank";
   if (!t) return;
   budgets(t.budget);
   for (const id of common) $(id).value = t.settings[id];
@@ -153,10 +153,11 @@ export function restore() {
   choose();
   if (mine) {
     $("task").value = own;
-    $("rows-input").value = link.get("rows") ?? "";
+    $("answer-by").value = "rank";
   }
+  rows.restore(link, mine);
   if (Number(link.get("budget")) > 0) budgets(Math.floor(Number(link.get("budget"))));
-  for (const id of ["budget", ...common]) pick(id, $(id).value);
+  for (const id of ["budget", "answer-by", ...common]) pick(id, $(id).value);
   if (!link.has("evalEvery")) $("evalEvery").value = points();
   everyTyped = Number($("evalEvery").value) !== points();
   for (const s of method().settings) {
@@ -170,9 +171,10 @@ export function restore() {
 
 /** follow lets rank, slider and address follow the form. */
 export function follow() {
+  rows.follow(!task());
   if (method().shift) followBudget();
   $("why").textContent = task()?.why ?? "";
-  $("about").textContent = task()?.about ?? "Text to learn from, and the label of each. A fifth is held back.";
+  $("about").textContent = task()?.about ?? "Text to learn from, and the label of each. Some are held back to measure accuracy on.";
   address();
 }
 
@@ -217,9 +219,8 @@ function address() {
     const input = inputs.get(s.name);
     link.set(s.name, s.type === "bool" ? input.checked : input.value);
   }
-  for (const id of common) link.set(id, $(id).value);
-  const rows = $("rows-input").value;
-  if (!task() && rows.length <= longestLink) link.set("rows", rows);
+  for (const id of ["answer-by", ...common]) link.set(id, $(id).value);
+  if (!task()) rows.address(link);
   try {
     history.replaceState(null, "", `#${link}`);
   } catch {
