@@ -57,7 +57,7 @@ func addAdapter(f *testing.F, c Config, list []Tensor) {
 	for i, t := range list {
 		list[i].Values = make([]float32, t.len())
 	}
-	files, err := (&Adapter{Config: c, Tensors: list}).Files()
+	files, err := (&Adapter{Config: c, Answers: &Answers{Template: "a {text}", Labels: []string{"0", "1"}, Names: []string{"x", "y"}, Rank: true}, Tensors: list}).Files()
 	require.NoError(f, err)
 	f.Add(files[AdapterConfigFile], files[AdapterWeightsFile])
 }

@@ -43,6 +43,27 @@ func (a *Answers) Name(answer string) string {
 	return answer
 }
 
+// String is a line for people.
+func (a *Answers) String() string {
+	asked := "as it is"
+	if a.Template != "" {
+		asked = fmt.Sprintf("as %q", a.Template)
+	}
+	labels := make([]string, len(a.Labels))
+	for i, l := range a.Labels {
+		if labels[i] = l; a.Name(l) != l {
+			labels[i] = fmt.Sprintf("%s for %s", l, a.Name(l))
+		}
+	}
+	switch {
+	case len(labels) == 0:
+		return asked + ", answered in free text"
+	case a.Rank:
+		return asked + ", answered by ranking " + strings.Join(labels, ", ")
+	}
+	return asked + ", answered by writing " + strings.Join(labels, ", ")
+}
+
 // Ranked are the labels that answers are ranked over; nil where they are written.
 func (a *Answers) Ranked() []string {
 	if a == nil || !a.Rank {
@@ -98,6 +119,11 @@ func parseAnswers(note string) (*Answers, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s in the metadata: %w", answersKey, err)
+	}
+	for _, list := range []*[]string{&a.Labels, &a.Names} {
+		if len(*list) == 0 {
+			*list = nil
+		}
 	}
 	return a, nil
 }

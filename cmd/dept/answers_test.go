@@ -28,6 +28,8 @@ func TestAnswersOfTheAdapter(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, a.Answers, again.Answers)
 
+	assert.Contains(t, succeed(t, "inspect", dir).stdout, `as "sentence: {text}", answered by ranking 0 for awful!, 1 for fine!`)
+
 	args := []string{"predict", "--model", at("model"), "--adapter", dir, "--data", at("texts.txt"), "--json"}
 	asked := strings.Split(strings.TrimSpace(succeed(t, args...).stdout), "\n")
 	task := strings.Split(strings.TrimSpace(succeed(t, append(args, "--task", "sst2", "--max-target-length", "2")...).stdout), "\n")

@@ -59,6 +59,9 @@ func inspectAdapter(cmd *cobra.Command, dir, model string) error {
 	out, base := cmd.OutOrStdout(), model
 	field(out, "adapter", "%s: %s", a.Config.Kind().Title, a.Config.Describe())
 	field(out, "settings", "%s", adapterSettings(a.Config))
+	if a.Answers != nil {
+		field(out, "asked", "%s", a.Answers)
+	}
 	if a.Base.Model != "" {
 		field(out, "base", "%s %s", a.Base.Model, a.Base.Fingerprint)
 	}
