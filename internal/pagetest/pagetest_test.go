@@ -713,6 +713,8 @@ func (v *visit) pauseAndStop(t *testing.T) {
 // chosen, ranks their labels, shows which of them it gets wrong, and its adapter answers alike elsewhere.
 func (v *visit) ownRows(t *testing.T) {
 	p := tab{t, v.ctx}
+	p.click("reset")
+	p.untilStatus("Reset")
 	first := p.value("task")
 	rows := "\ufeffid;review;stars\r\n"
 	for i := range 40 {
