@@ -237,7 +237,7 @@ func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 }
 
 // patience ends a test that hangs; it is no measure of what is waited for.
-const patience = 10 * time.Minute
+const patience = 40 * time.Second
 
 // js evaluates an expression in the page; of a promise, what it comes to.
 func js[T any](p tab, format string, args ...any) T {

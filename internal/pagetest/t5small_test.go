@@ -82,10 +82,10 @@ func TestT5Small(t *testing.T) {
 func (v *pick) trainT5Small() {
 	var rows strings.Builder
 	for i := range 10 {
-		fmt.Fprintf(&rows, "%s,%s\n", strings.Repeat([]string{"ba du ", "ke lo "}[i%2], 20+i), []string{"mi", "no"}[i%2])
+		fmt.Fprintf(&rows, "%s,%s\n", strings.Repeat([]string{"ba du ", "ke lo "}[i%2], 30+i), []string{"mi", "no"}[i%2])
 	}
 	v.set("rows-input", rows.String())
-	for id, value := range map[string]string{"steps": "3", "batch": "2"} {
+	for id, value := range map[string]string{"max-source-length": "64", "steps": "3", "batch": "2"} {
 		v.set(id, value)
 	}
 	began := time.Now()
