@@ -712,7 +712,7 @@ func (v *visit) pauseAndStop(t *testing.T) {
 // Rows as people have them: the page says what it takes them for, keeps them while another task is
 // chosen, ranks their labels, shows which of them it gets wrong, and its adapter answers alike elsewhere.
 func (v *visit) ownRows(t *testing.T) {
-	p := tab{t, v.ctx}
+	p := tab{T: t, ctx: v.ctx}
 	p.click("reset")
 	p.untilStatus("Reset")
 	first := p.value("task")
@@ -757,7 +757,7 @@ func (v *visit) ownRows(t *testing.T) {
 	assert.Equal(t, []int{4, 4}, []int{counts[0] + counts[1], counts[2] + counts[3]})
 	assert.Equal(t, counts[1]+counts[2], js[int](p, `document.querySelectorAll("#wrong tbody tr").length`))
 	js[bool](p, `document.getElementById("mistakes").scrollIntoView() ?? (document.getElementById("wrong-rows").open = true)`)
-	p.shoot("own-rows")
+	p.look("own-rows")
 
 	p.set("sentence", "it was very good")
 	p.until(`["five", "{one}"].includes(document.getElementById("answer").textContent)`)
