@@ -11,6 +11,7 @@ import (
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -96,4 +97,32 @@ func (p tab) accessible(state string) {
 			assert.Fail(p, "axe-core finds", "%s: %s, %s\n%s\n%s", state, v.ID, v.Help, n.HTML, strings.TrimSpace(n.FailureSummary))
 		}
 	}
+}
+
+// walk goes through the page with the keyboard alone: Tab comes to everything that can be
+// used, in the order in which it is read, and shows where it is.
+func (p tab) walk() {
+	p.Helper()
+	want := js[[]string](p, `(() => {
+		window.nameOf = (e) => e.id || e.getAttribute("aria-label") || e.textContent.trim() || e.outerHTML;
+		document.activeElement.blur();
+		return Array.from(document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]"))
+			.filter((e) => e.checkVisibility({visibilityProperty: true}) && !e.matches(":disabled, [tabindex='-1']")).map(nameOf);
+	})()`)
+	require.Greater(p, len(want), 20)
+	var got []string
+	for range want {
+		require.NoError(p, chromedp.Do(p.ctx, chromedp.KeyEvent(kb.Tab)))
+		now := js[struct {
+			Name  string
+			Shown bool
+		}](p, `(() => {
+			const e = document.activeElement;
+			const marked = (x) => x && (getComputedStyle(x).outlineStyle !== "none" || getComputedStyle(x).boxShadow !== "none");
+			return {name: nameOf(e), shown: marked(e) || marked(e.closest("label"))};
+		})()`)
+		got = append(got, now.Name)
+		assert.True(p, now.Shown, "nothing shows that the keyboard is at %s", now.Name)
+	}
+	assert.Equal(p, want, got)
 }

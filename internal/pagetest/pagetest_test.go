@@ -21,6 +21,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -52,6 +53,20 @@ type site struct {
 	noWebGPU  atomic.Bool  // the worker finds none
 	first     atomic.Value // of type string: what else the worker does first
 	pipelines atomic.Int32 // that workers have compiled
+
+	mu    sync.Mutex
+	asked []string // paths below the page's, since requests was called last
+}
+
+// requests are the paths that the page has asked for since it was called last, each once.
+// It can ask nobody else: dept serve's header forbids that.
+func (s *site) requests() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.Sort(s.asked)
+	asked := slices.Compact(s.asked)
+	s.asked = nil
+	return asked
 }
 
 // How model.safetensors arrives.
@@ -126,7 +141,12 @@ func newSite(t *testing.T, flags ...string) *site {
 		FlushInterval:  -1, // what has come is passed on
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", proxy)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.asked = append(s.asked, strings.TrimPrefix(r.URL.Path, "/"))
+		s.mu.Unlock()
+		proxy.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("/compiled", func(http.ResponseWriter, *http.Request) { s.pipelines.Add(1) })
 	server := httptest.NewServer(http.StripPrefix("/lessons/dept", mux))
 	t.Cleanup(server.Close)
@@ -455,6 +475,13 @@ func zipped(t testing.TB, files map[string][]byte) []byte {
 const ids = "train pause step stop reset task method prompt-length rank budget lr-prompt lr-lowrank steps batch seed rows-input " +
 	"loss accuracy ms-step sentence answer before after download upload status"
 
+// The files of the page, of its worker and of its model.
+const (
+	page    = "icon.svg main.js recorded.json style.css sw.js"
+	program = "worker.js wasm_exec.js dept.wasm"
+	model   = "model/config.json model/model.safetensors model/tokenizer.json"
+)
+
 func TestPage(t *testing.T) {
 	s := newSite(t)
 	defer func() {
@@ -468,20 +495,24 @@ func TestPage(t *testing.T) {
 	s.weights.Store(halting)
 	v := visit{site: s, browser: browser, ctx: s.open(t, browser, "?record#steps=20").ctx}
 	for _, part := range []struct {
-		name string
-		do   func(*testing.T)
+		name     string
+		do       func(*testing.T)
+		requests string // all that the page asks for in it
 	}{
-		{"weights that do not arrive", v.lateWeights},
-		{"same as dept train", v.sameAsCommandLine},
-		{"train, ask, compare, download", v.trainAndCompare},
-		{"every method", v.everyMethod},
-		{"rows of one's own", v.ownRows},
-		{"pause, step, stop, reset", v.pauseAndStop},
-		{"what goes wrong is said, and the page goes on", v.mishaps},
-		{"without WebGPU", v.withoutWebGPU},
-		{"bench", v.bench},
+		{"weights that do not arrive", v.lateWeights, page + " " + program + " " + model},
+		{"same as dept train", v.sameAsCommandLine, ""},
+		{"train, ask, compare, download", v.trainAndCompare, page + " " + program + " " + model}, // two tabs
+		{"every method", v.everyMethod, ""},
+		{"rows of one's own", v.ownRows, ""},
+		{"pause, step, stop, reset", v.pauseAndStop, ""},
+		{"what goes wrong is said, and the page goes on", v.mishaps, model},
+		{"without WebGPU", v.withoutWebGPU, page + " " + program},
+		{"bench", v.bench, "bench.html bench.js " + program},
 	} {
 		t.Run(part.name, part.do)
+		want := strings.Fields(part.requests)
+		slices.Sort(want)
+		assert.Equal(t, want, s.requests(), "asked for in %q", part.name)
 	}
 }
 
@@ -553,6 +584,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.click("reset")
 	p.untilStatus("Reset")
 	p.look("before")
+	p.walk()
 	// The page's own settings: what one press shows.
 	p.set("steps", strconv.Itoa(demo.Tuning(demo.Variants(demo.MaxSource)[0], 0).Steps))
 	assert.Equal(t, []string{"first-thing", "16", "4", "9"}, []string{p.value("task"), p.value("budget"), p.value("prompt-length"), p.value("rank")})
