@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -269,8 +270,11 @@ func ownData(s Settings, tok *text.Tokenizer) (*dataset, error) {
 			continue
 		}
 		dev = append(dev, row)
-		d.texts = append(d.texts, row.Source)
 	}
+	if len(d.labels) > 0 {
+		mix(dev)
+	}
+	d.texts = mapped(dev, func(row data.Row) string { return row.Source })
 	d.train, d.held = data.NewDataset(train), data.NewDataset(dev)
 	return d, nil
 }
@@ -321,6 +325,27 @@ func (own *ownRows) holdBack(share float64, seed uint64) ([]bool, error) {
 		held[len(held)-1] = true
 	}
 	return held, nil
+}
+
+// mix orders rows so that the first ones have labels in about the shares of all: evaluations during a run
+// are of those, and some are shown.
+func mix(rows []data.Row) {
+	all, seen := map[string]float64{}, map[string]float64{}
+	for _, row := range rows {
+		all[row.Target]++
+	}
+	type placed struct {
+		row   data.Row
+		place float64 // in the order of its label's, 0 to 1
+	}
+	list := mapped(rows, func(row data.Row) placed {
+		seen[row.Target]++
+		return placed{row, (seen[row.Target] - 0.5) / all[row.Target]}
+	})
+	slices.SortStableFunc(list, func(a, b placed) int { return cmp.Compare(a.place, b.place) })
+	for i := range rows {
+		rows[i] = list[i].row
+	}
 }
 
 // splitStream tells the random numbers of the split from others of the same seed.

@@ -85,6 +85,11 @@ func TestHoldBack(t *testing.T) {
 			assert.Positive(t, kinds["held "+label], "%g %v", share, kinds)
 		}
 		assert.Zero(t, kinds["held d"])
+		first := map[string]bool{}
+		for i := range d.held.Len() / 2 {
+			first[d.held.Row(i).Target] = true
+		}
+		assert.Greater(t, len(first), 1, "the first rows are of one label")
 		assert.Equal(t, 51, d.train.Len()+d.held.Len())
 		if share > 0 {
 			assert.Equal(t, want, d.held.Len())

@@ -322,7 +322,9 @@ function changed() {
 function measure() {
   if (state !== "ready" || !settings.offered() || !$("settings").checkValidity()) return;
   const other = $("other").value;
-  send("measure", { settings: { ...settings.read(), rows: "" }, other: other === settings.method().name ? "" : other });
+  const asked = settings.read();
+  if (asked.rows?.length > 3e5) asked.rows = ""; // sizes do not follow from them, only what can be compiled ahead
+  send("measure", { settings: asked, other: other === settings.method().name ? "" : other });
 }
 
 /** fresh shows a page on which nothing has run yet. */
