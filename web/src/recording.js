@@ -36,7 +36,8 @@ export function newRecorder() {
       const short = (_, v) => (typeof v === "number" && !Number.isInteger(v) ? Number(v.toPrecision(5)) : v);
       const lines = messages.map((m) => {
         const heat = m.heat && { ...m.heat, values: pack(m.heat.values) };
-        return JSON.stringify({ ...m, heat, at: m.at - start }, short);
+        const unshown = { confusion: undefined, wrong: undefined }; // which JSON leaves out
+        return JSON.stringify({ ...m, ...unshown, heat, at: m.at - start }, short);
       });
       return `{"ready": ${JSON.stringify(ready)},\n"methods": ${JSON.stringify(methods)},\n"made": ${JSON.stringify(new Date().toISOString().slice(0, 10))},\n"messages": [\n${lines.join(",\n")}\n]}\n`;
     },
