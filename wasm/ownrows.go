@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -20,6 +19,7 @@ type ownRows struct {
 	columns *data.Survey // whose source and target are those that were taken
 	rows    []data.Row
 	labels  []string // in the order in which they come up; nil where answers are free text
+	skipped int      // lines before the first
 }
 
 // maxLabels is how many different labels still count as classes.
@@ -55,8 +55,9 @@ func readRows(s Settings) (*ownRows, error) {
 	own := &ownRows{}
 	var err error
 	if own.columns, err = data.TakeSurvey(strings.NewReader(text), format); err != nil {
-		return nil, &failure{codeRows, rowsRemedy, nameLine(err)}
+		return nil, &failure{codeRows, rowsRemedy, own.nameLine(err)}
 	}
+	own.skipped = strings.Count(s.Rows[:strings.Index(s.Rows, text)], "\n")
 	if err := own.chooseColumns(s); err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func listed(names []string) string {
 func (own *ownRows) read(text string, opts data.Options) error {
 	r, err := data.NewReader(pasted, strings.NewReader(text), opts)
 	if err != nil {
-		return &failure{codeRows, rowsRemedy, nameLine(err)}
+		return &failure{codeRows, rowsRemedy, own.nameLine(err)}
 	}
 	free := false
 	for {
@@ -137,7 +138,7 @@ func (own *ownRows) read(text string, opts data.Options) error {
 			break
 		}
 		if err != nil {
-			return &failure{codeRows, rowsRemedy, nameLine(err)}
+			return &failure{codeRows, rowsRemedy, own.nameLine(err)}
 		}
 		row.Source, row.Target = cutText(row.Source, textBytes(mostSource)), strings.TrimSpace(row.Target)
 		own.rows = append(own.rows, row)
@@ -157,13 +158,18 @@ func (own *ownRows) read(text string, opts data.Options) error {
 }
 
 // nameLine turns "rows:3: …" into words.
-func nameLine(err error) error {
+func (own *ownRows) nameLine(err error) error {
 	rest, ok := strings.CutPrefix(err.Error(), pasted+":")
-	line, what, found := strings.Cut(rest, ": ")
-	if !ok || !found {
+	place, what, found := strings.Cut(rest, ": ")
+	at, column, _ := strings.Cut(place, ":")
+	line, bad := strconv.Atoi(at)
+	if !ok || !found || bad != nil {
 		return err
 	}
-	return errors.New("line " + strings.Replace(line, ":", ", column ", 1) + " of your rows: " + what)
+	if column != "" {
+		column = ", column " + column
+	}
+	return fmt.Errorf("line %d%s of your rows: %s", line+own.skipped, column, what)
 }
 
 // What the model learns to write for a label.

@@ -57,6 +57,8 @@ func TestOwnColumns(t *testing.T) {
 	assert.ErrorContains(t, err, `no column "nonesuch": they have title, notes, mood and kind`)
 	_, err = readRows(Settings{Rows: "a\nb\n"})
 	assert.ErrorContains(t, err, "the label is missing")
+	_, err = readRows(Settings{Rows: "\n\nsep=;\ntext;label\na;b\nc\n"})
+	assert.ErrorContains(t, err, "line 6 of your rows: the row has 1 cells")
 	own, err := readRows(Settings{Rows: rows, TextColumn: "notes", LabelColumn: "mood"})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"x", "y"}, own.labels)
