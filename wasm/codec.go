@@ -12,6 +12,8 @@ var incoming = map[string]func(data []byte) (Message, error){
 	Pause{}.kind():    parse[Pause],
 	Resume{}.kind():   parse[Resume],
 	StepOnce{}.kind(): parse[StepOnce],
+	Restore{}.kind():  parse[Restore],
+	Forget{}.kind():   parse[Forget],
 	Stop{}.kind():     parse[Stop],
 	Compare{}.kind():  parse[Compare],
 	Survey{}.kind():   parse[Survey],

@@ -11,7 +11,7 @@ import (
 // passes its own on.
 func main() {
 	port := js.Global().Get("dept")
-	w := newWorker(func(m Message) { post(port, m) }, browser{})
+	w := newWorker(func(m Message) { post(port, m) }, browser{}, &tabVault{})
 	port.Call("listen", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		m, err := receive(args[0])
 		if err != nil {

@@ -21,6 +21,8 @@
 //	resume   {}                     goes on
 //	step     {}                     halts, and does one step
 //	stop     {}                     ends the run after an evaluation, the second time without; its adapter stays
+//	restore  {}                     goes on with the run that interrupted told of
+//	forget   {}                     removes it
 //	compare  {method, part, budget}  trains another method, or a part of the run's alone, with as many parameters as the run had where it can
 //	survey   {settings}             asks what one's own rows hold
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
@@ -38,6 +40,9 @@
 //	state       whenever it changes: empty, loading, ready, training, paused; while paused after each step, too
 //	progress    bytes while loading, rows while evaluating
 //	ready       device and model
+//	interrupted after ready: a run that is kept from an earlier visit, with which restore goes on
+//	keeping     after plan and later: why the run is not kept any more, or empty where it is
+//	restored    after the plan of restore: what there was before
 //	plan        what a run will train and how much memory it takes, once per run
 //	step        every update, in order, at most two steps late
 //	evaluation  before the first step, every evalEvery steps, and at the end
@@ -64,6 +69,9 @@
 // ends the run; the adapter that was last good stays. After device-lost the state
 // is empty: load again. When the program itself ends, which takes a lack of memory
 // or a bug, worker.js says so in an error during start and begins anew with tasks.
+//
+// A run that is no twin is kept in the browser's storage as it goes on, when it is paused and
+// when it ends, until another is begun, or reset or forget. One tab at a time keeps its run.
 //
 // The page lets the rank of a shift follow the prompt length under a budget of l
 // vectors by
@@ -149,12 +157,14 @@ type Measure struct {
 	Other    string   `json:"other"` // a method to compare with
 }
 
-// Pause, Resume, StepOnce, Stop, Export, Reset, Cancel and AskKept have no fields.
+// Pause, Resume, StepOnce, Restore, Forget, Stop, Export, Reset, Cancel and AskKept have no fields.
 type (
 	AskKept  struct{}
 	Pause    struct{}
 	Resume   struct{}
 	StepOnce struct{}
+	Restore  struct{}
+	Forget   struct{}
 	Stop     struct{}
 	Export   struct{}
 	Reset    struct{}
@@ -341,6 +351,25 @@ type Plan struct {
 type Named struct {
 	Name  string  `json:"name"`
 	Value float64 `json:"value"`
+}
+
+// Interrupted tells of a run that is kept.
+type Interrupted struct {
+	Settings Settings `json:"settings"`
+	Step     int      `json:"step"`  // done so far
+	Model    string   `json:"model"` // its name
+	Here     bool     `json:"here"`  // it is the model that is loaded
+}
+
+// Keeping says whether the run is kept.
+type Keeping struct {
+	Notice string `json:"notice"` // sentences: why it is not; empty where it is
+}
+
+// Restored is what a run that goes on had posted before.
+type Restored struct {
+	Steps       []Step       `json:"steps"` // norms of few tensors alone
+	Evaluations []Evaluation `json:"evaluations"`
 }
 
 // Step is an update.
@@ -574,6 +603,8 @@ func (Train) kind() string    { return "train" }
 func (Pause) kind() string    { return "pause" }
 func (Resume) kind() string   { return "resume" }
 func (StepOnce) kind() string { return "step" }
+func (Restore) kind() string  { return "restore" }
+func (Forget) kind() string   { return "forget" }
 func (Stop) kind() string     { return "stop" }
 func (Compare) kind() string  { return "compare" }
 func (Survey) kind() string   { return "survey" }
@@ -588,23 +619,26 @@ func (Bench) kind() string    { return "bench" }
 func (AskKept) kind() string  { return "kept" }
 func (Remove) kind() string   { return "remove" }
 
-func (Tasks) kind() string      { return "tasks" }
-func (State) kind() string      { return "state" }
-func (Progress) kind() string   { return "progress" }
-func (Ready) kind() string      { return "ready" }
-func (Plan) kind() string       { return "plan" }
-func (Step) kind() string       { return "step" }
-func (Evaluation) kind() string { return "evaluation" }
-func (Sample) kind() string     { return "sample" }
-func (Parts) kind() string      { return "parts" }
-func (Done) kind() string       { return "done" }
-func (Comparison) kind() string { return "comparison" }
-func (Surveyed) kind() string   { return "surveyed" }
-func (Measured) kind() string   { return "measured" }
-func (Answer) kind() string     { return "answer" }
-func (AdapterZip) kind() string { return "adapter" }
-func (Imported) kind() string   { return "imported" }
-func (Rows) kind() string       { return "rows" }
-func (Kept) kind() string       { return "kept" }
-func (Benched) kind() string    { return "benched" }
-func (Error) kind() string      { return "error" }
+func (Tasks) kind() string       { return "tasks" }
+func (State) kind() string       { return "state" }
+func (Progress) kind() string    { return "progress" }
+func (Ready) kind() string       { return "ready" }
+func (Plan) kind() string        { return "plan" }
+func (Interrupted) kind() string { return "interrupted" }
+func (Keeping) kind() string     { return "keeping" }
+func (Restored) kind() string    { return "restored" }
+func (Step) kind() string        { return "step" }
+func (Evaluation) kind() string  { return "evaluation" }
+func (Sample) kind() string      { return "sample" }
+func (Parts) kind() string       { return "parts" }
+func (Done) kind() string        { return "done" }
+func (Comparison) kind() string  { return "comparison" }
+func (Surveyed) kind() string    { return "surveyed" }
+func (Measured) kind() string    { return "measured" }
+func (Answer) kind() string      { return "answer" }
+func (AdapterZip) kind() string  { return "adapter" }
+func (Imported) kind() string    { return "imported" }
+func (Rows) kind() string        { return "rows" }
+func (Kept) kind() string        { return "kept" }
+func (Benched) kind() string     { return "benched" }
+func (Error) kind() string       { return "error" }

@@ -35,6 +35,9 @@ const (
 	rowsBetween   = 2 * rowsAtOnce
 )
 
+// normsKept is of how many tensors the gradients' norms are kept with a run.
+const normsKept = 3
+
 // run shows a training session: it has the session do a piece of its work at a time,
 // so that messages are heard in between, and posts what comes of it.
 type run struct {
@@ -68,6 +71,10 @@ type run struct {
 	busy     time.Duration      // that went into updates without a record yet
 	pace     pace
 
+	steps       []Step // that were posted, and evaluations, for a page that is opened anew
+	evaluations []Evaluation
+	keptAt      int // the step at which the run was kept last
+
 	wall    time.Duration // since the run began, but for what it was paused
 	ticked  time.Time     // up to which wall counts
 	ticking bool          // it has counted since
@@ -98,7 +105,8 @@ func (r *run) open(ctx context.Context) error {
 	o := r.session.Options
 	r.examples = data.Tokenize(r.data.train, r.m.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
 	if err := r.session.Begin(ctx, train.Rows{
-		Train: r.examples, Dev: r.data.held, Between: rowsBetween, Batch: rowsAtOnce, MaxNewTokens: answerTokens, Rank: r.data.ranked(),
+		Train: r.examples, TrainFingerprint: r.data.train.Fingerprint(), Dev: r.data.held, DevFingerprint: r.data.held.Fingerprint(),
+		Between: rowsBetween, Batch: rowsAtOnce, MaxNewTokens: answerTokens, Rank: r.data.ranked(),
 	}); err != nil {
 		return err
 	}
@@ -317,6 +325,12 @@ func (r *run) postStep(s train.StepRecord, ms float64) {
 		}
 	}
 	r.post(step)
+	if !r.twin {
+		if len(step.Norms) > normsKept {
+			step.Norms = nil
+		}
+		r.steps = append(r.steps, step)
+	}
 }
 
 // tick brings the run's time up to now. While it waits for somebody it takes none.
@@ -395,6 +409,7 @@ func (r *run) postEvaluation(e train.EvalRecord) {
 	r.accuracy = v.Accuracy
 	r.answers, r.scoring = r.scoring.Seconds()/float64(max(1, e.Rows)), 0
 	r.post(v)
+	r.evaluations = append(r.evaluations, v)
 }
 
 // spelled is a target as the tokenizer reads it, which an answer has gone through too.

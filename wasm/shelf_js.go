@@ -164,18 +164,25 @@ func (browser) remove(ctx context.Context, id string) error {
 const notKept = "This browser window keeps no files, as private windows do: a model of the hub is fetched again at each visit."
 
 // storageRoot is the folder of models in the browser's private storage.
-func storageRoot(ctx context.Context) (root js.Value, err error) {
+func storageRoot(ctx context.Context) (js.Value, error) {
+	folder, err := storageFolderNamed(ctx, modelsFolder)
+	return folder.handle, err
+}
+
+// storageFolderNamed is a folder in the browser's private storage.
+func storageFolderNamed(ctx context.Context, name string) (_ storageFolder, err error) {
 	defer catch(&err)
 	storage := js.Global().Get("navigator").Get("storage")
 	handle := js.Global().Get("FileSystemFileHandle")
 	if !storage.Truthy() || !storage.Get("getDirectory").Truthy() || !handle.Truthy() || !handle.Get("prototype").Get("createSyncAccessHandle").Truthy() {
-		return js.Undefined(), errors.New("this browser has no private file system")
+		return storageFolder{}, errors.New("this browser has no private file system")
 	}
 	top, err := await(ctx, storage.Call("getDirectory"))
 	if err != nil {
-		return js.Undefined(), err
+		return storageFolder{}, err
 	}
-	return await(ctx, top.Call("getDirectoryHandle", modelsFolder, map[string]any{"create": true}))
+	folder, err := await(ctx, top.Call("getDirectoryHandle", name, map[string]any{"create": true}))
+	return storageFolder{folder}, err
 }
 
 // freeStorage is how many bytes the browser would keep more, as it estimates.

@@ -25,6 +25,7 @@ func (w *worker) train(ctx context.Context, m Train) error {
 	}
 	r.paused = m.Paused
 	w.run, w.data, w.last = r, d, nil
+	w.begun(ctx)
 	return nil
 }
 

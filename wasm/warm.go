@@ -4,7 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
+
+// warmPause is how long nobody asks for anything before the worker compiles ahead.
+const warmPause = time.Second
 
 // warming is what is compiled while the worker has nothing else to do: what the run that the
 // page would begin needs.

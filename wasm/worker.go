@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/train"
@@ -17,6 +18,7 @@ import (
 type worker struct {
 	post  func(Message)
 	shelf shelf
+	vault vault
 
 	mu      sync.Mutex
 	waiting []Message
@@ -37,6 +39,7 @@ type worker struct {
 	run     *run          // under way, or nil
 	last    *finished     // the last run that was no comparison
 	warming warming
+	keeping keeping
 }
 
 // finished is what a comparison needs of a run.
@@ -47,8 +50,8 @@ type finished struct {
 	line     Compared
 }
 
-func newWorker(post func(Message), shelf shelf) *worker {
-	return &worker{post: post, shelf: shelf, wake: make(chan struct{}, 1), state: State{State: stateEmpty}}
+func newWorker(post func(Message), shelf shelf, vault vault) *worker {
+	return &worker{post: post, shelf: shelf, vault: vault, wake: make(chan struct{}, 1), state: State{State: stateEmpty}}
 }
 
 // Send hands the worker a message; it may be called from anywhere and never
@@ -100,11 +103,15 @@ func (w *worker) Serve(ctx context.Context) {
 			w.advance()
 		case ctx.Err() != nil:
 			return
-		case w.run == nil && w.model != nil && w.warming.due:
-			w.warmUp()
 		default:
+			var idle <-chan time.Time
+			if w.run == nil && w.model != nil && w.warming.due {
+				idle = time.After(warmPause)
+			}
 			select {
 			case <-w.wake:
+			case <-idle:
+				w.warmUp()
 			case <-ctx.Done():
 			}
 		}
@@ -164,7 +171,13 @@ func (w *worker) advance() {
 	if r.twin {
 		during = Compare{}.kind()
 	}
-	if !w.guard(during, 0, func() error { return r.advance(context.Background()) }) {
+	if !w.guard(during, 0, func() error {
+		err := r.advance(context.Background())
+		if err == nil && w.keepDue() {
+			err = w.keep(context.Background())
+		}
+		return err
+	}) {
 		w.endRun()
 		w.announce()
 		return
@@ -271,6 +284,11 @@ func (w *worker) hear(m Message) {
 			w.endRun()
 			w.setAdapter(nil)
 			w.last, w.data = nil, nil
+			return w.forget(ctx)
+		case Forget:
+			return w.forget(ctx)
+		case Restore:
+			return w.restore(ctx)
 		case Cancel:
 			w.cancelled()
 		case Bench:
@@ -298,6 +316,9 @@ func (w *worker) pause(ctx context.Context) error {
 	var err error
 	if e := w.withRun(func(r *run) { err = r.pause(ctx) }); e != nil {
 		return e
+	}
+	if err == nil && w.keepDue() {
+		err = w.keep(ctx)
 	}
 	if err != nil {
 		w.endRun()
@@ -352,6 +373,7 @@ func (w *worker) load(m Load) error {
 	ready := w.model.ready()
 	ready.Kept, ready.Notice = from.id, from.notice
 	w.post(ready)
+	w.look(ctx)
 	return nil
 }
 

@@ -40,7 +40,10 @@ type page struct {
 	read   int // of got
 }
 
-func newPage(t *testing.T) *page {
+func newPage(t *testing.T) *page { return newTab(t, noVault{}) }
+
+// newTab is a page whose runs are kept in a vault.
+func newTab(t *testing.T, v vault) *page {
 	p := &page{t: t}
 	p.cond = sync.NewCond(&p.mu)
 	p.worker = newWorker(func(m Message) {
@@ -51,7 +54,7 @@ func newPage(t *testing.T) *page {
 		p.got = append(p.got, m)
 		p.cond.Broadcast()
 		p.mu.Unlock()
-	}, disk{})
+	}, disk{}, v)
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan struct{})
 	go func() {
@@ -528,7 +531,7 @@ func TestWarmUp(t *testing.T) {
 		if e, ok := m.(Error); ok {
 			t.Errorf("%+v", e)
 		}
-	}, disk{})
+	}, disk{}, noVault{})
 	defer w.unload()
 	w.hear(Load{Model: writeModel(t, 1)})
 	w.hear(Measure{Settings: settings(2)})
@@ -690,7 +693,7 @@ func TestErrorsLeaveTheWorkerWorking(t *testing.T) {
 // stays, and the model can be loaded again.
 func TestDeviceLost(t *testing.T) {
 	var got []Message
-	w := newWorker(func(m Message) { got = append(got, m) }, disk{})
+	w := newWorker(func(m Message) { got = append(got, m) }, disk{}, noVault{})
 	defer w.unload()
 	dir := writeModel(t, 1)
 	w.hear(Load{Model: dir})

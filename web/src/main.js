@@ -17,6 +17,7 @@ let adapter = false; // there is one to download
 let loading = false; // the worker has been asked for the model
 let alone = []; // parts that are still to be trained alone
 let budget = 0; // of the run, in vectors; 0 is none
+let interrupted = null; // settings of a run that is kept from earlier
 let wanted = null; // what the visitor asked for before the model was here
 let failed = false; // loading, or the device was lost: there is nothing to train with
 
@@ -85,6 +86,32 @@ const heard = {
 
   surveyed(m) {
     if (rows.surveyed(m)) changed();
+  },
+
+  interrupted({ settings: run, step, model, here }) {
+    const name = run.task ? `of ${run.task}` : "on rows of your own";
+    const ended = step >= run.steps;
+    $("interrupted-text").textContent = `A run ${name} ${ended ? `ended after ${step} steps.` : `stopped at step ${step} of ${run.steps}.`}${here ? "" : ` It is of the model ${model}: choose that to go on.`}`;
+    $("go-on").textContent = ended ? "Take it back" : "Go on";
+    $("go-on").hidden = !here;
+    $("interrupted").hidden = false;
+    interrupted = run;
+  },
+
+  keeping({ notice }) {
+    $("keeping").textContent = notice;
+  },
+
+  restored({ steps, evaluations }) {
+    for (const m of [...steps, ...evaluations]) show(m);
+    if (evaluations.length === 0) return;
+    adapter = true;
+    controls();
+    rows.evaluated(evaluations.at(-1));
+    five = evaluations.at(-1).examples;
+    suggest();
+    ask();
+    zeroed();
   },
 
   plan(p) {
@@ -172,7 +199,7 @@ const heard = {
     wanted = null;
     $("loading").hidden = true;
     const cancelled = e.code === "cancelled";
-    if (e.during === "train") $("going").hidden = true;
+    if (e.during === "train" || e.during === "restore") $("going").hidden = true;
     if (["start", "load"].includes(e.during) || e.code === "device-lost") failed = !cancelled;
     if (e.during === "compare" || failed) alone = [];
     say(`${e.message} ${e.remedy}`, cancelled ? "" : "error");
@@ -254,6 +281,7 @@ function withModel(what) {
 }
 
 function begin(paused) {
+  $("interrupted").hidden = true;
   fresh();
   trained = false;
   budget = settings.budget();
@@ -274,6 +302,24 @@ $("step").onclick = () => {
     send("step");
   });
 };
+$("go-on").onclick = () => {
+  mine();
+  settings.show(interrupted);
+  changed();
+  fresh();
+  $("interrupted").hidden = true;
+  $("train").focus();
+  budget = settings.budget();
+  say("Compiling what the run needs.");
+  going(undefined, "it goes on from where it was");
+  send("restore");
+};
+$("forget").onclick = () => {
+  $("interrupted").hidden = true;
+  $("train").focus();
+  say("Forgotten.");
+  send("forget");
+};
 $("pause").onclick = () => send("pause");
 $("stop").onclick = () => send(twin ? "cancel" : "stop");
 $("cancel").onclick = () => send("cancel");
@@ -282,6 +328,8 @@ $("reset").onclick = () => {
   fresh();
   five = [];
   trained = adapter = false;
+  $("interrupted").hidden = true;
+  $("keeping").textContent = "";
   send("reset");
   ask();
   controls();

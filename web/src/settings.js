@@ -139,9 +139,15 @@ function budgets(extra) {
   $("budget").value = String(extra);
 }
 
+/** show fills the form with a run's settings. */
+export function show(run) {
+  const link = new URLSearchParams({ task: run.task || own, method: run.method, budget: "free", rows: run.rows ?? "", ...run.values });
+  for (const id of common) link.set(id, run[id]);
+  restore(link);
+}
+
 /** restore takes settings from the address, and those of task and method for what it leaves out. */
-export function restore() {
-  const link = new URLSearchParams(location.hash.slice(1));
+export function restore(link = new URLSearchParams(location.hash.slice(1))) {
   const pick = (id, other) => {
     $(id).value = link.get(id) ?? other;
     if ($(id).value === "") $(id).value = other;
