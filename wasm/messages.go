@@ -226,7 +226,7 @@ type SettingInfo struct {
 	Title   string   `json:"title"` // for people
 	About   string   `json:"about"`
 	Type    string   `json:"type"`    // int, float, bool, text, or list of texts
-	Default any      `json:"default"` // good with the page's tasks
+	Default any      `json:"default"` // good with the page's tasks and model
 	Least   float64  `json:"least"`   // of a number
 	Most    float64  `json:"most"`    // of a number; 0 is no bound
 	Choices []string `json:"choices"` // of a text; empty where any will do
@@ -284,8 +284,10 @@ type Progress struct {
 type Ready struct {
 	Device Device `json:"device"`
 	Model  Model  `json:"model"`
-	Kept   string `json:"kept"`   // ID of the model, where it is one of those that are kept; else empty
-	Notice string `json:"notice"` // sentences about where it came from and whether it is kept, else empty
+	Kept   string `json:"kept"` // ID of the model, where it is one of those that are kept; else empty
+	// Values are the defaults of the methods' settings that depend on the model, by method.
+	Values map[string]map[string]any `json:"values"`
+	Notice string                    `json:"notice"` // sentences about where it came from and whether it is kept, else empty
 }
 
 // Kept lists the models of the hub that the browser keeps.

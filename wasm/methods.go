@@ -33,7 +33,7 @@ func lookup(name string) (*dept.Kind, error) {
 func methodInfos() []MethodInfo {
 	return mapped(kinds(), func(k *dept.Kind) MethodInfo {
 		info := MethodInfo{Name: k.Name, Title: k.Title, About: k.About, Parts: parts(k), Prompt: hasPrompt(k), Shift: hasShift(k)}
-		values := startValues(k)
+		values := startValues(k, demo.Width)
 		for _, s := range k.Settings {
 			x := SettingInfo{
 				Name: s.Name, Title: s.Title, About: s.About, Type: typeNames[reflect.TypeOf(s.Default).Kind()], Default: values[s.Name],
@@ -50,9 +50,11 @@ func methodInfos() []MethodInfo {
 
 var typeNames = map[reflect.Kind]string{reflect.Int: "int", reflect.Float64: "float", reflect.Bool: "bool", reflect.String: "text", reflect.Slice: "list"}
 
-// startValues are a method's settings to begin with: its own defaults, and those of
-// the demonstration where it has the method.
-func startValues(k *dept.Kind) dept.Values {
+// startValues are a method's settings to begin with on a model of a width. Sizes are the
+// demonstration's, where it has the method. Learning rates and where a prompt starts are
+// the demonstration's on a model of its backbone's width, for which they were measured; on
+// others they are the method's own, which are made for the T5s that there are.
+func startValues(k *dept.Kind, width int) dept.Values {
 	v := k.Defaults()
 	variants := demo.Variants(demo.MaxSource)
 	i := slices.IndexFunc(variants, func(v demo.Variant) bool { return v.Config.Kind() == k })
@@ -61,15 +63,31 @@ func startValues(k *dept.Kind) dept.Values {
 	}
 	for _, s := range k.Settings {
 		switch rate, ok := variants[i].Rates[s.Group]; {
-		case s.Rate && ok:
-			v[s.Name] = rate
 		case s.Of != nil:
 			v[s.Name] = s.Of(variants[i].Config)
+		case width != demo.Width:
+		case s.Rate && ok:
+			v[s.Name] = rate
 		case slices.Contains(s.Choices, string(dept.InitRandom)):
 			v[s.Name] = string(dept.InitRandom)
 		}
 	}
 	return v
+}
+
+// modelValues are those of the methods' settings to begin with that depend on the model's
+// width, by method.
+func modelValues(width int) map[string]map[string]any {
+	all := map[string]map[string]any{}
+	for _, k := range kinds() {
+		all[k.Name] = map[string]any{}
+		for _, s := range k.Settings {
+			if s.Rate || s.Start {
+				all[k.Name][s.Name] = startValues(k, width)[s.Name]
+			}
+		}
+	}
+	return all
 }
 
 // values gives the settings of a method the types that they have in the table, and
@@ -122,7 +140,7 @@ func sizeOf(a *dept.Adapter) Size {
 // its size follows, is as large as the parameters allow and as is not in vain. Where even
 // the least is too large, it is as to begin with.
 func beside(other, k *dept.Kind, v, fixed dept.Values, parameters, maxSource int, d nn.Description) dept.Values {
-	w, usual := startValues(other), startValues(k)
+	w, usual := startValues(other, d.Width), startValues(k, d.Width)
 	free := ""
 	for _, s := range other.Settings {
 		if _, ok := s.Default.(int); ok {

@@ -108,7 +108,7 @@ func deviceInfo(d *wgpu.Device) Device {
 func (m *model) ready() Ready {
 	d := m.Model.Description
 	return Ready{
-		Device: deviceInfo(m.Device),
+		Device: deviceInfo(m.Device), Values: modelValues(d.Width),
 		Model: Model{
 			Name: m.Name, Parameters: m.Model.Parameters(), Bytes: m.Model.Bytes(), Width: d.Width,
 			Blocks: [2]int{len(d.Encoder.Blocks), len(d.Decoder.Blocks)}, Vocabulary: d.Vocabulary,

@@ -54,7 +54,7 @@ func demoSettings(t demo.Task) Settings {
 	o := demo.Tuning(both, demo.Seed)
 	k := both.Config.Kind()
 	return Settings{
-		Task: t.Name, Method: k.Name, Values: startValues(k), MaxSourceLength: o.MaxSourceLength,
+		Task: t.Name, Method: k.Name, Values: startValues(k, demo.Width), MaxSourceLength: o.MaxSourceLength,
 		Warmup: o.Warmup, Steps: o.Steps, Batch: o.Batch, Seed: o.Seed, EvalEvery: o.Steps / points,
 	}
 }

@@ -22,6 +22,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/safetensors"
@@ -340,6 +341,25 @@ func TestMethods(t *testing.T) {
 	for _, k := range dept.Kinds {
 		assert.Equal(t, !k.Checkpoints(), offered[k.Name], k.Name)
 	}
+}
+
+// Learning rates to begin with are the demonstration's on a model of its width, and those of
+// the methods' authors on any other.
+func TestRatesSuitTheModel(t *testing.T) {
+	own := modelValues(demo.Width)["dept"]
+	assert.Equal(t, map[string]any{"lr-prompt": 1., "lr-lowrank": 0.02, "prompt-init": "random"}, own)
+	t5 := modelValues(512)["dept"]
+	assert.Equal(t, map[string]any{"lr-prompt": 0.3, "lr-lowrank": 5e-4, "prompt-init": "text"}, t5)
+	for _, m := range methodInfos() {
+		for _, s := range m.Settings {
+			if x, ok := modelValues(demo.Width)[m.Name][s.Name]; ok {
+				assert.Equal(t, x, s.Default, "the form's own, before there is a model")
+			}
+		}
+	}
+	p := newPage(t)
+	p.worker.Send(Load{Model: writeModel(t, 1)})
+	assert.Equal(t, t5, await[Ready](p).Values["dept"], "a width of 32")
 }
 
 // The other method of a comparison trains as many numbers as the run, or fewer.

@@ -72,9 +72,9 @@ const heard = {
     $("loading").hidden = p.unit !== "bytes" && p.done === p.total;
   },
 
-  ready({ device, model, kept, notice }) {
+  ready({ device, model, kept, values, notice }) {
     models.loaded(model, kept);
-    settings.know(model.width);
+    settings.know(model.width, values);
     rows.again();
     changed();
     const slow = device.type === "cpu" ? ", a stand-in for a GPU that is slow but exact" : "";

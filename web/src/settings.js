@@ -60,9 +60,21 @@ export function offer(all) {
   restore();
 }
 
-/** know gives the form the model's width, which the rank follows from. */
-export function know(d) {
+/**
+ * know gives the form the model's width, which the rank follows from, and what the model's
+ * learning rates begin with: they replace what was there to begin with, and nothing else.
+ */
+export function know(d, values) {
   width = d;
+  for (const m of methods) {
+    for (const s of m.settings) {
+      const better = values[m.name]?.[s.name];
+      if (better === undefined || better === s.default) continue;
+      const input = m === method() && inputs.get(s.name);
+      if (input && input.value === String(s.default)) fill(s, input, better);
+      s.default = better;
+    }
+  }
   follow();
 }
 
@@ -141,7 +153,9 @@ function budgets(extra) {
 
 /** show fills the form with a run's settings. */
 export function show(run) {
-  const link = new URLSearchParams({ task: run.task || own, method: run.method, budget: "free", rows: run.rows ?? "", ...run.values });
+  const l = $("budget").value;
+  const fits = Number(l) > 0 && rank(Number(l), run.values["prompt-length"]) === run.values.rank;
+  const link = new URLSearchParams({ task: run.task || own, method: run.method, budget: fits ? l : "free", rows: run.rows ?? "", ...run.values });
   for (const id of common) link.set(id, run[id]);
   restore(link);
 }
