@@ -831,13 +831,27 @@ func (v *visit) mishaps(t *testing.T) {
 	p.set("sentence", strings.Repeat("word ", 20_000))
 	p.until(`document.getElementById("notice").textContent.includes("longer than")`)
 
+	p.click("pause") // from when on the run is kept
+	p.until(`/^Paused after [0-9]+ of 5000/.test(document.getElementById("status").textContent)`)
+	at, shown := p.steps(), p.numbers(p.text("status"))[0]
+	assert.InDelta(t, at, shown, 0)
+	loss := p.numbers(p.label("chart-loss"))[0]
+
 	chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
 	p.untilError("lost")
 	fetched := v.fetched.Load()
-	p.upload(v.mine) // needs the model, which is loaded for it
-	p.untilStatus("Adapter loaded: 1,916 numbers, P [4, 128], A [28, 9]")
-	assert.Contains(t, p.text("progress-text"), "kept from your last visit")
+	p.reload()
+	p.until(`!document.getElementById("interrupted").hidden`)
 	assert.Equal(t, fetched, v.fetched.Load(), "the weights are kept, too")
+	assert.Contains(t, p.text("interrupted-text"), fmt.Sprintf("stopped at step %d of 5000", at))
+	p.look("interrupted")
+	p.click("go-on")
+	p.until(`parseInt(document.getElementById("step-count").textContent) > %d`, at)
+	assert.InDelta(t, loss, p.numbers(p.label("chart-loss"))[0], 0, "its curve begins where it began")
+	p.click("stop")
+	p.untilStatus("Stopped after")
+	p.upload(v.mine)
+	p.untilStatus("Adapter loaded: 1,916 numbers, P [4, 128], A [28, 9]")
 	p.until(`!document.getElementById("train").disabled`)
 	p.set("sentence", v.text)
 	p.until(`document.getElementById("answer").textContent === %q`, v.answer)
