@@ -127,7 +127,7 @@ func (w *worker) measure(m Measure) error {
 		return err
 	}
 	if !reflect.DeepEqual(w.warming.settings, m.Settings) {
-		w.warming = warming{m.Settings, true}
+		w.warming = warming{m.Settings, len(m.Settings.Rows) <= warmRows}
 	}
 	d, s := w.model.Model.Description, m.Settings.MaxSourceLength
 	_, size, advice, err := configure(k, v, s, d)

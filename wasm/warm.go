@@ -10,6 +10,10 @@ import (
 // warmPause is how long nobody asks for anything before the worker compiles ahead.
 const warmPause = time.Second
 
+// warmRows is how many bytes of one's own rows are read for that at most, since nothing else
+// is done meanwhile.
+const warmRows = 200_000
+
 // warming is what is compiled while the worker has nothing else to do: what the run that the
 // page would begin needs.
 type warming struct {

@@ -456,7 +456,7 @@ func (n *Session) Warm(ctx context.Context, batch, newTokens int) error {
 	}{{n.Method, batch}, {trained, batch}, {trained, 1}} {
 		rows := answering.rows
 		p := NewPredictor(s.Engine, s.Model, s.Tokenizer, answering.method, PredictOptions{Batch: rows, MaxSourceLength: o.MaxSourceLength, MaxNewTokens: newTokens, Beams: 1})
-		if _, _, err = p.Programs(ctx); err == nil {
+		if _, _, err = p.Programs(ctx); err == nil && rows == 1 { // labels of one text
 			_, err = p.scorer(ctx, shape{rows, o.MaxSourceLength, o.MaxTargetLength})
 		}
 		p.Release()

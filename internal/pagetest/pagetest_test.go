@@ -595,6 +595,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.until(`/^step [0-9]+ of 100, about [0-9]+ (second|minute)/.test(document.getElementById("left").textContent)`)
 	p.look("during")
 	p.untilStatus("Done after")
+	t.Log(p.text("status"))
 	assert.Equal(t, "train", js[string](p, `document.activeElement.id`))
 	assert.True(t, js[bool](p, `document.getElementById("going").hidden`))
 	p.until(`document.getElementById("answer").textContent === %q`, p.list("after")[0]) // without a word typed
