@@ -189,6 +189,7 @@ func (w *worker) rows(m AskRows) error {
 
 // survey looks at rows of one's own, with or without a model.
 func (w *worker) survey(m Survey) error {
+	w.warmFor(m.Settings)
 	s := m.Settings
 	reply := Surveyed{Columns: []string{}, Labels: []LabelCount{}}
 	own, err := readRows(s)

@@ -211,7 +211,7 @@ func (w *worker) restore(ctx context.Context) error {
 	case k.Fingerprint != w.model.Fingerprint:
 		return failf(codeOrder, fmt.Sprintf("Choose %s first, then go on.", k.Model), "the run that is kept is of another model")
 	}
-	d, err := findData(k.Settings)
+	d, err := w.model.findData(k.Settings)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,8 @@
 //	benched     to bench
 //	error       what happened and what to do; the worker goes on
 //
-// While it is idle, the worker compiles what a run of the settings of the last measure needs.
+// While it is idle, the worker compiles what a run of the settings of the last
+// measure needs, on the rows of the last survey where they are one's own.
 //
 // train is answered by plan, state training, sample and evaluation of step 0,
 // then steps, evaluations and samples, done, state ready. compare is the same

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"reflect"
 	"slices"
 
 	"github.com/go-dept/dept/dept"
@@ -126,9 +125,7 @@ func (w *worker) measure(m Measure) error {
 	if err != nil {
 		return err
 	}
-	if !reflect.DeepEqual(w.warming.settings, m.Settings) {
-		w.warming = warming{m.Settings, len(m.Settings.Rows) <= warmRows}
-	}
+	w.warmFor(m.Settings)
 	d, s := w.model.Model.Description, m.Settings.MaxSourceLength
 	_, size, advice, err := configure(k, v, s, d)
 	if err != nil {

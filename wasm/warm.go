@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -19,6 +20,16 @@ const warmRows = 200_000
 type warming struct {
 	settings Settings
 	due      bool
+}
+
+// warmFor takes the settings of a run that may come; those of one's own rows have the rows.
+func (w *worker) warmFor(s Settings) {
+	if s.Task == "" && s.Rows == "" {
+		s.Rows = w.warming.settings.Rows
+	}
+	if !reflect.DeepEqual(w.warming.settings, s) {
+		w.warming = warming{s, len(s.Rows) <= warmRows}
+	}
 }
 
 // warmUp compiles until it is done or a message arrives, which waits for the kernel at hand.
@@ -58,5 +69,5 @@ func (w *worker) warm(ctx context.Context, s Settings) (err error) {
 		return err
 	}
 	defer session.Release()
-	return session.Warm(ctx, min(rowsAtOnce, d.held.Len()), answerTokens)
+	return session.Warm(ctx, min(rowsAtOnce, d.held.Len()), answerTokens, d.rank)
 }

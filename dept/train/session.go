@@ -418,9 +418,9 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 }
 
 // Warm compiles what updates, evaluations of so many rows at once, and answers to single
-// texts with an adapter will need, before Begin or instead of it, and takes no memory that stays but theirs.
+// texts with an adapter will need, of answers that are ranked too, before Begin or instead of it, and takes no memory that stays but theirs.
 // It stops between two kernels where ctx is done; the next call goes on.
-func (n *Session) Warm(ctx context.Context, batch, newTokens int) error {
+func (n *Session) Warm(ctx context.Context, batch, newTokens int, ranks bool) error {
 	s, o := n.Setup, n.Options
 	total, err := s.Engine.NewArray("loss", tensor.F32, 1)
 	if err != nil {
@@ -456,7 +456,7 @@ func (n *Session) Warm(ctx context.Context, batch, newTokens int) error {
 	}{{n.Method, batch}, {trained, batch}, {trained, 1}} {
 		rows := answering.rows
 		p := NewPredictor(s.Engine, s.Model, s.Tokenizer, answering.method, PredictOptions{Batch: rows, MaxSourceLength: o.MaxSourceLength, MaxNewTokens: newTokens, Beams: 1})
-		if _, _, err = p.Programs(ctx); err == nil && rows == 1 { // labels of one text
+		if _, _, err = p.Programs(ctx); err == nil && (ranks || rows == 1) {
 			_, err = p.scorer(ctx, shape{rows, o.MaxSourceLength, o.MaxTargetLength})
 		}
 		p.Release()

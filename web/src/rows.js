@@ -127,6 +127,13 @@ export function address(link) {
   if (text.length <= longestLink) link.set("rows", text);
 }
 
+/** link writes into a link what a run's settings say of its rows. */
+export function link(link, run) {
+  for (const name of own) if (run[name]) link.set(selects[name], run[name]);
+  link.set("max-source-length", run.maxSourceLength);
+  link.set("rows", run.rows);
+}
+
 /** again has the rows looked at once more: there is another model. */
 export function again() {
   asked = "";

@@ -155,7 +155,8 @@ function budgets(extra) {
 export function show(run) {
   const l = $("budget").value;
   const fits = Number(l) > 0 && rank(Number(l), run.values["prompt-length"]) === run.values.rank;
-  const link = new URLSearchParams({ task: run.task || own, method: run.method, budget: fits ? l : "free", rows: run.rows ?? "", ...run.values });
+  const link = new URLSearchParams({ task: run.task || own, method: run.method, budget: fits ? l : "free", "answer-by": run.answer, ...run.values });
+  if (!run.task) rows.link(link, run);
   for (const id of common) link.set(id, run[id]);
   restore(link);
 }
