@@ -52,7 +52,7 @@ func TestLeastDevice(t *testing.T) {
 	}
 	for _, k := range kinds() {
 		settings := taskInfos()[0].Settings
-		settings.Method, settings.Values = k.Name, startValues(k)
+		settings.Method, settings.Values = k.Name, startValues(k, m.Model.Description.Width)
 		d, err := m.findData(settings)
 		require.NoError(t, err)
 		r := &run{m: m, settings: settings, data: d}
