@@ -113,10 +113,11 @@ func describe(info js.Value) AdapterInfo {
 		typ = CPU
 	}
 	switch {
-	case name == "" && typ == CPU: // Firefox names none
-		name = "the browser's software adapter"
-	case name == "":
-		name = "the browser's GPU"
+	case name != "":
+	case typ == CPU:
+		name = "a processor that does not give its name"
+	default:
+		name = "a GPU that does not give its name"
 	}
 	return AdapterInfo{Name: name, Type: typ, Backend: "browser", Driver: field("driver"), Vendor: strings.ToLower(field("vendor"))}
 }

@@ -32,7 +32,7 @@ func TestFirefox(t *testing.T) {
 		name string
 		do   func(*firefoxVisit)
 	}{
-		{"trains", func(v *firefoxVisit) { v.trains("the browser's software adapter", 12) }},
+		{"trains", func(v *firefoxVisit) { v.trains("a processor that does not give its name", 12) }},
 		{"keeps models", func(v *firefoxVisit) { v.keepsModels(h) }},
 		{"without WebGPU", (*firefoxVisit).withoutWebGPU},
 	} {
@@ -68,9 +68,9 @@ const overhear = `() => {
 
 // heard is a message of the page's worker.
 type heard struct {
-	At, Loss, MS, Seconds, TokensPerSecond float64
-	Type                                   string
-	Step                                   int
+	At, Loss, Seconds, TokensPerSecond float64
+	Type                               string
+	Step                               int
 }
 
 // openFirefox starts a Firefox. What its console calls an error is one.
@@ -125,13 +125,12 @@ func (v *firefoxVisit) trains(adapter string, steps int) {
 	for i, m := range step {
 		assert.Equal(v, i+1, m.Step)
 		assert.InEpsilon(v, want[i], m.Loss, 1e-3, "loss of step %d", m.Step)
-		assert.Positive(v, m.MS, "time of step %d", m.Step)
-		assert.Positive(v, m.TokensPerSecond, "step %d", m.Step)
 	}
 
 	// Times are those that went by: of the steps after the first, up to what else was
 	// done between them and to how evenly they went; and of the whole.
 	first, last := step[0], step[len(step)-1]
+	assert.Positive(v, last.TokensPerSecond)
 	each := (last.At - first.At) / float64(len(step)-1)
 	v.Logf("a step: %.0f ms by the time that their messages came, %s by its tile, %s in the table", each, v.text("ms-step"), v.text("mine-ms"))
 	for _, id := range []string{"ms-step", "mine-ms"} {
