@@ -156,7 +156,7 @@ func newSite(t *testing.T, flags ...string) *site {
 
 // What the worker does first here: it reports each pipeline, or has no WebGPU.
 const (
-	count = `{
+	count = `if (self.GPUDevice) {
 		const { createComputePipelineAsync } = GPUDevice.prototype;
 		GPUDevice.prototype.createComputePipelineAsync = function (descriptor) {
 			fetch("compiled");
