@@ -32,7 +32,10 @@ export function follow(mine) {
   else if (mine && text.length > longestLink) help = `${format} They are too long for a link to this page: it carries the settings alone, so send the file along.`;
   else if (mine && lost && text === "") help = `${format} The link that led here has none: they were too long for it.`;
   if ($("rows-help").textContent !== help) $("rows-help").textContent = help;
-  if (!mine) found("", "");
+  if (!mine) {
+    found("", "");
+    asked = "";
+  }
 }
 
 /** edited takes what is in the field. */
