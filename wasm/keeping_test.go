@@ -187,10 +187,8 @@ func TestKeptRunIsOneTabs(t *testing.T) {
 	}
 
 	// Where a window keeps nothing, that is said.
-	p := newPage(t)
-	p.worker.Send(Load{Model: model})
-	p.worker.Send(Train{Settings: s})
-	notice := await[Keeping](p).Notice
+	var notice string
+	newWorker(func(m Message) { notice = m.(Keeping).Notice }, disk{}, noVault{}).begun(context.Background())
 	assert.True(t, strings.HasPrefix(notice, "This browser window keeps no runs"), notice)
 }
 

@@ -464,25 +464,35 @@ func TestPauseStepAndStop(t *testing.T) {
 	p.fails(codeOrder, StepOnce{})
 }
 
-// A step that is done while a run is paused is counted where the page says so.
-func TestPausedStepIsCounted(t *testing.T) {
+// A run tells how it goes.
+func TestRunTells(t *testing.T) {
 	p := newPage(t)
 	p.worker.Send(Load{Model: writeModel(t, 1)})
+	await[Ready](p)
+	for name, do := range map[string]func(*testing.T){"a paused step": p.pausedStepIsCounted, "curve": p.curve, "seconds": p.seconds} {
+		t.Run(name, func(t *testing.T) {
+			p.t = t
+			do(t)
+		})
+	}
+}
+
+// A step that is done while a run is paused is counted where the page says so.
+func (p *page) pausedStepIsCounted(t *testing.T) {
 	p.worker.Send(Train{Settings: settings(1000)})
 	awaitThat(p, func(s Step) bool { return s.Step == 8 })
 	p.worker.Send(StepOnce{})
 	at := awaitThat(p, func(s State) bool { return s.State == statePaused }).Step
 	assert.Equal(t, at+1, awaitThat(p, func(s State) bool { return s.State == statePaused }).Step)
+	p.worker.Send(Reset{})
 }
 
 // A run's curve has ten points. Between its ends they are of fewer rows, also where the run
 // is stopped at one of them: its last is of all.
-func TestCurve(t *testing.T) {
+func (p *page) curve(t *testing.T) {
 	for _, info := range taskInfos() {
 		assert.GreaterOrEqual(t, info.Settings.Steps/info.Settings.EvalEvery, 10, info.Name)
 	}
-	p := newPage(t)
-	p.worker.Send(Load{Model: writeModel(t, 1)})
 	s := settings(10)
 	s.Rows, s.EvalEvery = strings.Repeat(reviews(), 7), 5
 	const held = 7 * 30 / 5
@@ -513,10 +523,8 @@ func TestCurve(t *testing.T) {
 
 // A run's seconds are those that somebody waits for it: evaluations belong to it, pauses do
 // not.
-func TestSeconds(t *testing.T) {
-	p := newPage(t)
-	p.worker.Send(Load{Model: writeModel(t, 1)})
-	await[Ready](p)
+func (p *page) seconds(t *testing.T) {
+	from := p.read
 	began := time.Now()
 	p.worker.Send(Train{Settings: settings(20), Paused: true})
 	p.worker.Send(StepOnce{})
@@ -534,7 +542,7 @@ func TestSeconds(t *testing.T) {
 	left := -1.
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for _, m := range p.got {
+	for _, m := range p.got[from:] {
 		if s, ok := m.(Step); ok && s.Left > 0 {
 			left = s.Left
 			assert.Positive(t, s.MS)
