@@ -124,7 +124,7 @@ func (w *worker) begun(ctx context.Context) {
 	const lost = "it is lost when the page is reloaded or closed."
 	switch owned, err := w.vaultFor(ctx); {
 	case err != nil:
-		w.post(Keeping{sentence(fmt.Sprintf("This browser window keeps no runs (%v): ", err)) + " This one goes on, but " + lost})
+		w.post(Keeping{fmt.Sprintf("This browser window keeps no runs: %v. This one goes on, but %s", err, lost)})
 	case !owned:
 		w.post(Keeping{"Another tab of this page keeps a run. This one goes on, but " + lost})
 	default:
