@@ -67,9 +67,9 @@ export function chart(element, { log = false, percent = false, title, styles: or
         y: percent ? { range: [0, 1] } : log ? { distr: 3, range: decades } : { range: (_, low, high) => [0, high > 0 ? high * 1.05 : 1] },
       },
       axes: [
-        { ...axis, size: 16, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
+        { ...axis, size: 18, space: 50, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000] },
         {
-          ...axis, size: 38, space: 18, splits: log ? powers : percent ? () => [0, 0.25, 0.5, 0.75, 1] : undefined,
+          ...axis, size: 44, space: 18, splits: log ? powers : percent ? () => [0, 0.25, 0.5, 0.75, 1] : undefined,
           values: (_, ticks) => ticks.map((v) => (percent ? `${v * 100} %` : number(v))),
         },
       ],
