@@ -765,7 +765,7 @@ func (v *visit) ownRows(t *testing.T) {
 	p.until(`document.getElementById("rows-found").textContent.startsWith(%q)`, found)
 	assert.Contains(t, p.text("rows-found"), "The labels are learnt as digits: 0 for five and 1 for {one}.")
 	p.set("max-source-length", "24")
-	p.until(`/[0-9]+ rows are longer than 24 tokens and are cut there/.test(document.getElementById("rows-found").textContent)`)
+	p.until(`/[0-9]+ of the 40 rows are longer than 24 tokens and cut there/.test(document.getElementById("rows-found").textContent)`)
 	p.until(`document.getElementById("numbers").textContent.includes("s is 24 positions")`)
 
 	// They are still there after another task.

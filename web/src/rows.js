@@ -32,10 +32,9 @@ export function follow(mine) {
   else if (mine && text.length > longestLink) help = `${format} They are too long for a link to this page: it carries the settings alone, so send the file along.`;
   else if (mine && lost && text === "") help = `${format} The link that led here has none: they were too long for it.`;
   if ($("rows-help").textContent !== help) $("rows-help").textContent = help;
-  if (!mine) {
-    found("", "");
-    asked = "";
-  }
+  if (mine) return;
+  found("", "");
+  asked = ""; // they are looked at again when they are chosen again
 }
 
 /** edited takes what is in the field. */
@@ -124,7 +123,7 @@ function pick(select, value) {
 export function address(link) {
   for (const name of own) {
     const value = chosen[name] ?? $(selects[name]).value;
-    if (value) link.set(selects[name], value);
+    if (value && value !== "0") link.set(selects[name], value);
   }
   link.set("max-source-length", $("max-source-length").value);
   if (text.length <= longestLink) link.set("rows", text);
@@ -184,7 +183,7 @@ export function surveyed(m) {
     : "Their labels are so many that answers are free text.");
   if (m.longest > 0) {
     parts.push(m.cut > 0
-      ? `${whole(m.cut)} rows are longer than ${length()} tokens and are cut there; the longest has ${whole(m.longest)}.`
+      ? `${whole(m.cut)} of the ${whole(m.rows)} rows are longer than ${length()} tokens and cut there; the longest has ${whole(m.longest)}.`
       : `The longest has ${whole(m.longest)} tokens: none is cut.`);
   }
   if (m.notice) parts.push(m.notice);
@@ -225,7 +224,7 @@ export function evaluated({ confusion, wrong, rows, accuracy, step }) {
       [confusion.labels[i], ...counts.slice(0, head.length)]), (tr, i) => tr.children[i + 1].classList.add("hit"));
   }
   $("wrong-rows").hidden = wrong.length === 0;
-  $("wrong-summary").textContent = wrong.length < wrongs ? `The first ${wrong.length} rows that it gets wrong` : `The ${wrong.length} rows that it gets wrong`;
+  $("wrong-summary").textContent = wrong.length < wrongs ? `The first ${wrong.length} that it gets wrong` : `All that it gets wrong: ${wrong.length}`;
   fill("wrong", ["text", "label", "answer"], wrong.map((x) => [x.text, x.label, x.answer || "(nothing)"]));
 }
 
