@@ -793,7 +793,7 @@ func (v *visit) ownRows(t *testing.T) {
 	require.Len(t, counts, 4)
 	assert.Equal(t, []int{4, 4}, []int{counts[0] + counts[1], counts[2] + counts[3]})
 	assert.Equal(t, counts[1]+counts[2], js[int](p, `document.querySelectorAll("#wrong tbody tr").length`))
-	js[bool](p, `document.getElementById("mistakes").scrollIntoView() ?? (document.getElementById("wrong-rows").open = true)`)
+	js[bool](p, `(document.getElementById("mistakes").scrollIntoView(), document.getElementById("wrong-rows").open = true)`)
 	p.look("own-rows")
 
 	p.set("sentence", "it was very good")
