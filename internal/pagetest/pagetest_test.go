@@ -277,15 +277,23 @@ func js[T any](p tab, format string, args ...any) T {
 	return v
 }
 
-// until waits for an expression to hold, no longer than nothing else goes wrong.
+// until waits for an expression to hold, no longer than nothing else goes wrong, and says
+// every minute for what.
 func (p tab) until(format string, args ...any) {
 	p.Helper()
-	for end := time.Now().Add(patience); !js[bool](p, format, args...); time.Sleep(50 * time.Millisecond) {
+	began := time.Now()
+	for said := 1; !js[bool](p, format, args...); time.Sleep(50 * time.Millisecond) {
 		if p.Failed() {
 			p.FailNow()
 		}
-		if time.Now().After(end) {
-			require.FailNow(p, "the page does not come to it", "%s\nstatus: %s\nprogress: %s", fmt.Sprintf(format, args...), p.text("status"), p.text("progress-text"))
+		if time.Since(began) < time.Duration(said)*time.Minute {
+			continue
+		}
+		said++
+		waits := fmt.Sprintf("%s\nstatus: %s\nprogress: %s", fmt.Sprintf(format, args...), p.text("status"), p.text("progress-text"))
+		p.Logf("waiting for %s", waits)
+		if time.Since(began) > patience {
+			require.FailNow(p, "the page does not come to it", waits)
 		}
 	}
 }
