@@ -825,6 +825,7 @@ func (v *visit) mishaps(t *testing.T) {
 	p := tab{T: t, ctx: v.ctx}
 	task := p.value("task")
 	p.set("rows-input", "text,label\na fine day,sun\nwet all week,rain\nno label here\n")
+	p.until(`document.getElementById("rows-problem").textContent.includes("ine 4 of your rows")`)
 	p.click("train")
 	p.untilError("ine 4 of your rows")
 	p.set("task", task)
