@@ -600,6 +600,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	// The page's own settings: what one press shows.
 	p.set("steps", strconv.Itoa(demo.Tuning(demo.Variants(demo.MaxSource)[0], 0).Steps))
 	assert.Equal(t, []string{"first-thing", "16", "4", "9"}, []string{p.value("task"), p.value("budget"), p.value("prompt-length"), p.value("rank")})
+	p.set("sentence", p.list("texts")[0])
 	p.click("train")
 	p.until(`/^Compiling|^Training/.test(document.getElementById("status").textContent)`)
 	p.until(`parseInt(document.getElementById("step-count").textContent) > 20`)
@@ -610,7 +611,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	t.Log(p.text("status"))
 	assert.Equal(t, "train", js[string](p, `document.activeElement.id`))
 	assert.True(t, js[bool](p, `document.getElementById("going").hidden`))
-	p.until(`document.getElementById("answer").textContent === %q`, p.list("after")[0]) // without a word typed
+	p.until(`document.getElementById("answer").textContent === %q`, p.list("after")[0]) // asked anew at the end
 	assert.Equal(t, p.text("ms-step"), p.text("mine-ms"), "one number of one meaning")
 	assert.Empty(t, p.small(), "nothing is smaller than 12 pixels")
 	bars := p.bars("td:nth-child(2)")
