@@ -609,8 +609,7 @@ func (v *visit) trainAndCompare(t *testing.T) {
 	p.look("during")
 	p.untilStatus("Done after")
 	t.Log(p.text("status"))
-	assert.Equal(t, "train", js[string](p, `document.activeElement.id`))
-	assert.True(t, js[bool](p, `document.getElementById("going").hidden`))
+	p.until(`document.activeElement.id === "train" && document.getElementById("going").hidden`)
 	p.until(`document.getElementById("answer").textContent === %q`, p.list("after")[0]) // asked anew at the end
 	assert.Equal(t, p.text("ms-step"), p.text("mine-ms"), "one number of one meaning")
 	assert.Empty(t, p.small(), "nothing is smaller than 12 pixels")
