@@ -34,7 +34,8 @@ const rowsRemedy = "Write one row a line, the text and then its label with a tab
 // pasted stands for a file's name in the errors of rows.
 const pasted = "rows"
 
-// readRows reads JSON, or a table with tabs, commas or semicolons whose first line may name the columns.
+// readRows reads JSON, or a table with tabs, commas or semicolons whose first line may name the columns,
+// which come with an error, too, where they are known.
 func readRows(s Settings) (*ownRows, error) {
 	text := strings.TrimRight(s.Rows, " \t\r\n")
 	if text == "" {
@@ -59,7 +60,7 @@ func readRows(s Settings) (*ownRows, error) {
 	}
 	own.skipped = strings.Count(s.Rows[:strings.Index(s.Rows, text)], "\n")
 	if err := own.chooseColumns(s); err != nil {
-		return nil, err
+		return own, err
 	}
 	opts := data.Options{Format: format, SourceColumn: own.columns.Source, TargetColumn: own.columns.Target, NeedTarget: true}
 	if format != data.JSON && !own.columns.Header {

@@ -399,6 +399,7 @@ function suggest() {
 
 $("settings").addEventListener("input", ({ target }) => {
   if (here()) mine();
+  rows.changed(target);
   if (target.id === "task") {
     settings.choose();
     chosen();
@@ -408,7 +409,6 @@ $("settings").addEventListener("input", ({ target }) => {
     $("task").value = settings.own;
     settings.choose();
   }
-  rows.changed(target);
   if (target.id === "prompt-slider") settings.slide();
   changed();
 });
