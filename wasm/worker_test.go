@@ -469,10 +469,13 @@ func TestRunTells(t *testing.T) {
 	p := newPage(t)
 	p.worker.Send(Load{Model: writeModel(t, 1)})
 	await[Ready](p)
-	for name, do := range map[string]func(*testing.T){"a paused step": p.pausedStepIsCounted, "curve": p.curve, "seconds": p.seconds} {
-		t.Run(name, func(t *testing.T) {
+	for _, part := range []struct {
+		name string
+		do   func(*testing.T)
+	}{{"curve", p.curve}, {"seconds", p.seconds}, {"a paused step", p.pausedStepIsCounted}} {
+		t.Run(part.name, func(t *testing.T) {
 			p.t = t
-			do(t)
+			part.do(t)
 		})
 	}
 }

@@ -235,7 +235,7 @@ func (v *pick) fromHub() {
 	v.untilStatus("Ready")
 	v.click("choose-model")
 	v.until(`document.querySelectorAll("#kept-models li").length === 1`)
-	assert.Regexp(v, `^org/tiny 1\.[0-9] MB of it so far, commit [0-9a-f]{7}Go onRemove$`, v.list("kept-models")[0])
+	assert.Regexp(v, `^org/tiny 1\.[0-9] MB of it so far, commit [0-9a-f]{7}Go onRemove$`, v.items("kept-models")[0])
 	v.click("models-close")
 	// What the browser had not handed on when a connection broke is lost.
 	v.hub.Break("model.safetensors", hubtest.Fault{Cut: []int{200_000, 200_000}, Slow: time.Millisecond})
@@ -264,7 +264,7 @@ func (v *pick) reloadKept() {
 	require.Empty(v, v.hub.Requests())
 	v.click("choose-model")
 	v.until(`document.querySelectorAll("#kept-models li").length === 1`)
-	assert.Regexp(v, `^org/tiny 1\.[0-9] MB, commit [0-9a-f]{7}LoadRemove$`, v.list("kept-models")[0])
+	assert.Regexp(v, `^org/tiny 1\.[0-9] MB, commit [0-9a-f]{7}LoadRemove$`, v.items("kept-models")[0])
 	v.click("models-close")
 }
 
@@ -356,7 +356,7 @@ func (v *pick) unkept() {
 		assert.Contains(v, v.text("status"), c.notice)
 		v.click("choose-model")
 		v.until(`!["", "Looking."].includes(document.getElementById("kept-note").textContent)`)
-		assert.Empty(v, v.list("kept-models"))
+		assert.Empty(v, v.items("kept-models"))
 		v.click("models-close")
 	}
 	v.answersAlike("org/tiny")
