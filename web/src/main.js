@@ -103,7 +103,8 @@ const heard = {
   },
 
   restored({ steps, evaluations }) {
-    for (const m of [...steps, ...evaluations]) show(m);
+    const all = [...steps.map((s) => ({ ...s, type: "step" })), ...evaluations.map((v) => ({ ...v, type: "evaluation" }))];
+    for (const m of all.sort((a, b) => a.step - b.step)) show(m);
     if (evaluations.length === 0) return;
     adapter = true;
     controls();
