@@ -736,6 +736,8 @@ func (v *visit) everyMethod(t *testing.T) {
 
 func (v *visit) pauseAndStop(t *testing.T) {
 	p := tab{T: t, ctx: v.ctx}
+	p.click("reset")
+	p.untilStatus("Reset")
 	p.set("steps", "5000")
 	p.click("train")
 	p.until(`parseInt(document.getElementById("step-count").textContent) > 3`)
@@ -829,6 +831,8 @@ func (v *visit) ownRows(t *testing.T) {
 
 func (v *visit) mishaps(t *testing.T) {
 	p := tab{T: t, ctx: v.ctx}
+	p.click("reset")
+	p.untilStatus("Reset")
 	task := p.value("task")
 	p.set("rows-input", "text,label\na fine day,sun\nwet all week,rain\nno label here\n")
 	p.until(`document.getElementById("rows-problem").textContent.includes("ine 4 of your rows")`)
