@@ -525,7 +525,7 @@ func TestPage(t *testing.T) {
 		{"pause, step, stop, reset", v.pauseAndStop, ""},
 		{"what goes wrong is said, and the page goes on", v.mishaps, page + " " + program + " " + model},
 		{"without WebGPU", v.withoutWebGPU, page + " " + program},
-		{"bench", v.bench, "bench.html bench.js " + program},
+		{"bench", v.bench, "bench.html bench.js style.css " + program},
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			part.do(t)
