@@ -17,6 +17,7 @@ type dataset struct {
 	template    string        // what the model is to read of a text, {text}; empty is the text alone
 	texts       []string      // of the rows held back, as people read them
 	notice      string        // a sentence about the rows, else empty
+	cut         int           // about as many of the rows are too long; of the page's tasks none is
 }
 
 // label is a class: what the model learns to write, and what people call it.

@@ -197,13 +197,7 @@ func (r *reader) answer(ctx context.Context, source string, labels []string, ran
 		}
 		shares = probabilities(scores[0])
 		if ranked {
-			best := 0
-			for k, s := range scores[0] {
-				if s > scores[0][best] {
-					best = k
-				}
-			}
-			return labels[best], shares, nil
+			return labels[train.Likeliest(scores[0])], shares, nil
 		}
 	}
 	texts, err := r.predictor.Predict(ctx, []string{source})

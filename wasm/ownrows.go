@@ -207,7 +207,7 @@ func (own *ownRows) spell(how string, tok *text.Tokenizer) (labels []label, noti
 	default:
 		return labels, "", nil
 	}
-	digits := mapped(labels, func(l label) string { return l.name })
+	digits := make([]string, len(labels))
 	for i := range labels {
 		digits[i] = strconv.Itoa(i)
 		labels[i].target = digits[i]
@@ -283,6 +283,9 @@ func ownData(s Settings, tok *text.Tokenizer) (*dataset, error) {
 	}
 	d.texts = mapped(dev, func(row data.Row) string { return row.Source })
 	d.train, d.held = data.NewDataset(train), data.NewDataset(dev)
+	if tok != nil {
+		d.cut = longer(own.lengths(tok), s.MaxSourceLength, len(own.rows))
+	}
 	return d, nil
 }
 

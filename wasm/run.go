@@ -50,7 +50,6 @@ type run struct {
 	examples *data.Tokenized
 	size     Size
 	titles   []string // of the tensors that are trained
-	cut      int      // about as many rows are too long
 
 	twin     bool          // beside the last run, in a comparison
 	part     string        // of the last run's method, which it trains alone; or empty
@@ -119,7 +118,7 @@ func (r *run) open(ctx context.Context) error {
 	if err := r.read(ctx); err != nil {
 		return err
 	}
-	r.size, r.cut = sizeOf(r.last), r.tooLong()
+	r.size = sizeOf(r.last)
 	r.titles = tensorTitles(r.last.Tensors, r.m.Model.Description)
 	return nil
 }
@@ -167,7 +166,7 @@ func (r *run) plan() Plan {
 	s := r.session
 	return Plan{
 		Size: r.size, Twin: r.twin, Part: r.part, Settings: r.settings, Share: float64(r.size.Parameters) / float64(s.AllParameters()),
-		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Cut: r.cut, Labels: r.data.names(), Notice: r.notice(),
+		Sequence: r.sequence(), Train: r.data.train.Len(), HeldBack: r.data.held.Len(), Cut: r.data.cut, Labels: r.data.names(), Notice: r.notice(),
 		WeightBytes: r.m.Model.Bytes(), StateBytes: s.StateBytes(), ActivationBytes: s.Plan.Bytes,
 	}
 }
@@ -175,28 +174,14 @@ func (r *run) plan() Plan {
 // notice says which settings are in vain, which texts are cut and which targets the model cannot write.
 func (r *run) notice() string {
 	sentences := []string{r.data.notice, notices(r.session.Kind, r.session.Advice)}
-	if r.cut > 0 {
+	if r.data.cut > 0 {
 		all := r.data.train.Len() + r.data.held.Len()
-		sentences = append(sentences, sentence(fmt.Sprintf("%d of %d rows are longer than %d tokens: what follows those is cut off", r.cut, all, r.settings.MaxSourceLength)))
+		sentences = append(sentences, sentence(fmt.Sprintf("%d of %d rows are longer than %d tokens: what follows those is cut off", r.data.cut, all, r.settings.MaxSourceLength)))
 	}
 	if u := data.FindUnwritable(r.data.train, r.m.Tokenizer); u.Rows > 0 {
 		sentences = append(sentences, u.String()+".")
 	}
 	return strings.Join(slices.DeleteFunc(sentences, func(s string) bool { return s == "" }), " ")
-}
-
-// tooLong is about how many rows are too long. Those of the page's tasks are not.
-func (r *run) tooLong() int {
-	if r.settings.Task != "" {
-		return 0
-	}
-	all := &ownRows{}
-	for _, rows := range []*data.Dataset{r.data.train, r.data.held} {
-		for i := range rows.Len() {
-			all.rows = append(all.rows, rows.Row(i))
-		}
-	}
-	return longer(all.lengths(r.m.Tokenizer), r.settings.MaxSourceLength, len(all.rows))
 }
 
 // sequence is the longest the encoder reads.
@@ -309,12 +294,13 @@ func (r *run) timed(do func() error) error {
 func (r *run) postStep(s train.StepRecord, ms float64) {
 	r.pace.add(ms)
 	r.tick()
+	ms = r.pace.median()
 	step := Step{
 		Method: r.size.Method, Step: s.Step, Steps: r.settings.Steps, Loss: s.Loss, GradNorm: s.GradNorm,
-		MS: r.pace.median(), Tokens: s.Tokens, Seconds: r.wall.Seconds(), Left: r.left(s.Step),
+		MS: ms, Tokens: s.Tokens, Seconds: r.wall.Seconds(), Left: r.left(s.Step, ms),
 	}
-	if step.MS > 0 {
-		step.TokensPerSecond = 1000 * float64(s.Tokens) / step.MS
+	if ms > 0 {
+		step.TokensPerSecond = 1000 * float64(s.Tokens) / ms
 	}
 	for i, norm := range s.Norms {
 		step.Norms = append(step.Norms, Named{r.titles[i], norm})
@@ -342,11 +328,11 @@ func (r *run) tick() {
 	r.ticked, r.ticking = now, r.going()
 }
 
-// left is how many seconds the run takes from a step on, at the pace of its last updates and
-// evaluations; 0 while that is unknown.
-func (r *run) left(step int) float64 {
+// left is how many seconds the run takes from a step on, where an update takes so many
+// milliseconds and rows are evaluated as fast as last; 0 while that is unknown.
+func (r *run) left(step int, ms float64) float64 {
 	steps, held := r.settings.Steps-step, r.data.held.Len()
-	if steps <= 0 || r.pace.median() == 0 {
+	if steps <= 0 || ms == 0 {
 		return 0
 	}
 	rows := held
@@ -356,7 +342,7 @@ func (r *run) left(step int) float64 {
 	if !r.twin && len(parts(r.session.Kind)) > 1 {
 		rows += 3 * held // without both, and without each
 	}
-	return float64(steps)*r.pace.median()/1000 + float64(rows)*r.answers
+	return float64(steps)*ms/1000 + float64(rows)*r.answers
 }
 
 // show reads the adapter and posts its pictures.

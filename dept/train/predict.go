@@ -157,15 +157,20 @@ func (p *Predictor) answer(ctx context.Context, batch []data.Example, n int) ([]
 		return nil, err
 	}
 	for i, row := range scores {
-		best := 0
-		for k := range row {
-			if row[k] > row[best] {
-				best = k
-			}
-		}
-		answers[i] = p.tok.Decode(p.tok.Encode(p.o.Rank[best]))
+		answers[i] = p.tok.Decode(p.tok.Encode(p.o.Rank[Likeliest(row)]))
 	}
 	return answers, nil
+}
+
+// Likeliest is the place of the highest score, the first of several.
+func Likeliest(scores []float64) int {
+	best := 0
+	for k, s := range scores {
+		if s > scores[best] {
+			best = k
+		}
+	}
+	return best
 }
 
 // Generate is the tokens of the answer to each source of a batch, without the end

@@ -418,7 +418,8 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 }
 
 // Warm compiles what updates, evaluations of so many rows at once, and answers to single
-// texts with an adapter will need, of answers that are ranked too, before Begin or instead of it, and takes no memory that stays but theirs.
+// texts with an adapter will need, where ranks says so of answers that are ranked, too. It is
+// called before Begin or instead of it, and of the memory that it takes only the kernels' stays.
 // It stops between two kernels where ctx is done; the next call goes on.
 func (n *Session) Warm(ctx context.Context, batch, newTokens int, ranks bool) error {
 	s, o := n.Setup, n.Options
