@@ -864,6 +864,12 @@ func (v *visit) mishaps(t *testing.T) {
 	chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
 	p.untilError("lost")
 	fetched := v.fetched.Load()
+	p.upload(v.mine) // needs the model, which is loaded for it
+	p.untilStatus("Adapter loaded: 1,916 numbers, P [4, 128], A [28, 9]")
+	assert.Contains(t, p.text("progress-text"), "kept from your last visit")
+	p.until(`!document.getElementById("train").disabled`)
+	p.set("sentence", v.text)
+	p.until(`document.getElementById("answer").textContent === %q`, v.answer)
 	p.reload()
 	p.until(`!document.getElementById("interrupted").hidden`)
 	assert.Equal(t, fetched, v.fetched.Load(), "the weights are kept, too")
@@ -874,11 +880,6 @@ func (v *visit) mishaps(t *testing.T) {
 	p.until(`document.getElementById("chart-loss").ariaLabel.includes("from %s to")`, loss) // its curve begins where it began
 	p.click("stop")
 	p.untilStatus("Stopped after")
-	p.upload(v.mine)
-	p.untilStatus("Adapter loaded: 1,916 numbers, P [4, 128], A [28, 9]")
-	p.until(`!document.getElementById("train").disabled`)
-	p.set("sentence", v.text)
-	p.until(`document.getElementById("answer").textContent === %q`, v.answer)
 }
 
 func (v *visit) withoutWebGPU(t *testing.T) {
