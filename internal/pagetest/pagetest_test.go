@@ -528,7 +528,9 @@ func TestPage(t *testing.T) {
 		{"bench", v.bench, "bench.html bench.js style.css " + program},
 	} {
 		t.Run(part.name, func(t *testing.T) {
+			before := s.pipelines.Load()
 			part.do(t)
+			t.Logf("pipelines: %d", s.pipelines.Load()-before)
 			assert.Subset(t, strings.Fields(part.requests), s.requests(), "it asks for nothing else")
 		})
 	}
