@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"math/rand/v2"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,8 +35,8 @@ const rowsRemedy = "Write one row a line, the text and then its label with a tab
 // pasted stands for a file's name in the errors of rows.
 const pasted = "rows"
 
-// readRows reads JSON, or a table with tabs, commas or semicolons whose first line may name the columns,
-// which come with an error, too, where they are known.
+// readRows reads JSON, or a table whose first line may name the columns, which come with an error, too, where
+// they are known.
 func readRows(s Settings) (*ownRows, error) {
 	text := strings.TrimRight(s.Rows, " \t\r\n")
 	if text == "" {
@@ -43,15 +44,8 @@ func readRows(s Settings) (*ownRows, error) {
 	}
 	text = strings.TrimLeft(text, "\ufeff \r\n")
 	format := data.CSV
-	first, rest, _ := strings.Cut(text, "\n")
-	if under, ok := strings.CutPrefix(strings.TrimSpace(first), "sep="); ok && len(under) == 1 { // Excel's
-		text = rest
-		first, _, _ = strings.Cut(rest, "\n")
-	}
-	if strings.HasPrefix(first, "{") || strings.HasPrefix(first, "[") {
+	if looksJSON.MatchString(text) {
 		format = data.JSON
-	} else if strings.Contains(first, "\t") {
-		format = data.TSV
 	}
 	own := &ownRows{}
 	var err error
@@ -68,6 +62,9 @@ func readRows(s Settings) (*ownRows, error) {
 	}
 	return own, own.read(text, opts)
 }
+
+// looksJSON knows the beginnings of objects and of lists of them, and of what takes itself for one.
+var looksJSON = regexp.MustCompile(`^(\[\s*[{\[]|\{\s*["'}])`)
 
 // chooseColumns takes the columns that were asked for.
 func (own *ownRows) chooseColumns(s Settings) error {

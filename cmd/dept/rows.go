@@ -101,6 +101,7 @@ func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits [
 	if opts.Format == "" && data.FormatOf(paths[0]) == "" {
 		return nil, usagef("--%s %s: the name does not say what the rows are: give --format with one of %s", flag, name, formatNames())
 	}
+	opts.Splits = splits
 	if name == stdin {
 		r, err = data.NewReader("standard input", cmd.InOrStdin(), opts)
 	} else {

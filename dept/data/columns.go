@@ -43,7 +43,7 @@ func (o *Options) row(r record) (Row, error) {
 		return Row{}, o.missing("target", o.targets(), r, slices.Sorted(maps.Keys(r.cells)))
 	}
 	if o.NeedTarget && strings.TrimSpace(target) == "" {
-		return Row{}, errors.New("the target is empty")
+		return Row{}, errors.New("the target is empty: a row to learn from has one, so write it or take the row out")
 	}
 	return Row{Source: source, Target: target}, nil
 }
@@ -106,7 +106,11 @@ func (o *Options) header(first []string) (names []string, inFile bool, err error
 			if o.Header != nil {
 				return o.Header, false, nil
 			}
-			return nil, true, o.missing("source", o.sources(), record{cells: named}, first)
+			err := o.missing("source", o.sources(), record{cells: named}, first)
+			if !slices.ContainsFunc(first, isUsual) {
+				err = fmt.Errorf("%w; the first line has to name the columns, as text and label", err)
+			}
+			return nil, true, err
 		}
 		return first, true, nil
 	}
@@ -220,6 +224,9 @@ func (o *Options) missing(role string, names []string, r record, columns []strin
 		return err
 	}
 	e.What = fmt.Sprintf("no column %s for the %s (columns: %s)", alternatives(names), role, columnList(columns))
+	if others := slices.Sorted(maps.Keys(r.other)); len(columns) == 0 && len(others) > 0 {
+		e.What = fmt.Sprintf("no column %s for the %s (%.40s is %s, not text)", alternatives(names), role, others[0], r.other[others[0]])
+	}
 	usual := map[string][]string{"source": usualSources, "target": usualTargets}
 	e.suggest(role, usualOf(columns, usual[role]))
 	if _, ok := firstOf(r.cells, o.targets()); role == "source" && !ok && o.NeedTarget && e.Source != "" {
@@ -268,7 +275,7 @@ func columnList(names []string) string {
 		if i > 0 {
 			list.WriteString(", ")
 		}
-		fmt.Fprintf(&list, "%.*s", longest, name)
+		fmt.Fprintf(&list, "%.*s", longest, strings.Join(strings.Fields(name), " "))
 	}
 	if len(names) > most {
 		fmt.Fprintf(&list, " and %d more", len(names)-most)

@@ -14,31 +14,31 @@ import (
 type commaRows struct {
 	text         *bufio.Reader
 	comma        byte
-	line, column int // of the byte read last
-	left         int // bytes that the record may still have
+	blanks       bool     // a quoted cell may have blanks in front
+	line, column int      // of the byte read last
+	left         int      // bytes that the record may still have
+	opened       []string // the cells of the record that a quote opened
 }
 
-func newCommaRows(text *bufio.Reader) *commaRows {
-	first, _ := text.Peek(text.Buffered())
-	return &commaRows{text: text, comma: separator(first), line: 1}
-}
-
-// separator is what stands between the cells of a table: a comma, or a semicolon where the first line
-// has no comma outside quotes.
-func separator(text []byte) byte {
-	first, _, _ := bytes.Cut(text, []byte{'\n'})
-	quoted, found := false, byte(',')
-	for _, b := range first {
-		switch {
-		case b == '"':
-			quoted = !quoted
-		case b == ',' && !quoted:
-			return ','
-		case b == ';' && !quoted:
-			found = ';'
-		}
+// newTableRows reads a table's rows in the dialect that its beginning shows. A first line such as sep=; is how
+// Excel is told the separator, and is no row.
+func newTableRows(format Format, text *bufio.Reader) tableRows {
+	head, _ := text.Peek(text.Buffered())
+	line := 1
+	first, rest, _ := bytes.Cut(head, []byte{'\n'})
+	said, ok := bytes.CutPrefix(bytes.TrimRight(first, "\r"), []byte("sep="))
+	if ok = ok && format == CSV && len(said) == 1; ok {
+		text.Discard(len(head) - len(rest))
+		head, line = rest, 2
 	}
-	return found
+	d := dialectOf(format, head)
+	switch {
+	case ok:
+		d = dialect{separator: said[0], quotes: true}
+	case d.separator == '\t' && !d.quotes:
+		return &tabRows{newLines(text)}
+	}
+	return &commaRows{text: text, comma: d.separator, blanks: d.blanks, line: line}
 }
 
 func (c *commaRows) next() (int, []string, error) {
@@ -64,7 +64,7 @@ func (c *commaRows) record() (cells []string, err error) {
 	if _, err := c.text.Peek(1); err != nil {
 		return nil, err
 	}
-	c.left = maxRow
+	c.left, c.opened = maxRow, c.opened[:0]
 	for end := c.comma; end == c.comma; {
 		var cell []byte
 		if cell, end, err = c.cell(); err != nil {
@@ -81,10 +81,14 @@ func (c *commaRows) record() (cells []string, err error) {
 // cell reads a cell and the separator or line feed behind it, which the end of the text counts as.
 func (c *commaRows) cell() (cell []byte, end byte, err error) {
 	b, err := c.read()
+	for c.blanks && err == nil && b == ' ' && c.quoteAhead() {
+		b, err = c.read()
+	}
 	if err == nil && b == '"' {
 		if cell, err = c.quoted(); err != nil {
 			return nil, 0, err
 		}
+		c.opened = append(c.opened, string(cell))
 		if b, err = c.read(); b == '\r' {
 			b, err = c.read()
 		}
@@ -103,6 +107,16 @@ func (c *commaRows) cell() (cell []byte, end byte, err error) {
 		cell = bytes.TrimSuffix(cell, []byte{'\r'})
 	}
 	return cell, b, err
+}
+
+// quoteAhead says whether a quote is next, or behind blanks.
+func (c *commaRows) quoteAhead() bool {
+	for n := 1; ; n++ {
+		next, err := c.text.Peek(n)
+		if err != nil || next[n-1] != ' ' {
+			return err == nil && next[n-1] == '"'
+		}
+	}
 }
 
 // quoted reads the rest of a cell whose opening quote has been read, and the closing one.

@@ -35,6 +35,9 @@ type Options struct {
 	// Header names the columns of a table whose first line does not, for a caller without a
 	// task; otherwise such a table is an error.
 	Header []string
+	// Splits are the names of the part of a data set that is wanted, the first that is there first,
+	// where one JSON object holds several parts; nil is the part to train on.
+	Splits []string
 	// NeedTarget makes a row without a target, or with one that is no label of the task, an
 	// error. Otherwise such a row's Target is empty.
 	NeedTarget bool
@@ -63,6 +66,7 @@ type records interface {
 type record struct {
 	cells map[string]string
 	other map[string]string
+	row   int // from 1, where the record has no line of its own
 }
 
 // placed is an error at a column of a line, both counted from 1.
@@ -139,6 +143,9 @@ func (r *Reader) Next() (Row, error) {
 	var row Row
 	if err == nil {
 		row, err = r.opts.row(rec)
+		if err != nil && rec.row > 0 {
+			err = fmt.Errorf("row %d: %w", rec.row, err)
+		}
 	}
 	if err != nil {
 		return Row{}, fmt.Errorf("%s%s: %w", r.name, r.place(line, err), err)

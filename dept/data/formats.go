@@ -17,13 +17,15 @@ import (
 
 // Format is the form of a file of rows, named as its extension is.
 //
-// A jsonl or json file has objects, one a line, over several lines, or as the elements of a list;
+// A jsonl or json file has objects, one a line, over several lines, as the elements of a list, or all in one
+// object that other tools write (documentRows);
 // numbers and booleans count as text, and NaN and Infinity, which Python writes, as null. A tsv file has
 // cells between tabs and a first line that names the columns (some tasks know files without
-// one); a quote is a character like any other. A csv file is the same with commas (or semicolons, as
-// Excel writes them where the comma is for decimals) and quotes as Python's csv has them. A txt file
+// one); a quote is a character like any other, unless the beginning reads only, or better, as csv between
+// tabs. A csv file is the same with commas, semicolons, tabs or bars, whichever cut its beginning into rows
+// of as many cells, and quotes as Python's csv has them. A txt file
 // has one source a line, a blank line being an empty one, and no targets. These are UTF-8, with or
-// without a byte-order mark, or UTF-16 with one; lines end as on any system and have at most 16 MiB.
+// without a byte-order mark, or UTF-16; lines end as on any system and have at most 16 MiB.
 // Blank lines at the end of a table mean nothing; elsewhere they are errors, since a row has got lost
 // there. A parquet file is read as columns.
 type Format string
@@ -59,8 +61,11 @@ func FormatOf(path string) Format {
 // have opened.
 const maxRow = 16 << 20
 
+// maxDocument bounds the bytes of a JSON object that holds all rows of a file.
+const maxDocument = 256 << 20
+
 var (
-	errNotUTF8 = errors.New("not UTF-8 text: convert the file, as iconv does")
+	errNotUTF8 = errors.New("not UTF-8 text: save it as UTF-8, or convert it (iconv -f WINDOWS-1252 -t UTF-8)")
 	errBlank   = errors.New("a blank line where a row is expected: take it out")
 	errTooLong = fmt.Errorf("a row of more than %d MiB, or a quote or brace that never closes", maxRow>>20)
 )
@@ -77,12 +82,13 @@ func (r *Reader) open(text io.Reader) (err error) {
 	}
 	switch r.format {
 	case JSONL, JSON:
-		r.records = newJSONRecords(decoded)
-	case TSV:
-		r.records = &table{rows: &tabRows{newLines(decoded)}, header: r.opts.header}
-	case CSV:
-		r.records = &table{rows: newCommaRows(decoded), header: r.opts.header}
+		r.records = newJSONRecords(decoded, r.opts.Splits)
+	case TSV, CSV:
+		r.records = &table{rows: newTableRows(r.format, decoded), header: r.opts.header}
 	case Text:
+		if r.opts.NeedTarget {
+			return fmt.Errorf("a line of plain text has no target: a table is read where it is called .tsv or .csv")
+		}
 		column, err := r.opts.onlyColumn()
 		if err != nil {
 			return err
@@ -117,11 +123,10 @@ func decode(text io.Reader) (*bufio.Reader, error) {
 		}
 		in = bufio.NewReaderSize(unzip, firstLine)
 	}
-	switch {
-	case starts("\ufeff"):
+	if starts("\ufeff") {
 		in.Discard(len("\ufeff"))
-	case starts("\xff\xfe"), starts("\xfe\xff"):
-		utf16 := unicode.UTF16(unicode.LittleEndian, unicode.ExpectBOM).NewDecoder()
+	} else if order, ok := utf16Order(in); ok {
+		utf16 := unicode.UTF16(order, unicode.UseBOM).NewDecoder()
 		in = bufio.NewReaderSize(utf16.Reader(in), firstLine)
 	}
 	for n := 1; ; n = in.Buffered() + 1 {
@@ -137,6 +142,23 @@ func decode(text io.Reader) (*bufio.Reader, error) {
 			return in, nil
 		}
 	}
+}
+
+// utf16Order is the byte order of a text in UTF-16, by its mark, or by the zero in its first character.
+func utf16Order(in *bufio.Reader) (order unicode.Endianness, ok bool) {
+	first, _ := in.Peek(1)
+	if string(first) != "\n" { // of a blank line there is no more, perhaps
+		first, _ = in.Peek(2)
+	}
+	switch {
+	case len(first) < 2:
+		return order, false
+	case string(first) == "\xff\xfe", first[0] != 0 && first[1] == 0:
+		return unicode.LittleEndian, true
+	case string(first) == "\xfe\xff", first[0] == 0 && first[1] != 0:
+		return unicode.BigEndian, true
+	}
+	return order, false
 }
 
 // lineFeeds is a text with a line feed for each carriage return.
@@ -195,11 +217,14 @@ func (t *textRecords) next() (int, record, error) {
 	return number, record{cells: map[string]string{t.column: line}}, err
 }
 
+// tableRows gives the rows of a table.
+type tableRows interface {
+	next() (line int, cells []string, err error)
+}
+
 // table has rows of cells under a header.
 type table struct {
-	rows interface {
-		next() (line int, cells []string, err error)
-	}
+	rows tableRows
 	// header decides what the columns are called, given the first row, and whether that row
 	// holds the names or is a record already.
 	header  func(first []string) (names []string, inFile bool, err error)

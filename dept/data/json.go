@@ -11,17 +11,28 @@ import (
 )
 
 // jsonRecords reads JSON objects one after another, in lists or not. A value that is null, a list or
-// an object is no text; the texts of an object are columns of their own, as "translation.en".
+// an object is no text; the texts of an object are columns of their own, as "translation.en". An object that is
+// all there is in the file may hold its rows.
 type jsonRecords struct {
 	text         *bufio.Reader
-	line, column int // of the byte read last
-	list         int // the line on which the list at hand begins; 0 outside
+	splits       []string // of which the rows are, where an object has several
+	line, column int      // of the byte read last
+	list         int      // the line on which the list at hand begins; 0 outside
+	begun        bool     // an object has been read
+	held         []read   // the rows that are left of an object's
 }
 
-func newJSONRecords(text *bufio.Reader) *jsonRecords { return &jsonRecords{text: text, line: 1} }
+func newJSONRecords(text *bufio.Reader, splits []string) *jsonRecords {
+	return &jsonRecords{text: text, splits: splits, line: 1}
+}
 
 func (j *jsonRecords) next() (int, record, error) {
 	for {
+		if len(j.held) > 0 {
+			r := j.held[0]
+			j.held = j.held[1:]
+			return r.line, r.record, nil
+		}
 		b, err := j.read()
 		switch {
 		case err == io.EOF && j.list > 0:
@@ -34,10 +45,20 @@ func (j *jsonRecords) next() (int, record, error) {
 		case b == ']' && j.list > 0:
 			j.list = 0
 		case b == '{':
-			line, column := j.line, j.column
-			object, err := j.object()
+			line, column, first := j.line, j.column, !j.begun && j.list == 0
+			object, err := j.object(first)
 			if err != nil {
 				return line, record{}, err
+			}
+			j.begun = true
+			if first && bytes.ContainsAny(object[1:], "[{") && j.ends() {
+				j.held, err = documentRows(withoutNaN(object), line, j.splits)
+				if err != nil {
+					return line, record{}, err
+				}
+				if j.held != nil {
+					continue
+				}
 			}
 			r, err := parseObject(object, line, column)
 			return line, r, err
@@ -62,8 +83,23 @@ func found(b byte) string {
 	return "something else"
 }
 
-// object reads the rest of an object whose opening brace has been read, and gives all of it.
-func (j *jsonRecords) object() ([]byte, error) {
+// ends says whether nothing follows but white space.
+func (j *jsonRecords) ends() bool {
+	for {
+		switch next, err := j.text.Peek(1); {
+		case err != nil:
+			return err == io.EOF
+		case !bytes.ContainsAny(next, " \t\r\n"):
+			return false
+		}
+		j.read()
+	}
+}
+
+// object reads the rest of an object whose opening brace has been read, and gives all of it. The first of a file
+// may hold all rows.
+func (j *jsonRecords) object(first bool) ([]byte, error) {
+	most := maxRow
 	begin := j.failed("the object that begins here never ends")
 	object := []byte{'{'}
 	for depth := 1; depth > 0; {
@@ -77,7 +113,9 @@ func (j *jsonRecords) object() ([]byte, error) {
 		object = append(object, b)
 		switch b {
 		case '{', '[':
-			depth++
+			if depth++; first {
+				most = maxDocument
+			}
 		case '}', ']':
 			depth--
 		case '"':
@@ -85,7 +123,7 @@ func (j *jsonRecords) object() ([]byte, error) {
 				return nil, err
 			}
 		}
-		if len(object) > maxRow {
+		if len(object) > most {
 			return nil, errTooLong
 		}
 	}
@@ -94,7 +132,7 @@ func (j *jsonRecords) object() ([]byte, error) {
 
 // string appends the rest of a string, whose opening quote has been read.
 func (j *jsonRecords) string(object []byte) ([]byte, error) {
-	open := j.failed("the string that begins here is not closed on its line")
+	open, begin := j.failed("the string that begins here is not closed on its line"), len(object)
 	for escaped := false; ; {
 		b, err := j.read()
 		switch {
@@ -102,7 +140,7 @@ func (j *jsonRecords) string(object []byte) ([]byte, error) {
 			return nil, open
 		case err != nil:
 			return nil, err
-		case len(object) > maxRow:
+		case len(object)-begin > maxRow:
 			return nil, errTooLong
 		}
 		object = append(object, b)
@@ -153,7 +191,7 @@ func parseObject(object []byte, line, column int) (record, error) {
 		}
 		return record{}, &placed{line, column, fmt.Errorf("the object is no JSON%s: %w", hint, err)}
 	}
-	r := record{map[string]string{}, map[string]string{}}
+	r := record{cells: map[string]string{}, other: map[string]string{}}
 	return r, r.add("", values, 0)
 }
 

@@ -65,7 +65,7 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		cells[name] = ""
 		p.leaves = append(p.leaves, leaf{name, int(column.ColumnIndex)})
 	}
-	used, err := opts.uses(record{cells, p.other})
+	used, err := opts.uses(record{cells: cells, other: p.other})
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func (p *parquetRecords) next() (_ int, _ record, err error) {
 	}
 	p.left--
 	p.row++
-	r := record{make(map[string]string, len(p.columns)), p.other}
+	r := record{cells: make(map[string]string, len(p.columns)), other: p.other}
 	for i, c := range p.columns {
 		name := p.leaves[i].name
 		text, ok, err := c.next()

@@ -92,6 +92,9 @@ func (c *contents) counts() bool {
 	return c != nil && c.cells > 2 && c.numbers == c.cells && len(c.values) == min(c.cells, mostSurveyed)
 }
 
+// empty says whether the column has nothing in it, as one behind a separator too many.
+func (c *contents) empty() bool { return c != nil && c.cells > 0 && c.bytes == 0 }
+
 func numbered(n int) []string {
 	names := make([]string, n)
 	for i := range names {
@@ -106,7 +109,7 @@ func surveyTable(first []string, columns map[string]*contents, rows int) *Survey
 	s := &Survey{Columns: names, Header: len(first) > 2 && areNames(first)}
 	for i, name := range first {
 		c := columns[names[i]]
-		if c != nil && c.values[strings.TrimSpace(name)] { // it is one of them
+		if name = strings.TrimSpace(name); name != "" && c != nil && c.values[name] { // it is one of them
 			s.Header = false
 			break
 		}
@@ -144,7 +147,7 @@ func areNames(cells []string) bool {
 func (s *Survey) choose(columns map[string]*contents, ordered bool) {
 	s.Source, s.Target = only(s.Columns, sourceColumns, usualSources), only(s.Columns, targetColumns, usualTargets)
 	rest := slices.DeleteFunc(slices.Clone(s.Columns), func(name string) bool {
-		return isCount(name) || len(s.Columns) > 2 && !s.Header && ordered && columns[name].counts()
+		return isCount(name) || columns[name].empty() || len(s.Columns) > 2 && !s.Header && ordered && columns[name].counts()
 	})
 	if len(rest) != 2 {
 		return
