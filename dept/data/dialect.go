@@ -95,17 +95,16 @@ func sample(head []byte, d dialect) (rows, quoted [][]string, ok bool) {
 	c := &commaRows{text: bufio.NewReader(bytes.NewReader(head)), comma: d.separator, blanks: d.blanks, line: 1}
 	for {
 		cells, err := c.record()
+		_, end := c.text.Peek(1)
 		switch {
-		case err != nil && len(head) == sniffed:
-			_, unread := c.text.Peek(1)
-			return rows, quoted, unread != nil && len(rows) > 0 // it ended within a row
+		case len(head) == sniffed && end != nil: // it may go on
+			return rows, quoted, len(rows) > 0
 		case err != nil:
 			return rows, quoted, err == io.EOF && len(rows) > 0
 		case len(cells) == 1 && cells[0] == "":
 			continue
 		case rows != nil && len(cells) != len(rows[0]):
-			_, unread := c.text.Peek(1)
-			return rows, quoted, len(head) == sniffed && unread != nil
+			return rows, quoted, false
 		}
 		rows, quoted = append(rows, cells), append(quoted, slices.Clone(c.opened))
 	}

@@ -22,6 +22,11 @@ func FuzzReadJSON(f *testing.F) {
 	f.Add("[\n {\"source\": \"a\", \"target\": NaN},\n {\"text\": {\"en\": \"]\"}}]", "")
 	f.Add(`{"sentence": "\\\"", "label": -Infinity}{"sentence": 1}`, "sst2")
 	f.Add("\xff\xfe{\x00}\x00", "")
+	f.Add(`{"features": [{}], "rows": [{"row_idx": 0, "row": {"sentence": "a", "label": 1}}]}`, "sst2")
+	f.Add(`{"text": {"0": "a", "1": null}, "label": {"0": [1], "1": "b"}}`, "")
+	f.Add(`{"columns": ["text"], "data": [["a"], [{}]]}`, "")
+	f.Add(`{"train": {"text": ["a"]}, "test": [{"text": "b"}]}`, "")
+	f.Add(`{"0": {"text": "a"}, "-1": {}}`, "")
 	f.Fuzz(func(t *testing.T, text, task string) { fuzzRead(t, JSON, text, task) })
 }
 
@@ -34,6 +39,7 @@ func FuzzReadText(f *testing.F) {
 func FuzzReadTSV(f *testing.F) {
 	f.Add("text\tlabel\r\n\"a\t1\r\n", "")
 	f.Add("gj04\t1\t\ta\n", "cola")
+	f.Add("text\tlabel\n\"a\tb\"\tx\n\"c\nd\"\ty\n", "")
 	f.Add("a\tWorld\n\n", "agnews")
 	f.Add("index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n", "rte")
 	f.Fuzz(func(t *testing.T, text, task string) { fuzzRead(t, TSV, text, task) })
@@ -43,6 +49,8 @@ func FuzzReadCSV(f *testing.F) {
 	f.Add("text,label\r\n\"a\r\n\"\"b\",1\r\n\r\n", "")
 	f.Add("Class Index,Title,Description\n4,\"T\",a\n", "agnews")
 	f.Add("sentence,label\n\"a,1\n", "sst2")
+	f.Add("sep=|\ntext|label\n \"a\"|b\n", "")
+	f.Add("\"text\",  \"label\"\n\"a,\", \"b\"\n", "")
 	f.Fuzz(func(t *testing.T, text, task string) { fuzzRead(t, CSV, text, task) })
 }
 
