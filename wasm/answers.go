@@ -159,6 +159,9 @@ func datasetOf(a *dept.Adapter, task *tasks.Task) (*dataset, string) {
 		for _, l := range says.Labels {
 			d.labels = append(d.labels, label{l, says.Name(l)})
 		}
+		if task != nil && says.Template == "" {
+			return d, typeAs(task)
+		}
 	case task != nil:
 		for i, target := range task.Targets() {
 			d.labels = append(d.labels, label{target, task.Labels[i]})
@@ -167,7 +170,7 @@ func datasetOf(a *dept.Adapter, task *tasks.Task) (*dataset, string) {
 		if columns := layout.Columns(); len(columns) == 1 {
 			d.template = layout.Source.Fill(map[string]string{columns[0]: dept.TemplateText})
 		} else {
-			return d, fmt.Sprintf("It was trained on %s, whose texts look like %q: type them so.", task.Name, layout.Source)
+			return d, typeAs(task)
 		}
 	default:
 		return d, "It does not say which labels it was trained on: answers are what it writes to the text as it is."
@@ -175,7 +178,12 @@ func datasetOf(a *dept.Adapter, task *tasks.Task) (*dataset, string) {
 	if len(d.labels) == 0 {
 		return d, ""
 	}
-	return d, "Its labels are " + listed(d.names()) + "."
+	return d, "Its labels are " + data.List(d.names()) + "."
+}
+
+// typeAs says how a text is typed for an adapter of a task of several columns.
+func typeAs(task *tasks.Task) string {
+	return fmt.Sprintf("It was trained on %s, whose texts look like %q: type them so.", task.Name, task.Layouts[0].Source)
 }
 
 func (w *worker) rows(m AskRows) error {

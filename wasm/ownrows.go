@@ -23,9 +23,6 @@ type ownRows struct {
 	skipped int      // lines before the first
 }
 
-// maxLabels is how many different labels still count as classes.
-const maxLabels = 20
-
 // mostSource is the most tokens of a text of one's own.
 const mostSource = 512
 
@@ -77,7 +74,7 @@ func (own *ownRows) chooseColumns(s Settings) error {
 			continue
 		}
 		if !slices.Contains(c.Columns, of.asked) {
-			return failf(codeRows, "Choose another column.", "the rows have no column %q: they have %s", of.asked, listed(c.Columns))
+			return failf(codeRows, "Choose another column.", "the rows have no column %q: they have %s", of.asked, data.List(c.Columns))
 		}
 		if *of.taken = of.asked; c.Source == c.Target {
 			if of.taken == &c.Source {
@@ -105,23 +102,7 @@ func (own *ownRows) chooseColumns(s Settings) error {
 	default:
 		return nil
 	}
-	return failf(codeRows, remedy, "your rows have the columns %s, and it is not certain %s", listed(c.Columns), missing)
-}
-
-// listed are names for a sentence, which a file that is no table must not make a long one.
-func listed(names []string) string {
-	const most, longest = 12, 30
-	var shown []string
-	for _, name := range names[:min(len(names), most)] {
-		shown = append(shown, fmt.Sprintf("%.*s", longest, name))
-	}
-	if more := len(names) - len(shown); more > 0 {
-		shown = append(shown, fmt.Sprintf("%d more", more))
-	}
-	if len(shown) < 2 {
-		return strings.Join(shown, "")
-	}
-	return strings.Join(shown[:len(shown)-1], ", ") + " and " + shown[len(shown)-1]
+	return failf(codeRows, remedy, "your rows have the columns %s, and it is not certain %s", data.List(c.Columns), missing)
 }
 
 func (own *ownRows) read(text string, opts data.Options) error {
@@ -140,7 +121,7 @@ func (own *ownRows) read(text string, opts data.Options) error {
 		}
 		row.Source, row.Target = cutText(row.Source, textBytes(mostSource)), strings.TrimSpace(row.Target)
 		own.rows = append(own.rows, row)
-		if free = free || len(own.labels) > maxLabels; !free && !slices.Contains(own.labels, row.Target) {
+		if free = free || len(own.labels) > data.MaxLabels; !free && !slices.Contains(own.labels, row.Target) {
 			own.labels = append(own.labels, row.Target)
 		}
 	}
@@ -149,7 +130,7 @@ func (own *ownRows) read(text string, opts data.Options) error {
 		return failf(codeRows, "Give at least two rows, better a hundred: some are held back to measure accuracy on.", "there is only one row")
 	case len(own.labels) < 2:
 		return failf(codeRows, "Add rows with another label, or choose another column for it.", "all rows have the label %q, so there is nothing to tell apart", own.labels[0])
-	case len(own.labels) > maxLabels:
+	case len(own.labels) > data.MaxLabels:
 		own.labels = nil
 	}
 	return nil
@@ -170,79 +151,32 @@ func (own *ownRows) nameLine(err error) error {
 	return fmt.Errorf("line %d%s of your rows: %s", line+own.skipped, column, what)
 }
 
-// What the model learns to write for a label.
-const (
-	writeWords  = "words"  // the label itself
-	writeDigits = "digits" // its number, from 0
-)
-
-// longLabel is how many tokens, the end token aside, a label may have that is learnt as it is where
-// nobody says otherwise: each is one more that a short training has to get right.
-const longLabel = 4
-
-// spell decides what the model is to write for each label: the label itself, or a digit where the model
-// cannot write that or it is long. A tokenizer of nil writes everything.
+// spell decides what the model is to write for each label, and says so where that is not the label. A tokenizer
+// of nil writes everything.
 func (own *ownRows) spell(how string, tok *text.Tokenizer) (labels []label, notice string, err error) {
-	labels = mapped(own.labels, func(l string) label { return label{l, l} })
-	if len(labels) == 0 || tok == nil {
-		return labels, "", nil
-	}
-	unwritable, alike := unwritableLabels(tok, own.labels)
-	long := slices.IndexFunc(own.labels, func(l string) bool { return len(tok.Encode(l)) > longLabel })
-	if how == writeWords && len(unwritable)+len(alike) > 0 {
-		return nil, "", failf(codeRows, "Choose to write the labels as digits, or rename them in your rows.", "%s", whyUnwritable(unwritable, alike))
-	}
-	why := ""
+	targets, reason, err := data.Spell(own.labels, how, tok)
 	switch {
-	case how == writeDigits:
-	case how == writeWords:
-		return labels, "", nil
-	case len(unwritable)+len(alike) > 0:
-		why = whyUnwritable(unwritable, alike)
-	case long >= 0:
-		why = fmt.Sprintf("the label %.40q takes the model %d tokens to write", own.labels[long], len(tok.Encode(own.labels[long])))
-	default:
-		return labels, "", nil
+	case err != nil && how == data.WriteWords:
+		return nil, "", &failure{codeRows, "Choose to write the labels as digits, or rename them in your rows.", err}
+	case err != nil:
+		return nil, "", &failure{codeRows, "Rename the labels in your rows to words that the model knows.", err}
 	}
-	digits := make([]string, len(labels))
-	for i := range labels {
-		digits[i] = strconv.Itoa(i)
-		labels[i].target = digits[i]
+	var said []string
+	if a, b := data.AlikeLabels(own.labels); a != b {
+		said = append(said, fmt.Sprintf("The labels %s and %s differ in capitals alone and are learnt as two: write them alike where they are one.", a, b))
 	}
-	if no, same := unwritableLabels(tok, digits); len(no)+len(same) > 0 {
-		return nil, "", failf(codeRows, "Rename the labels in your rows to words that the model knows.", "this model writes neither digits nor all of the labels %s", listed(own.labels))
+	labels = make([]label, len(targets))
+	for i, target := range targets {
+		labels[i] = label{target, own.labels[i]}
 	}
-	if why != "" {
-		notice = sentence(why) + " "
+	if slices.Equal(targets, own.labels) {
+		return labels, strings.Join(said, " "), nil
+	}
+	if reason != "" {
+		said = append(said, sentence(reason))
 	}
 	shown := mapped(labels, func(l label) string { return l.target + " for " + l.name })
-	return labels, notice + "The labels are learnt as digits: " + listed(shown) + ".", nil
-}
-
-// unwritableLabels are the labels that the tokenizer does not give back, and two that it reads as one.
-func unwritableLabels(tok *text.Tokenizer, labels []string) (unwritable, alike []string) {
-	known := map[string]string{}
-	for _, l := range labels {
-		if differs, _ := tok.Unwritable(l); differs {
-			unwritable = append(unwritable, l)
-		}
-		read := tok.Decode(tok.Encode(l))
-		if other, ok := known[read]; ok && alike == nil {
-			alike = []string{other, l}
-		}
-		known[read] = l
-	}
-	return unwritable, alike
-}
-
-func whyUnwritable(unwritable, alike []string) string {
-	switch {
-	case len(unwritable) == 1:
-		return fmt.Sprintf("the model's tokenizer cannot write the label %.40q", unwritable[0])
-	case len(unwritable) > 1:
-		return "the model's tokenizer cannot write the labels " + listed(unwritable)
-	}
-	return fmt.Sprintf("the model's tokenizer reads the labels %.40q and %.40q alike", alike[0], alike[1])
+	return labels, strings.Join(append(said, "The labels are learnt as digits: "+data.List(shown)+"."), " "), nil
 }
 
 // ownData makes rows of somebody's own what a run learns from and is measured on.

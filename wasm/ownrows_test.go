@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/train"
 )
 
@@ -146,7 +147,7 @@ func TestOwnRowsFromEndToEnd(t *testing.T) {
 	const why = "The model's tokenizer cannot write the labels {great} and boring stuff."
 	assert.Equal(t, why+" The labels are learnt as digits: 0 for {great} and 1 for boring stuff.", v.Notice)
 	words := s
-	words.Labels = writeWords
+	words.Labels = data.WriteWords
 	p.worker.Send(Survey{words})
 	assert.Equal(t, why+" Choose to write the labels as digits, or rename them in your rows.", await[Surveyed](p).Problem)
 	assert.Equal(t, why, p.fails(codeRows, Train{Settings: words}).Message)

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/dept/tasks"
 )
@@ -32,6 +33,8 @@ var values = map[string][]string{
 	"task":      tasks.Names(),
 	"device":    {"cpu", "gpu", "discrete", "integrated"},
 	"precision": {"float32", "mixed"},
+	"answer":    {answerWrite, answerRank},
+	"labels":    {data.WriteWords, data.WriteDigits},
 	"scale":     choices("scale"), "prompt-init": choices("prompt-init"),
 	"log": {logTensorBoard},
 }

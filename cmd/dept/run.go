@@ -152,7 +152,15 @@ func sameFolder(a, b string) bool {
 }
 
 // open opens the model and makes the session.
-func (r *running) open(cmd *cobra.Command) (err error) {
+func (r *running) open(cmd *cobra.Command) error {
+	if err := r.openModel(cmd); err != nil {
+		return err
+	}
+	return r.openSession(cmd)
+}
+
+// openModel opens the model, and the adapter to start from.
+func (r *running) openModel(cmd *cobra.Command) (err error) {
 	q := &r.request
 	if r.initDir != "" {
 		at, err := locate(cmd, "init", r.initDir, (*hub.Client).Adapter)
@@ -179,7 +187,12 @@ func (r *running) open(cmd *cobra.Command) (err error) {
 			return err
 		}
 	}
-	if r.session, err = train.NewSession(cmd.Context(), r.setup, *q); err != nil {
+	return nil
+}
+
+// openSession makes the session of what is asked for.
+func (r *running) openSession(cmd *cobra.Command) (err error) {
+	if r.session, err = train.NewSession(cmd.Context(), r.setup, r.request); err != nil {
 		return asUsage(err)
 	}
 	for _, a := range r.session.Advice {

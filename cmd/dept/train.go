@@ -18,6 +18,7 @@ type training struct {
 	running
 	trainFile, devFile string
 	data               dataFlags
+	labels             labelFlags
 	methods            methodFlags
 
 	task *tasks.Task
@@ -47,6 +48,7 @@ to go on; another ends at once.`,
 	f.StringVar(&t.devFile, "dev", "", "rows to choose the best step by, as for --train")
 	f.StringVar(&t.out, "out", "", "the run's folder: adapter or checkpoint, log.jsonl and the state to resume from")
 	t.data.add(cmd)
+	t.labels.add(cmd)
 	t.methods.add(f)
 	f.StringVar(&t.initDir, "init", "", "start from the adapter in this folder, or of this name on the hub")
 	t.addOptions(f)
@@ -63,6 +65,9 @@ func (t *training) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if err := t.labels.check(rows.Task); err != nil {
+		return err
+	}
 	if err := t.ask(rows.Task); err != nil {
 		return err
 	}
@@ -71,8 +76,14 @@ func (t *training) run(cmd *cobra.Command) error {
 		return err
 	}
 	t.methods.warnUnused(cmd, t.request.Kind)
-	if err := t.open(cmd); err != nil {
+	if err := t.openModel(cmd); err != nil {
 		return err
+	}
+	ofRows := t.labels.ofRows(rows.Task)
+	if !ofRows {
+		if err := t.openSession(cmd); err != nil {
+			return err
+		}
 	}
 	// Only now, when the rest is known to be right, the rows, which may be many.
 	if t.rows, err = loadRows(cmd, "train", t.trainFile, rows, trainSplits); err != nil {
@@ -80,6 +91,14 @@ func (t *training) run(cmd *cobra.Command) error {
 	}
 	if t.devFile != "" {
 		if t.dev, err = loadRows(cmd, "dev", t.devFile, rows, devSplits); err != nil {
+			return err
+		}
+	}
+	if ofRows {
+		if err := t.learnLabels(cmd); err != nil {
+			return err
+		}
+		if err := t.openSession(cmd); err != nil {
 			return err
 		}
 	}
@@ -115,6 +134,9 @@ func (t *training) ask(task *tasks.Task) (err error) {
 	q.OwnDropout = !t.changed("dropout")
 	q.InitName = t.initDir
 	t.task, q.Labels = task, labels(task)
+	if task != nil {
+		q.Answers = t.labels.taskAnswers(task)
+	}
 	return nil
 }
 
@@ -158,10 +180,13 @@ func (t *training) describeMethod() string {
 }
 
 func (t *training) taskNote() string {
-	if t.task == nil {
-		return ", text to text"
+	switch {
+	case t.task != nil:
+		return ", task " + t.task.Name
+	case t.request.Answers != nil:
+		return ", " + t.request.Answers.String()
 	}
-	return ", task " + t.task.Name
+	return ", text to text"
 }
 
 // learn runs the training.
@@ -172,6 +197,7 @@ func (t *training) learn(cmd *cobra.Command) error {
 	if t.dev != nil {
 		rows.Dev, rows.DevFingerprint, rows.KeepBest = t.dev, t.dev.Fingerprint(), true
 	}
+	rows.Rank = t.request.Answers.Ranked()
 	if t.changed("max-target-length") {
 		rows.MaxNewTokens = o.MaxTargetLength
 	}

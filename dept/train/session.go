@@ -41,9 +41,11 @@ type Request struct {
 	// see dept.NewRelativeFull.
 	RelativeRates bool
 
-	Labels    []string // the targets that there are; nil for free text
-	EvalEvery int      // updates between evaluations; 0 is at the end only
-	SaveEvery int      // updates between saves; 0 is at the end only
+	Labels []string // the targets that there are; nil for free text
+	// Answers is what the adapter says of how it is asked and answers; nil is nothing.
+	Answers   *dept.Answers
+	EvalEvery int // updates between evaluations; 0 is at the end only
+	SaveEvery int // updates between saves; 0 is at the end only
 
 	Init     *dept.Adapter // to start from, or nil
 	InitName string        // of Init, for people; empty without one
@@ -386,6 +388,9 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name
 	}
+	if rows.Rank != nil || rows.Task == nil {
+		settings.Answers = n.request.Answers
+	}
 	n.Run = &Run{Settings: settings, Trainer: n.trainer, SaveEvery: n.request.SaveEvery, progress: progress{Evaluated: -1},
 		TrainName: rows.TrainName, DevName: rows.DevName}
 	if rows.Dev == nil && rows.Evaluate == nil {
@@ -503,6 +508,7 @@ func (n *Session) save(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
+		a.Answers = n.request.Answers
 		return a.Write(dir)
 	}
 	if err := n.Setup.Tokenizer.Save(dir); err != nil {

@@ -23,16 +23,18 @@ const runFormat = 2
 // Settings decide every number of a run on one device. They are what run.json
 // holds.
 type Settings struct {
-	Format    int         `json:"format"`
-	Method    string      `json:"method"` // a name in dept.Kinds
-	Task      string      `json:"task,omitempty"`
-	Train     Options     `json:"train"`
-	Adapter   dept.Config `json:"adapter"` // null where a checkpoint is trained
-	Start     string      `json:"start"`   // how the numbers start: an init rule or an adapter's fingerprint
-	EvalEvery int         `json:"eval_every"`
-	Model     string      `json:"model"` // fingerprints
-	Data      string      `json:"data"`
-	Dev       string      `json:"dev,omitempty"`
+	Format int    `json:"format"`
+	Method string `json:"method"` // a name in dept.Kinds
+	Task   string `json:"task,omitempty"`
+	// Answers is how labels are written and answers read, where the task does not say.
+	Answers   *dept.Answers `json:"answers,omitempty"`
+	Train     Options       `json:"train"`
+	Adapter   dept.Config   `json:"adapter"` // null where a checkpoint is trained
+	Start     string        `json:"start"`   // how the numbers start: an init rule or an adapter's fingerprint
+	EvalEvery int           `json:"eval_every"`
+	Model     string        `json:"model"` // fingerprints
+	Data      string        `json:"data"`
+	Dev       string        `json:"dev,omitempty"`
 	// Kernels is what the run's kernels are chosen by. It is not compared: a run that
 	// goes on takes its own along.
 	Kernels *tensor.Kernels `json:"kernels,omitempty"`
@@ -225,6 +227,8 @@ func (c change) sentence(r *Run) string {
 		return began("--method", was, is)
 	case c.key == "task":
 		return began("--task", was, is)
+	case c.key == "answers" || section == "answers":
+		return "the run began with other labels, or another --answer"
 	case c.key == "model":
 		return "the model of --model has changed"
 	case c.key == "data":
