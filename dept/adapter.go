@@ -179,7 +179,7 @@ func takeTensors(want, file []Tensor) ([]Tensor, error) {
 	var took []Tensor
 	for _, f := range file {
 		if !slices.ContainsFunc(want, func(w Tensor) bool { return w.Name == f.Name }) {
-			return nil, fmt.Errorf("tensor %q belongs to no such adapter", f.Name)
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's?", f.Name, AdapterConfigFile)
 		}
 	}
 	for _, w := range want {

@@ -139,8 +139,11 @@ func configureIA3(v Values, maxSourceLength int, d nn.Description) (Config, []*S
 	if err := c.Check(); err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
-	if _, err := c.FeedForward.sites(d); err != nil {
+	if err := c.FeedForward.check(d); err != nil {
 		return nil, nil, refuse("feedforward-modules", c.FeedForward, "%v", err)
+	}
+	if err := c.Targets.check(d); err != nil {
+		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
 	if _, _, err := c.vectors(d); err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)

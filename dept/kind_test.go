@@ -140,7 +140,11 @@ func TestTargets(t *testing.T) {
 		require.NoError(t, err)
 		assert.Len(t, sites, c.want, fmt.Sprint(c.Targets))
 	}
-	_, err := Targets{Names: []string{"q", "query"}}.sites(d)
+	some, err := Targets{Names: []string{"q", "query"}}.sites(d)
+	require.NoError(t, err)
+	assert.Len(t, some, 24, "as PEFT takes it")
+	assert.Error(t, Targets{Names: []string{"q", "query"}}.check(d), "who begins a training asks for all of them")
+	_, err = Targets{Names: []string{"query"}}.sites(d)
 	assert.EqualError(t, err, "no module of the model is named query: there are q, k, v, o, wi_0, wi_1, wo")
 	_, err = Targets{Pattern: "q"}.sites(d)
 	assert.ErrorContains(t, err, "matches no module")

@@ -197,6 +197,9 @@ func configureLoRA(v Values, maxSourceLength int, d nn.Description) (Config, []*
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
 	sites, err := c.Targets.sites(d)
+	if err == nil {
+		err = c.Targets.check(d)
+	}
 	if err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}

@@ -47,8 +47,8 @@ func (t *Targets) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// sites are those of a model that the targets choose. A name that chooses none is
-// an error.
+// sites are those of a model that the targets choose, at least one. As for PEFT, a name may choose none where
+// another does: its adapters carry such along.
 func (t Targets) sites(d nn.Description) ([]nn.Site, error) {
 	all := d.Sites()
 	if t.Pattern != "" {
@@ -62,12 +62,20 @@ func (t Targets) sites(d nn.Description) ([]nn.Site, error) {
 		}
 		return chosen, nil
 	}
+	if chosen := slices.DeleteFunc(all, func(s nn.Site) bool { return !t.has(s) }); len(chosen) > 0 {
+		return chosen, nil
+	}
+	return nil, t.check(d)
+}
+
+// check refuses a name that chooses no module of a model.
+func (t Targets) check(d nn.Description) error {
 	for _, name := range t.Names {
-		if !slices.ContainsFunc(all, func(s nn.Site) bool { return named(s, name) }) {
-			return nil, fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(d), ", "))
+		if !slices.ContainsFunc(d.Sites(), func(s nn.Site) bool { return named(s, name) }) {
+			return fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(d), ", "))
 		}
 	}
-	return slices.DeleteFunc(all, func(s nn.Site) bool { return !t.has(s) }), nil
+	return nil
 }
 
 // has says whether a list of names chooses a site.
@@ -127,7 +135,7 @@ func takeModules(file []Tensor, parts []string, fit func(part string, shape []in
 	for _, t := range file {
 		module, part := splitTensorName(t.Name, parts)
 		if part == "" {
-			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's?", t.Name, AdapterConfigFile)
 		}
 		if err := fit(part, t.Shape); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
