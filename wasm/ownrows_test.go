@@ -209,7 +209,7 @@ func TestImportedLabels(t *testing.T) {
 		`{`:                    {},
 		`{"task": "rte"}`:      {"entailment", "not_entailment"},
 	} {
-		given := []File{{Name: train.RunFile, Data: []byte(run)}}
+		given := []File{{Name: "some/folder/" + train.RunFile, Data: []byte(run)}}
 		for name, content := range files {
 			given = append(given, File{Name: "some/folder/" + name, Data: content})
 		}

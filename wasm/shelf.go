@@ -35,27 +35,45 @@ type source struct {
 // modelFolder finds the folder of a model among files that a visitor has chosen, by their paths: the
 // one with a config.json that is nearest. It gives the paths by the names of the files in it.
 func modelFolder(paths []string) (files map[string]string, folder string, err error) {
-	var folders []string
-	for _, p := range paths {
-		if path.Base(p) == configFile {
-			folders = append(folders, path.Dir(p))
-		}
-	}
-	depth := func(folder string) int { return strings.Count(folder+"/", "/") }
-	slices.SortFunc(folders, func(a, b string) int { return cmp.Or(cmp.Compare(depth(a), depth(b)), strings.Compare(a, b)) })
+	folder, err = nearestFolder(paths, func(p string) bool { return path.Base(p) == configFile })
 	switch {
-	case len(folders) == 0:
+	case err != nil:
+		return nil, "", failf(codeFile, diskRemedy, "there are several models in it: %w", err)
+	case folder == "":
 		return nil, "", failf(codeFile, diskRemedy, "there is no config.json among the %d files", len(paths))
-	case len(folders) > 1 && depth(folders[0]) == depth(folders[1]):
-		return nil, "", failf(codeFile, diskRemedy, "there are several models in it: %s and %s", folders[0], folders[1])
 	}
 	files = map[string]string{}
 	for _, p := range paths {
-		if path.Dir(p) == folders[0] {
+		if path.Dir(p) == folder {
 			files[path.Base(p)] = p
 		}
 	}
-	return files, folders[0], nil
+	return files, folder, nil
+}
+
+// nearestFolder is the folder with a file that is told by its path, the least deep; empty where there is none. Two
+// that are as deep are an error, which names them.
+func nearestFolder(paths []string, is func(path string) bool) (string, error) {
+	var folders []string
+	for _, p := range paths {
+		if is(p) && !slices.Contains(folders, path.Dir(p)) {
+			folders = append(folders, path.Dir(p))
+		}
+	}
+	depth := func(folder string) int {
+		if folder == "." {
+			return 0
+		}
+		return strings.Count(folder+"/", "/")
+	}
+	slices.SortFunc(folders, func(a, b string) int { return cmp.Or(cmp.Compare(depth(a), depth(b)), strings.Compare(a, b)) })
+	switch {
+	case len(folders) == 0:
+		return "", nil
+	case len(folders) > 1 && depth(folders[0]) == depth(folders[1]):
+		return "", fmt.Errorf("%s and %s", folders[0], folders[1])
+	}
+	return folders[0], nil
 }
 
 const (

@@ -25,6 +25,10 @@ func TestModelFolder(t *testing.T) {
 	assert.Equal(t, ".", folder)
 	assert.Len(t, files, 2)
 
+	_, folder, err = modelFolder([]string{"config.json", "onnx/config.json"})
+	require.NoError(t, err)
+	assert.Equal(t, ".", folder)
+
 	_, _, err = modelFolder([]string{"a/config.json", "b/config.json"})
 	assert.ErrorContains(t, err, "several models in it: a and b")
 	_, _, err = modelFolder([]string{"holiday.jpg"})

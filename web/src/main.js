@@ -491,37 +491,42 @@ function save(name, data) {
 
 const largestRows = 5e6; // bytes that the text field still takes
 
-/** take sorts out what was dropped: rows of one's own, or an adapter. */
+/** take sorts out what was dropped, each with its path: rows of one's own, or an adapter. */
 async function take(files) {
-  const table = files.find((f) => /\.(xlsx?|ods|numbers|parquet|gz)$/i.test(f.name));
-  if (table) return say(`${table.name} cannot be read here: save it as CSV and drop that.`, "error");
-  const isAdapter = files.some((f) => /^adapter_|\.(zip|safetensors|bin)$/i.test(f.name));
-  const own = isAdapter ? null : files.find((f) => /\.(csv|tsv|txt|json|jsonl|ndjson)$/i.test(f.name));
-  if (own?.size > largestRows) return say(`${own.name} is too large for a page: it takes ${largestRows / 1e6} MB of rows. dept train reads files of any size.`, "error");
-  let contents;
+  const named = (ending) => files.find((f) => ending.test(f.path));
+  const adapters = files.filter((f) => /(^|\/)(adapter_[^/]*|run\.json)$|\.zip$/i.test(f.path));
+  const weights = named(/\.(safetensors|bin)$/i);
+  const table = named(/\.(xlsx?|ods|numbers|parquet)$/i);
+  const own = named(/train[^/]*\.(csv|tsv|txt|json|jsonl|ndjson)(\.gz)?$/i) ?? named(/\.(csv|tsv|txt|json|jsonl|ndjson)(\.gz)?$/i);
   try {
-    contents = await Promise.all(files.map((f) => f.arrayBuffer()));
+    if (adapters.length > 0 || weights) {
+      const list = await Promise.all((adapters.length > 0 ? adapters : [weights]).map(async ({ path, blob }) =>
+        ({ name: path, data: new Uint8Array(await blob.arrayBuffer()) })));
+      return withModel(() => send("import", { files: list }));
+    }
+    if (table) return say(`${table.path} cannot be read here: save it as CSV and drop that.`, "error");
+    if (!own) return say(`${files[0]?.path ?? "What was dropped"} is none of what is read here: rows (.csv, .tsv, .json, .jsonl, .txt), an adapter, or a model’s folder.`, "error");
+    if ($("form").disabled) return say("A run is under way: stop it first, then drop the rows again.", "error");
+    const bytes = await rows.bytes(own.path, own.blob, largestRows);
+    if (!bytes) return say(`${own.path} is too large for a page: it takes ${largestRows / 1e6} MB of rows. dept train reads files of any size.`, "error");
+    $("task").value = settings.own;
+    settings.choose();
+    say(rows.opened(own.path, bytes));
+    changed();
   } catch (e) {
-    return say(`What was dropped cannot be read: ${e.message} Drop files, not folders.`, "error");
+    say(`What was dropped cannot be read: ${e.message}`, "error");
   }
-  if (!own) {
-    const list = files.map((f, i) => ({ name: f.name, data: new Uint8Array(contents[i]) }));
-    return withModel(() => send("import", { files: list }));
-  }
-  if ($("form").disabled) return say("A run is under way: stop it first, then drop the rows again.", "error");
-  $("task").value = settings.own;
-  settings.choose();
-  say(rows.opened(own.name, contents[files.indexOf(own)]));
-  changed();
 }
 
+const withPaths = (list) => [...list].map((f) => ({ path: f.name, blob: f }));
+
 $("rows-file").onchange = async ({ target }) => {
-  await take([...target.files]);
+  await take(withPaths(target.files));
   target.value = ""; // so that the same file can be chosen again
 };
 $("download").onclick = () => send("export");
 $("upload").onchange = async ({ target }) => {
-  await take([...target.files]);
+  await take(withPaths(target.files));
   target.value = ""; // so that the same file can be chosen again
 };
 addEventListener("dragover", (e) => {
@@ -537,7 +542,7 @@ addEventListener("drop", async (e) => {
   if (e.dataTransfer.files.length === 0) return;
   e.preventDefault();
   const files = await models.dropped(e.dataTransfer);
-  if (!models.isModel(files)) return take(files.map((f) => f.blob));
+  if (!models.isModel(files)) return take(files);
   if ($("form").disabled) return say("A run is under way: stop it first, then drop the model again.", "error");
   models.take(files);
 });

@@ -182,7 +182,10 @@ for (const id of ["model-folder", "model-files"]) {
 export const take = (files) => choose({ files });
 
 /** isModel says whether files look like a model, and not like an adapter or rows. */
-export const isModel = (files) => files.some(({ path }) => /(^|\/)(config\.json|(model|pytorch_model)[^/]*\.(safetensors|bin))$/.test(path));
+export function isModel(files) {
+  const has = (name) => files.some(({ path }) => name.test(path));
+  return has(/(^|\/)(model|pytorch_model)[^/]*\.(safetensors|bin)$/) || has(/(^|\/)config\.json$/) && !has(/(^|\/)adapter_config[^/]*\.json$/);
+}
 
 /** dropped gives the files that were dropped, and those in the folders. */
 export async function dropped(transfer) {

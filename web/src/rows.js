@@ -60,14 +60,33 @@ export function put(rows) {
 export function opened(name, bytes) {
   given = false;
   chosen = { textColumn: "", labelColumn: "" };
-  const [rows, notice] = decode(new Uint8Array(bytes));
+  const [rows, notice] = decode(bytes);
   put(rows);
   return `The rows of ${name} are here. ${notice}Press Train.`;
 }
 
+/** bytes are a file's, unpacked where its name says that it is gzipped; null where there are more than most. */
+export async function bytes(name, blob, most) {
+  const stream = /\.gz$/i.test(name) ? blob.stream().pipeThrough(new DecompressionStream("gzip")) : blob.stream();
+  const parts = [];
+  let size = 0;
+  for (const reader = stream.getReader(); ;) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    parts.push(value);
+    size += value.length;
+    if (size > most) {
+      reader.cancel();
+      return null;
+    }
+  }
+  return new Uint8Array(await new Blob(parts).arrayBuffer());
+}
+
 /** decode reads UTF-8 and UTF-16, and what is neither as Excel on Windows writes it. */
 function decode(bytes) {
-  const utf16 = { "255,254": "utf-16le", "254,255": "utf-16be" }[bytes.slice(0, 2)];
+  let utf16 = { "255,254": "utf-16le", "254,255": "utf-16be" }[bytes.slice(0, 2)];
+  if (bytes.length > 1 && bytes.slice(0, 2).includes(0)) utf16 = bytes[0] === 0 ? "utf-16be" : "utf-16le"; // without a mark
   if (utf16) return [new TextDecoder(utf16).decode(bytes), ""];
   try {
     return [new TextDecoder("utf-8", { fatal: true }).decode(bytes), ""];
