@@ -112,7 +112,7 @@ func noAdapter(names []string) error {
 			return fmt.Errorf("there is no adapter in it, but %s: unpack it and drop that", name)
 		}
 	}
-	return fmt.Errorf("there is no adapter among %s", data.List(names))
+	return fmt.Errorf("there is no %s among %s", dept.AdapterConfigFile, data.List(names))
 }
 
 // unzipInto adds the files of a zip, by their paths in it.

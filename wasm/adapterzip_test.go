@@ -54,7 +54,7 @@ func TestReadAdapter(t *testing.T) {
 		"several adapters in it: run/checkpoint-5 and run/checkpoint-6":     append(at("run/checkpoint-5/", near), at("run/checkpoint-6/", deep)...),
 		"adapter_model.safetensors came without the adapter_config.json":    {{Name: "adapter_model.safetensors", Data: near[dept.AdapterWeightsFile]}},
 		"there is no adapter in it, but train.csv: unpack it and drop that": zipOf([]File{{Name: "train.csv", Data: []byte("text,label\n")}}),
-		"there is no adapter among README.md and notes.pt":                  {{Name: "README.md"}, {Name: "notes.pt"}},
+		"there is no adapter_config.json among README.md and notes.pt":      {{Name: "README.md"}, {Name: "notes.pt"}},
 		"no adapter_model.safetensors or adapter_model.bin: no weights":     {{Name: "adapter_config.json", Data: near[dept.AdapterConfigFile]}},
 		"archive.zip is no zip that can be read":                            {{Name: "archive.zip", Data: []byte("PK")}},
 	} {

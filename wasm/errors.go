@@ -136,11 +136,13 @@ func explain(err error, during string, id int) Error {
 	return Error{Code: code, During: during, ID: id, Message: sentence(message), Remedy: remedy}
 }
 
-// sentence makes an error's text one.
+// sentence makes an error's text one. The name of a file at its beginning stays as it is.
 func sentence(text string) string {
 	text = strings.Join(strings.Fields(text), " ")
-	first, size := utf8.DecodeRuneInString(text)
-	text = string(unicode.ToUpper(first)) + text[size:]
+	word, _, _ := strings.Cut(text, " ")
+	if first, size := utf8.DecodeRuneInString(text); !strings.ContainsAny(word, "._") {
+		text = string(unicode.ToUpper(first)) + text[size:]
+	}
 	if !strings.HasSuffix(text, ".") && !strings.HasSuffix(text, "?") {
 		text += "."
 	}

@@ -180,7 +180,7 @@ type Predict struct {
 	Without []string `json:"without"` // parts of the method that count as zero
 }
 
-// Import brings an adapter: its two files, or one zip that holds them.
+// Import brings an adapter: its two files, by their paths where they lie in a folder, or a zip that holds them.
 type Import struct {
 	Files []File `json:"files"`
 }

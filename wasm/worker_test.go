@@ -654,7 +654,7 @@ func with(change func(*Settings)) Train {
 
 func mistakes() []mistake {
 	return []mistake{
-		{"label", codeRows, "Line 2 of your rows: the target is empty.", with(func(s *Settings) { s.Rows = "good film,yes\nbad film,\n" })},
+		{"label", codeRows, "Line 2 of your rows: the target is empty: a row to learn from has one", with(func(s *Settings) { s.Rows = "good film,yes\nbad film,\n" })},
 		{"no label at all", codeRows, "Line 2 of your rows", with(func(s *Settings) { s.Rows = "good film,yes\nbad film\n" })},
 		{"no rows", codeRows, "no rows", with(func(s *Settings) { s.Rows = " \n" })},
 		{"one row", codeRows, "one row", with(func(s *Settings) { s.Rows = "a\tb" })},
