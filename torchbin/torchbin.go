@@ -186,7 +186,7 @@ func openZip(r io.ReaderAt, size int64) (archive, error) {
 	directory := &bounded{r, maxDirectory}
 	file, err := zip.NewReader(directory, size)
 	if err != nil {
-		return nil, fmt.Errorf("not a zip as torch.save writes it: %w", err)
+		return nil, fmt.Errorf("not a zip as torch.save writes it, or cut off: %w", err)
 	}
 	directory.left = math.MaxInt64
 	entries := archive{}
