@@ -28,6 +28,12 @@ func TestOwnRows(t *testing.T) {
 		{"from Excel, with its first line", "sep=;\r\nreview;stars\r\none;a\r\ntwo;b\r\nthree;a\r\n"},
 		{"json", `{"text": "one", "label": "a"}` + "\n" + `{"text": "two", "label": "b"}` + "\n" + `{"text": "three", "label": "a"}`},
 		{"json with other keys", `{"review": "one", "stars": "a"}` + "\n" + `{"review": "two", "stars": "b"}` + "\n" + `{"review": "three", "stars": "a"}`},
+		{"bars", "text|label\none|a\ntwo|b\nthree|a"},
+		{"quoted cells between tabs", "\"text\"\t\"label\"\n\"one\"\t\"a\"\n\"two\"\t\"b\"\n\"three\"\t\"a\""},
+		{"columns that are empty", "text,Art,,\none,a,,\ntwo,b,,\nthree,a,,\n"},
+		{"pandas' columns", `{"text": {"0": "one", "1": "two", "2": "three"}, "label": {"0": "a", "1": "b", "2": "a"}}`},
+		{"datasets-server", `{"rows": [{"row_idx": 0, "row": {"text": "one", "label": "a"}}, {"row_idx": 1, "row": {"text": "two", "label": "b"}}, {"row_idx": 2, "row": {"text": "three", "label": "a"}}]}`},
+		{"splits", `{"test": [{"text": "other", "label": "c"}], "train": [{"text": "one", "label": "a"}, {"text": "two", "label": "b"}, {"text": "three", "label": "a"}]}`},
 		{"a json array", `[{"satz": "one", "art": "a"}, {"satz": "two", "art": "b"}, {"satz": "three", "art": "a"}]`},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -43,6 +49,17 @@ func TestOwnRows(t *testing.T) {
 	d, err := ownData(Settings{Rows: "one,a\n" + strings.Repeat("long ", 1000) + ",b\n", MaxSourceLength: 10}, nil)
 	require.NoError(t, err)
 	assert.Len(t, d.held.Row(0).Source, textBytes(10))
+}
+
+// Labels that differ in capitals alone are told, and so is what begins as JSON does but is none.
+func TestOwnLabels(t *testing.T) {
+	own := &ownRows{labels: []string{"Good", "bad", "good"}}
+	_, notice, err := own.spell("", nil)
+	require.NoError(t, err)
+	assert.Equal(t, "The labels Good and good differ in capitals alone and are learnt as two: write them alike where they are one.", notice)
+	d, err := ownData(Settings{Rows: "[sic] one,a\n{two},b\nthree,a\n", MaxSourceLength: 10}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "[sic] one", d.train.Row(0).Source)
 }
 
 // What the page cannot guess it asks for, by the names that the rows have.
