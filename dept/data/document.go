@@ -93,10 +93,12 @@ func documentRows(object []byte, line int, splits []string) ([]read, error) {
 			return d.list(m)
 		}
 	}
-	if part, err := d.split(all); part != nil || err != nil {
-		if part == nil || part.value[0] == '[' {
-			return d.listOf(part, err)
-		}
+	switch part, err := d.split(all); {
+	case err != nil:
+		return nil, err
+	case part != nil && part.value[0] == '[':
+		return d.list(part)
+	case part != nil:
 		return documentRows(part.value, d.lineOf(part.at), splits)
 	}
 	switch {
@@ -153,13 +155,6 @@ func (d *document) split(all []member) (*member, error) {
 		}
 	}
 	return nil, fmt.Errorf("it has the splits %s, and %s is wanted: put the rows into a file of their own", strings.Join(names, ", "), strings.Join(wanted, " or "))
-}
-
-func (d *document) listOf(m *member, err error) ([]read, error) {
-	if err != nil {
-		return nil, err
-	}
-	return d.list(m)
 }
 
 // list reads a list of objects; datasets-server has each row in one that numbers it.
