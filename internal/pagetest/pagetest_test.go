@@ -9,6 +9,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -775,7 +776,17 @@ func (v *visit) ownRows(t *testing.T) {
 	for i := range 40 {
 		rows += fmt.Sprintf("%d;\"it was %s; and we went home\";%s\r\n", i, strings.Repeat("very ", i%20)+[]string{"good", "bad"}[i%2], []string{"five", "{one}"}[i%2])
 	}
-	file := filepath.Join(t.TempDir(), "reviews.csv")
+	var packed bytes.Buffer
+	pack := gzip.NewWriter(&packed)
+	_, err := io.WriteString(pack, "text|label\na, b|x\nc|y\n")
+	require.NoError(t, err)
+	require.NoError(t, pack.Close())
+	file := filepath.Join(t.TempDir(), "table.csv.gz")
+	require.NoError(t, os.WriteFile(file, packed.Bytes(), 0o666))
+	require.NoError(t, chromedp.Do(p.ctx, chromedp.SetUploadFiles("#rows-file", []string{file})))
+	p.untilStatus("The rows of table.csv.gz are here")
+	p.until(`document.getElementById("rows-found").textContent.startsWith("2 rows, 1 of them held back. Text: text. Label: label.")`)
+	file = filepath.Join(t.TempDir(), "reviews.csv")
 	require.NoError(t, os.WriteFile(file, []byte(rows), 0o666))
 	require.NoError(t, chromedp.Do(p.ctx, chromedp.SetUploadFiles("#rows-file", []string{file})))
 	p.untilStatus("The rows of reviews.csv are here")
