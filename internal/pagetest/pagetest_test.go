@@ -121,6 +121,7 @@ func newSite(t *testing.T, flags ...string) *site {
 	serve := exec.Command(s.binary, append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...)...)
 	out, err := serve.StdoutPipe()
 	require.NoError(t, err)
+	browsertest.EndWithTest(serve)
 	require.NoError(t, serve.Start())
 	t.Cleanup(func() {
 		serve.Process.Signal(os.Interrupt)
