@@ -18,6 +18,7 @@ type folderVault struct {
 	dir    string
 	taken  *bool
 	broken error // of each write
+	closed error // of each taking
 }
 
 func newVault(t *testing.T) *folderVault { return &folderVault{dir: t.TempDir(), taken: new(bool)} }
@@ -26,8 +27,8 @@ func newVault(t *testing.T) *folderVault { return &folderVault{dir: t.TempDir(),
 func (v *folderVault) tab() *folderVault { return &folderVault{dir: v.dir, taken: v.taken} }
 
 func (v *folderVault) take(context.Context) (bool, error) {
-	if *v.taken {
-		return false, nil
+	if v.closed != nil || *v.taken {
+		return false, v.closed
 	}
 	*v.taken = true
 	return true, nil
@@ -186,10 +187,50 @@ func TestKeptRunIsOneTabs(t *testing.T) {
 		assert.ErrorIs(t, err, os.ErrNotExist)
 	}
 
-	// Where a window keeps nothing, that is said.
-	var notice string
-	newWorker(func(m Message) { notice = m.(Keeping).Notice }, disk{}, noVault{}).begun(context.Background())
-	assert.True(t, strings.HasPrefix(notice, "This browser window keeps no runs"), notice)
+	// Where a window keeps nothing, or has no room, that is said, and the run goes on.
+	for vault, want := range map[vault]string{
+		noVault{}: "This browser window keeps no runs, as private windows do not. This one goes on, but it is lost",
+		&folderVault{dir: t.TempDir(), taken: new(bool), closed: errVaultFull}: "The browser's storage has no room to keep a run. This one goes on, but it is lost",
+	} {
+		p := newTab(t, vault)
+		p.worker.Send(Load{Model: model})
+		await[Ready](p)
+		p.worker.Send(Train{Settings: s})
+		assert.True(t, strings.HasPrefix(await[Keeping](p).Notice, want))
+		assert.Equal(t, 2, await[Done](p).Step)
+		p.worker.Send(Export{})
+		await[AdapterZip](p)
+	}
+}
+
+// A run whose tab was closed is not replaced by a tab that was open before and has not offered it:
+// the next one that opens does.
+func TestKeptRunOfClosedTab(t *testing.T) {
+	model := writeModel(t, 1)
+	v := newVault(t)
+	mine, other := newTab(t, v), newTab(t, v.tab())
+	for _, p := range []*page{mine, other} {
+		p.worker.Send(Load{Model: model})
+		await[Ready](p)
+	}
+	mine.worker.Send(Train{Settings: settings(5)})
+	await[Done](mine)
+	v.closeTab(mine)
+	kept, err := v.read(context.Background(), slots[0])
+	require.NoError(t, err)
+
+	other.worker.Send(Train{Settings: settings(3)})
+	assert.True(t, strings.HasPrefix(await[Keeping](other).Notice, "A run of a tab that was closed is kept, and offered when the page is reloaded. This one goes on"))
+	await[Done](other)
+	still, err := v.read(context.Background(), slots[0])
+	require.NoError(t, err)
+	assert.Equal(t, kept, still)
+	other.worker.Send(Reset{}) // of what is here alone
+
+	other.worker.Send(Load{Model: model}) // as a reload
+	assert.Equal(t, 5, await[Interrupted](other).Step)
+	other.worker.Send(Train{Settings: settings(3)})
+	assert.Empty(t, await[Keeping](other).Notice, "the visitor has seen it, and trains another")
 }
 
 // FuzzReadKept: whatever lies in the storage is a run or an error.
