@@ -179,16 +179,29 @@ func (w *worker) keep(ctx context.Context) error {
 	}
 	if err := w.vault.write(ctx, slots[w.keeping.slot], state.Bytes()); err != nil {
 		w.keeping.going = false
-		what := fmt.Sprintf("it could not be kept: %v.", err)
-		if errors.Is(err, errVaultFull) {
-			what = "the browser's storage has no more room to keep it."
-		}
-		w.post(Keeping{fmt.Sprintf("The run goes on, but %s A reload takes it back to what was kept last; download the adapter at the end.", what)})
+		w.post(Keeping{notKeptFor(r, err)})
 		return nil
 	}
 	r.keptAt, w.keeping.slot = r.done(), 1-w.keeping.slot
 	w.keeping.next = time.Now().Add(max(keepPause, keepShare*time.Since(began)))
 	return nil
+}
+
+// notKeptFor says that a run could not be kept, and what that means.
+func notKeptFor(r *run, err error) string {
+	now, then := "goes on", " at the end"
+	if r.finished {
+		now, then = "has ended", ""
+	}
+	what := fmt.Sprintf("it could not be kept: %v", err)
+	if errors.Is(err, errVaultFull) {
+		what = "the browser's storage has no more room to keep it"
+	}
+	reload := "It is lost when the page is reloaded or closed"
+	if r.keptAt > 0 {
+		reload = fmt.Sprintf("A reload takes it back to step %d", r.keptAt)
+	}
+	return fmt.Sprintf("The run %s, but %s. %s: download the adapter%s.", now, what, reload, then)
 }
 
 // errVaultFull is the error of a write for which there is no room.

@@ -25,7 +25,7 @@ func (p tab) fullStorage(step int) {
 	p.quota(new(float64(1)))
 	p.click("step")
 	p.until(`document.getElementById("step-count").textContent === "%d / 5000"`, step+1)
-	p.until(`document.getElementById("keeping").textContent.startsWith("The run goes on, but the browser's storage has no more room to keep it.")`)
+	p.until(`document.getElementById("keeping").textContent === "The run goes on, but the browser's storage has no more room to keep it. A reload takes it back to step %d: download the adapter at the end."`, step)
 	p.look("full-storage")
 	assert.Contains(p, p.adapter(), "adapter_model.safetensors")
 	p.quota(nil)
