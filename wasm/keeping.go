@@ -156,7 +156,7 @@ func noVaultFor(err error) string {
 	if errors.Is(err, errVaultFull) {
 		return "The browser's storage has no room to keep a run."
 	}
-	return "This browser window keeps no runs, as private windows do not."
+	return "This browser window, like private ones, keeps no runs."
 }
 
 // keepDue says whether the run under way is to be kept as it stands now.

@@ -215,7 +215,7 @@ func TestKeptRunIsOneTabs(t *testing.T) {
 
 	// Where a window keeps nothing, or has no room, that is said.
 	for v, want := range map[vault]string{
-		noVault{}: "This browser window keeps no runs, as private windows do not. This one goes on, but it is lost",
+		noVault{}: "This browser window, like private ones, keeps no runs. This one goes on, but it is lost",
 		&folderVault{taken: new(bool), closed: errVaultFull}: "The browser's storage has no room to keep a run. This one goes on, but it is lost",
 	} {
 		var notice string

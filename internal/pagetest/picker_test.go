@@ -350,10 +350,9 @@ func (v *pick) unkept() {
 		notice, train string
 	}{
 		{`StorageManager.prototype.getDirectory = CacheStorage.prototype.open = async () => { throw new DOMException("not here", "SecurityError"); };`, nil,
-			"This browser window keeps no files", "This browser window keeps no runs, as private windows do not. This one goes on, but it is lost when the page is reloaded"},
-		{`FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException("no room", "QuotaExceededError"); };`, nil,
-			"The model is not kept for the next visit: the browser's storage is full.", ""},
-		{"", full, "MB, and the browser would keep 0.0 MB more.", "The run has ended, but the browser's storage has no more room to keep it. It is lost when the page is reloaded"},
+			"This browser window, like private ones, keeps no files", "This browser window, like private ones, keeps no runs. This one goes on, but it is lost when the page is reloaded"},
+		{`StorageManager.prototype.estimate = async () => ({quota: 5e6, usage: 4.5e6});`, nil, "MB, and the browser would keep 0.5 MB more.", ""},
+		{"", full, "The model is not kept for the next visit: the browser's storage is full.", "The run has ended, but the browser's storage has no more room to keep it. It is lost when the page is reloaded"},
 	} {
 		v.first.Store(c.first)
 		v.reload()
