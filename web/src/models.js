@@ -155,7 +155,7 @@ export function list({ models, free, notice }) {
     status("Removed.");
     $("models-close").focus(); // the button that had it is gone
   }
-  const room = free > 0 ? ` There is room for ${megabytes(free)} more.` : "";
+  const room = free > 0 ? ` The browser says that there is room for ${megabytes(free)} more.` : "";
   $("kept-note").textContent = notice || `${models.length === 0 ? "Nothing yet." : ""}${room}`.trim();
 }
 
