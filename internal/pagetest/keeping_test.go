@@ -35,12 +35,12 @@ func (p tab) fullStorage(step int) {
 // the first tab has gone, a reload offers the run of that.
 func (v *visit) otherTab(first tab) tab {
 	first.Helper()
-	p := v.openBeside(first.T, first.ctx, "#steps=1")
+	p := v.openBeside(first.T, first.ctx, "#steps=100")
 	p.untilStatus("Ready")
 	assert.Empty(p, p.text("interrupted-text"))
-	p.click("train")
+	p.click("step")
 	p.until(`document.getElementById("keeping").textContent.startsWith("Another tab of this page keeps a run. This one goes on")`)
-	p.untilStatus("Done after 1 step")
+	p.until(`document.getElementById("step-count").textContent === "1 / 100"`)
 	p.look("other-tab")
 	assert.Contains(p, p.adapter(), "adapter_model.safetensors")
 
