@@ -32,13 +32,16 @@ func openFolder(ctx context.Context, model string, progress func(Progress)) (*so
 	}
 	f := &webFolder{ctx: ctx, url: name + "/", progress: progress}
 	// Without a Cache, as in some private windows, files are fetched every time.
-	if caches := js.Global().Get("caches"); caches.Truthy() {
-		if cache, err := await(ctx, caches.Call("open", cacheName)); err == nil {
-			f.cache = cache
-		}
+	if cache, err := openCache(ctx); err == nil {
+		f.cache = cache
 	}
 	const remedy = "Load again: the file is fetched anew. If it stays like this, the file on the server is damaged or missing."
 	return &source{files: f, name: name, remedy: remedy}, ctx.Err()
+}
+
+func openCache(ctx context.Context) (_ js.Value, err error) {
+	defer catch(&err)
+	return await(ctx, js.Global().Get("caches").Call("open", cacheName))
 }
 
 // Forget drops a file from the Cache.

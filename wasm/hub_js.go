@@ -115,7 +115,10 @@ func (d *download) open() (*source, error) {
 	all := d.tree.Size(d.small...) + d.tree.Size(d.weights...)
 	free, err := freeStorage(d.ctx)
 	_, rootErr := storageRoot(d.ctx)
+	const full = "The model is not kept for the next visit: the browser's storage is full. Remove models that you do not need."
 	switch {
+	case isStorageFull(rootErr):
+		return d.unkept(full)
 	case rootErr != nil:
 		return d.unkept(notKept)
 	case err == nil && free < all:
@@ -124,7 +127,7 @@ func (d *download) open() (*source, error) {
 	err = d.store()
 	if isStorageFull(err) {
 		browser{}.remove(d.ctx, d.id) // there is no telling whether that helps; what counts is the next line
-		return d.unkept("The model is not kept for the next visit: the browser's storage is full. Remove models that you do not need.")
+		return d.unkept(full)
 	}
 	if err != nil {
 		return nil, err

@@ -120,29 +120,43 @@ func readKept(data []byte) (*keptRun, error) {
 
 // begun prepares to keep the run that has begun, in place of the one that is kept.
 func (w *worker) begun(ctx context.Context) {
-	w.keeping.going, w.keeping.next = false, time.Now().Add(keepPause)
-	const lost = "it is lost when the page is reloaded or closed."
-	switch owned, err := w.vaultFor(ctx); {
-	case err != nil:
-		w.post(Keeping{fmt.Sprintf("This browser window keeps no runs: %v. This one goes on, but %s", err, lost)})
-	case !owned:
-		w.post(Keeping{"Another tab of this page keeps a run. This one goes on, but " + lost})
-	default:
-		w.keeping.going = true
-		w.post(Keeping{})
+	why := w.unkept(ctx)
+	w.keeping.going, w.keeping.next = why == "", time.Now().Add(keepPause)
+	if why != "" {
+		why += " This one goes on, but it is lost when the page is reloaded or closed: download the adapter at the end."
 	}
+	w.post(Keeping{why})
 }
 
-// vaultFor takes the vault and empties it.
-func (w *worker) vaultFor(ctx context.Context) (bool, error) {
+// unkept takes the vault and empties it, and says why no run can be kept in it; nothing where
+// one can.
+func (w *worker) unkept(ctx context.Context) string {
 	if !w.keeping.owned {
-		ok, err := w.vault.take(ctx)
-		if !ok || err != nil {
-			return ok, err
+		switch ok, err := w.vault.take(ctx); {
+		case err != nil:
+			return noVaultFor(err)
+		case !ok:
+			return "Another tab of this page keeps a run."
 		}
 		w.keeping.owned = true
+		if k, _ := w.newest(ctx); k != nil {
+			// Its tab was closed after this one had looked.
+			w.disown()
+			return "A run of a tab that was closed is kept, and offered when the page is reloaded."
+		}
 	}
-	return true, w.vault.clear(ctx)
+	if err := w.vault.clear(ctx); err != nil {
+		return noVaultFor(err)
+	}
+	return ""
+}
+
+// noVaultFor says why there is no vault.
+func noVaultFor(err error) string {
+	if errors.Is(err, errVaultFull) {
+		return "The browser's storage has no room to keep a run."
+	}
+	return "This browser window, like private ones, keeps no runs."
 }
 
 // keepDue says whether the run under way is to be kept as it stands now.
@@ -165,16 +179,29 @@ func (w *worker) keep(ctx context.Context) error {
 	}
 	if err := w.vault.write(ctx, slots[w.keeping.slot], state.Bytes()); err != nil {
 		w.keeping.going = false
-		what := fmt.Sprintf("it could not be kept: %v.", err)
-		if errors.Is(err, errVaultFull) {
-			what = "the browser's storage has no more room to keep it."
-		}
-		w.post(Keeping{fmt.Sprintf("The run goes on, but %s A reload takes it back to what was kept last; download the adapter at the end.", what)})
+		w.post(Keeping{notKeptFor(r, err)})
 		return nil
 	}
 	r.keptAt, w.keeping.slot = r.done(), 1-w.keeping.slot
 	w.keeping.next = time.Now().Add(max(keepPause, keepShare*time.Since(began)))
 	return nil
+}
+
+// notKeptFor says that a run could not be kept, and what that means.
+func notKeptFor(r *run, err error) string {
+	now, then := "goes on", " at the end"
+	if r.finished {
+		now, then = "has ended", ""
+	}
+	what := fmt.Sprintf("it could not be kept: %v", err)
+	if errors.Is(err, errVaultFull) {
+		what = "the browser's storage has no more room to keep it"
+	}
+	reload := "It is lost when the page is reloaded or closed"
+	if r.keptAt > 0 {
+		reload = fmt.Sprintf("A reload takes it back to step %d", r.keptAt)
+	}
+	return fmt.Sprintf("The run %s, but %s. %s: download the adapter%s.", now, what, reload, then)
 }
 
 // errVaultFull is the error of a write for which there is no room.

@@ -30,7 +30,7 @@ const (
 
 func (v *tabVault) take(ctx context.Context) (bool, error) {
 	if _, err := storageFolderNamed(ctx, runsFolder); err != nil {
-		return false, err
+		return false, vaultError(err)
 	}
 	for range lockTries {
 		if ok, err := v.lock(); ok || err != nil {
@@ -105,7 +105,11 @@ func (v *tabVault) read(ctx context.Context, name string) (data []byte, err erro
 	return fromJS(uint8Array.New(buffer))
 }
 
-func (v *tabVault) write(ctx context.Context, name string, data []byte) (err error) {
+func (v *tabVault) write(ctx context.Context, name string, data []byte) error {
+	return vaultError(v.overwrite(ctx, name, data))
+}
+
+func (v *tabVault) overwrite(ctx context.Context, name string, data []byte) (err error) {
 	defer catch(&err)
 	dir, err := storageFolderNamed(ctx, runsFolder)
 	if err != nil {
@@ -121,7 +125,12 @@ func (v *tabVault) write(ctx context.Context, name string, data []byte) (err err
 	if err == nil {
 		_, err = f.Write(data)
 	}
-	if err = errors.Join(err, f.Close()); isStorageFull(err) {
+	return errors.Join(err, f.Close())
+}
+
+// vaultError is err, or errVaultFull where it says that.
+func vaultError(err error) error {
+	if isStorageFull(err) {
 		return errVaultFull
 	}
 	return err

@@ -18,6 +18,7 @@ type folderVault struct {
 	dir    string
 	taken  *bool
 	broken error // of each write
+	closed error // of each taking
 }
 
 func newVault(t *testing.T) *folderVault { return &folderVault{dir: t.TempDir(), taken: new(bool)} }
@@ -26,8 +27,8 @@ func newVault(t *testing.T) *folderVault { return &folderVault{dir: t.TempDir(),
 func (v *folderVault) tab() *folderVault { return &folderVault{dir: v.dir, taken: v.taken} }
 
 func (v *folderVault) take(context.Context) (bool, error) {
-	if *v.taken {
-		return false, nil
+	if v.closed != nil || *v.taken {
+		return false, v.closed
 	}
 	*v.taken = true
 	return true, nil
@@ -170,10 +171,18 @@ func TestKeptRunIsOneTabs(t *testing.T) {
 	assert.Equal(t, kept, still)
 	other.fails(codeOrder, Restore{})
 
+	refused := func(p *page) string { return awaitThat(p, func(k Keeping) bool { return k.Notice != "" }).Notice }
+	mine.worker.Send(Train{Settings: s, Paused: true})
+	mine.worker.Send(StepOnce{})
+	awaitThat(mine, func(s State) bool { return s.Step == 1 })
 	v.broken = errVaultFull
-	mine.worker.Send(Train{Settings: s})
-	assert.Contains(t, awaitThat(mine, func(k Keeping) bool { return k.Notice != "" }).Notice, "no more room")
+	mine.worker.Send(StepOnce{})
+	assert.Equal(t, "The run goes on, but the browser's storage has no more room to keep it. A reload takes it back to step 1: download the adapter at the end.", refused(mine))
+	mine.worker.Send(Resume{})
 	assert.Equal(t, 2, await[Done](mine).Step, "the run goes on")
+	mine.worker.Send(Train{Settings: settings(1)})
+	assert.Equal(t, "The run has ended, but the browser's storage has no more room to keep it. It is lost when the page is reloaded or closed: download the adapter.", refused(mine))
+	await[Done](mine)
 	v.broken = nil
 
 	mine.worker.Send(Train{Settings: s})
@@ -186,10 +195,33 @@ func TestKeptRunIsOneTabs(t *testing.T) {
 		assert.ErrorIs(t, err, os.ErrNotExist)
 	}
 
-	// Where a window keeps nothing, that is said.
-	var notice string
-	newWorker(func(m Message) { notice = m.(Keeping).Notice }, disk{}, noVault{}).begun(context.Background())
-	assert.True(t, strings.HasPrefix(notice, "This browser window keeps no runs"), notice)
+	// A run whose tab is closed is not replaced by a tab that was open before and has not offered it.
+	mine.worker.Send(Train{Settings: settings(5)})
+	await[Done](mine)
+	v.closeTab(mine)
+	kept, err = v.read(context.Background(), slots[0])
+	require.NoError(t, err)
+	other.worker.Send(Train{Settings: settings(3)})
+	assert.True(t, strings.HasPrefix(await[Keeping](other).Notice, "A run of a tab that was closed is kept, and offered when the page is reloaded. This one goes on"))
+	await[Done](other)
+	other.worker.Send(Reset{}) // of what is here alone
+	other.worker.Send(Load{Model: model})
+	assert.Equal(t, 5, await[Interrupted](other).Step)
+	still, err = v.read(context.Background(), slots[0])
+	require.NoError(t, err)
+	assert.Equal(t, kept, still)
+	other.worker.Send(Train{Settings: settings(1)})
+	assert.Empty(t, await[Keeping](other).Notice, "the visitor has seen it, and trains another")
+
+	// Where a window keeps nothing, or has no room, that is said.
+	for v, want := range map[vault]string{
+		noVault{}: "This browser window, like private ones, keeps no runs. This one goes on, but it is lost",
+		&folderVault{taken: new(bool), closed: errVaultFull}: "The browser's storage has no room to keep a run. This one goes on, but it is lost",
+	} {
+		var notice string
+		newWorker(func(m Message) { notice = m.(Keeping).Notice }, disk{}, v).begun(context.Background())
+		assert.True(t, strings.HasPrefix(notice, want), notice)
+	}
 }
 
 // FuzzReadKept: whatever lies in the storage is a run or an error.

@@ -105,6 +105,9 @@ func (browser) kept(ctx context.Context) (Kept, error) {
 			return list, ctx.Err()
 		}
 		list.Notice = notKept
+		if isStorageFull(err) {
+			list.Notice = "The browser's storage is full."
+		}
 		return list, nil
 	}
 	list.Free, _ = freeStorage(ctx)
@@ -161,7 +164,7 @@ func (browser) remove(ctx context.Context, id string) error {
 }
 
 // notKept is said where the browser keeps nothing.
-const notKept = "This browser window keeps no files, as private windows do: a model of the hub is fetched again at each visit."
+const notKept = "This browser window, like private ones, keeps no files: a model of the hub is fetched again at each visit."
 
 // storageRoot is the folder of models in the browser's private storage.
 func storageRoot(ctx context.Context) (js.Value, error) {
@@ -307,11 +310,12 @@ func (f *storedFile) Write(p []byte) (n int, err error) {
 		part := f.buffer.Call("subarray", 0, min(len(p)-n, f.buffer.Length()))
 		js.CopyBytesToJS(part, p[n:])
 		wrote := f.access.Call("write", part, map[string]any{"at": f.at}).Int()
-		n += wrote
-		f.at += int64(wrote)
-		if wrote < part.Length() {
+		if wrote != part.Length() {
+			// In its private windows Chromium throws no error: it says 2³² - 8, its own number of it.
 			return n, errStorageFull
 		}
+		n += wrote
+		f.at += int64(wrote)
 	}
 	return n, nil
 }

@@ -173,18 +173,21 @@ type jsDevice struct {
 	scratch    js.Value             // Uint8Array that writes pass through
 	firefox    bool
 
-	scopes  []scope // closed, and not known to be empty yet
-	failure error   // the first error that no scope caught
-	lost    error   // wraps ErrDeviceLost once the device is gone
+	scopes []scope // closed, and not known to be empty yet
+	lost   error   // wraps ErrDeviceLost once the device is gone
 }
 
 // scope is the promise of an error scope that was closed, and what was made
-// inside. Between one check and the next a scope is always open, for submissions
-// and writes; what says nothing of it.
+// inside. Between one check and the next a scope for each kind of error is open,
+// for submissions, writes and whatever else; what says nothing of those.
 type scope struct {
 	what    string
 	promise js.Value
 }
+
+// kindsOfErrors are all that there are: with a scope open for each, no error is left
+// to the device's event uncapturederror, which not every browser has.
+var kindsOfErrors = [...]string{"out-of-memory", "internal", "validation"}
 
 func newDevice(dev js.Value) *jsDevice {
 	d := &jsDevice{
@@ -194,18 +197,8 @@ func newDevice(dev js.Value) *jsDevice {
 		scratch: uint8Array.New(1 << 20),
 		firefox: strings.Contains(js.Global().Get("navigator").Get("userAgent").String(), "Firefox"),
 	}
-	uncaptured := js.FuncOf(func(_ js.Value, args []js.Value) any {
-		args[0].Call("preventDefault") // it comes back as a value, not on the console
-		if d.failure == nil {
-			d.failure = gpuError(args[0].Get("error"))
-		}
-		return nil
-	})
-	dev.Call("addEventListener", "uncapturederror", uncaptured)
 	var lost js.Func
 	lost = js.FuncOf(func(_ js.Value, args []js.Value) any {
-		dev.Call("removeEventListener", "uncapturederror", uncaptured)
-		uncaptured.Release()
 		lost.Release()
 		if d.lost == nil {
 			d.lost = lossError(reason(args[0]))
@@ -213,8 +206,15 @@ func newDevice(dev js.Value) *jsDevice {
 		return nil
 	})
 	dev.Get("lost").Call("then", lost)
-	dev.Call("pushErrorScope", "validation")
+	d.openScopes()
 	return d
+}
+
+// openScopes opens a scope for each kind of error.
+func (d *jsDevice) openScopes() {
+	for _, kind := range kindsOfErrors {
+		d.dev.Call("pushErrorScope", kind)
+	}
 }
 
 func lossError(why error) error { return fmt.Errorf("%w (%w)", ErrDeviceLost, why) }
@@ -333,8 +333,10 @@ func (d *jsDevice) check(ctx context.Context, err error) error {
 	if d.lost != nil {
 		return d.lost
 	}
-	d.scopes = append(d.scopes, scope{promise: d.popScope()})
-	d.dev.Call("pushErrorScope", "validation")
+	for range kindsOfErrors {
+		d.scopes = append(d.scopes, scope{promise: d.popScope()})
+	}
+	d.openScopes()
 	promises := js.Global().Get("Array").New()
 	for _, s := range d.scopes {
 		promises.Call("push", s.promise)
@@ -343,8 +345,8 @@ func (d *jsDevice) check(ctx context.Context, err error) error {
 	if ended != nil {
 		return ended
 	}
-	scopes, failure := d.scopes, d.failure
-	d.scopes, d.failure = nil, nil
+	scopes := d.scopes
+	d.scopes = nil
 	if d.lost != nil {
 		return d.lost
 	}
@@ -356,9 +358,6 @@ func (d *jsDevice) check(ctx context.Context, err error) error {
 		default:
 			return fmt.Errorf("%s: %w", s.what, gpuError(e))
 		}
-	}
-	if failure != nil {
-		return failure
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -67,6 +68,13 @@ func TestPageHandler(t *testing.T) {
 	for _, host := range []string{"rebound.example", "127.0.0.1.example:80", ""} {
 		assert.Equal(t, http.StatusForbidden, ask("GET", "http://localhost/", func(r *http.Request) { r.Host = host }).StatusCode, host)
 	}
+}
+
+// What the documentation gives for other servers is what this one sends.
+func TestPolicyIsDocumented(t *testing.T) {
+	text, err := os.ReadFile("../../docs/page.md")
+	require.NoError(t, err)
+	assert.Equal(t, 3, strings.Count(string(text), fmt.Sprintf(policy, publicHubs)), "the lines, nginx's and Caddy's")
 }
 
 // Another hub is in the header, and in the file from which the page knows which one it asks.

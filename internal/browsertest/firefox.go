@@ -129,6 +129,7 @@ func startFirefox(t testing.TB, ctx context.Context, preferences map[string]any)
 	require.NoError(t, os.WriteFile(filepath.Join(profile, "user.js"), []byte(text.String()), 0o666))
 	command := exec.CommandContext(ctx, program, "--headless", "--no-remote", "--profile", profile, "--remote-debugging-port", "0")
 	command.Env = append(os.Environ(), "HOME="+profile) // a container's may not be writable
+	EndWithTest(command)
 	complaints, err := command.StderrPipe()
 	require.NoError(t, err)
 	err = command.Start()

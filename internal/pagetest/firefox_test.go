@@ -186,6 +186,7 @@ func (v *firefoxVisit) keepsModels(h *hubtest.Server) {
 	assert.True(v, js[bool](v.tab, `window.persists`), "the browser is asked not to clear what it keeps")
 	p.reload()
 	p.untilModel("org/tiny")
+	assert.False(v, js[bool](v.tab, `window.persists`), "and the visitor not once more")
 	assert.Empty(v, h.Requests())
 	p.answersAlike("org/tiny")
 }

@@ -38,8 +38,9 @@ type host struct {
 
 const (
 	underPath = "/some/where/"
-	// As docs/page.md gives it.
-	hostPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'"
+	// As docs/page.md gives it, but for the last part, which comes in the course of the test.
+	hostPolicy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; " +
+		"connect-src 'self' https://huggingface.co https://*.huggingface.co https://*.hf.co; base-uri 'none'; form-action 'none'"
 )
 
 func (h *host) start(t *testing.T, files fs.FS, policy string) {

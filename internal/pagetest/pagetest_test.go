@@ -122,6 +122,7 @@ func newSite(t *testing.T, flags ...string) *site {
 	serve := exec.Command(s.binary, append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...)...)
 	out, err := serve.StdoutPipe()
 	require.NoError(t, err)
+	browsertest.EndWithTest(serve)
 	require.NoError(t, serve.Start())
 	t.Cleanup(func() {
 		serve.Process.Signal(os.Interrupt)
@@ -235,7 +236,13 @@ type tab struct {
 // console calls an error is one.
 func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 	t.Helper()
-	ctx, closeTab := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
+	return s.openBeside(t, browser, page, chromedp.WithNewBrowserContext())
+}
+
+// openBeside opens a page of the site in a tab that shares what is kept with another.
+func (s *site) openBeside(t *testing.T, other context.Context, page string, options ...chromedp.ContextOption) tab {
+	t.Helper()
+	ctx, closeTab := chromedp.NewContext(other, options...)
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)))
 	console := chromedp.Console(ctx)
 	heard := make(chan struct{})
@@ -873,6 +880,7 @@ func (v *visit) mishaps(t *testing.T) {
 	at, shown := p.steps(), p.numbers(p.text("status"))[0]
 	assert.InDelta(t, at, shown, 0)
 	loss := regexp.MustCompile(`from (\S+) to`).FindStringSubmatch(p.label("chart-loss"))[1]
+	p.fullStorage(at)
 
 	chromedp.CallBrowser(p.ctx, cdpbrowser.CrashGPUProcess, cdp.Empty{}) // its answer is its end
 	p.untilError("lost")
@@ -883,8 +891,7 @@ func (v *visit) mishaps(t *testing.T) {
 	p.until(`!document.getElementById("train").disabled`)
 	p.set("sentence", v.text)
 	p.until(`document.getElementById("answer").textContent === %q`, v.answer)
-	p.reload()
-	p.until(`!document.getElementById("interrupted").hidden`)
+	p = v.otherTab(p)
 	assert.Equal(t, fetched, v.fetched.Load(), "the weights are kept, too")
 	assert.Contains(t, p.text("interrupted-text"), fmt.Sprintf("stopped at step %d of 5000", at))
 	p.look("interrupted")

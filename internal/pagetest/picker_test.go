@@ -340,16 +340,26 @@ func (v *pick) removeKept() {
 	require.Contains(v, v.text("model-name"), "own small T5")
 }
 
-// A model of the hub works in a window that keeps no files, and where the storage is full.
+// A model of the hub works in a window that keeps no files, and where the storage is full; so does
+// a run.
 func (v *pick) unkept() {
-	for _, c := range []struct{ first, notice string }{
-		{`delete StorageManager.prototype.getDirectory;`, "This browser window keeps no files"},
-		{`FileSystemSyncAccessHandle.prototype.write = () => { throw new DOMException("no room", "QuotaExceededError"); };`, "The model is not kept for the next visit: the browser's storage is full."},
-		{`StorageManager.prototype.estimate = async () => ({quota: 5e6, usage: 4.5e6});`, "MB, and the browser would keep 0.5 MB more."},
+	full := func() { v.quota(new(float64(1))) }
+	for _, c := range []struct {
+		first         string
+		then          func()
+		notice, train string
+	}{
+		{`StorageManager.prototype.getDirectory = CacheStorage.prototype.open = async () => { throw new DOMException("not here", "SecurityError"); };`, nil,
+			"This browser window, like private ones, keeps no files", "This browser window, like private ones, keeps no runs. This one goes on, but it is lost when the page is reloaded"},
+		{`StorageManager.prototype.estimate = async () => ({quota: 5e6, usage: 4.5e6});`, nil, "MB, and the browser would keep 0.5 MB more.", ""},
+		{"", full, "The model is not kept for the next visit: the browser's storage is full.", "The run has ended, but the browser's storage has no more room to keep it. It is lost when the page is reloaded"},
 	} {
 		v.first.Store(c.first)
 		v.reload()
 		v.untilStatus("Ready")
+		if c.then != nil {
+			c.then()
+		}
 		v.hub.Break("model.safetensors", hubtest.Fault{Cut: []int{200_000}, Slow: time.Millisecond})
 		v.fetch("org/tiny")
 		v.untilModel("org/tiny")
@@ -358,6 +368,16 @@ func (v *pick) unkept() {
 		v.until(`!["", "Looking."].includes(document.getElementById("kept-note").textContent)`)
 		assert.Empty(v, v.items("kept-models"))
 		v.click("models-close")
+		if c.train == "" {
+			continue
+		}
+		v.set("steps", "1")
+		v.click("train")
+		v.untilStatus("Done after 1 step")
+		v.until(`document.getElementById("keeping").textContent.startsWith(%q)`, c.train)
+		assert.Contains(v, v.adapter(), "adapter_model.safetensors")
 	}
+	v.quota(nil)
+	v.click("reset")
 	v.answersAlike("org/tiny")
 }

@@ -330,7 +330,6 @@ $("reset").onclick = () => {
   five = [];
   trained = adapter = false;
   $("interrupted").hidden = true;
-  $("keeping").textContent = "";
   send("reset");
   ask();
   controls();
@@ -379,6 +378,7 @@ function measure() {
 /** fresh shows a page on which nothing has run yet. */
 function fresh() {
   alone = [];
+  $("keeping").textContent = "";
   view.reset();
   rows.forget();
   changed();

@@ -44,8 +44,10 @@ export function loaded(model, kept) {
     ? "This page’s own small T5."
     : `${model.name}: ${(model.parameters / 1e6).toFixed(1)} million weights, ${megabytes(model.bytes)} on the device.`;
   if (kept) {
+    // Else it goes first when the disk is full. Some browsers ask the visitor, who is asked only
+    // about what was just fetched, and not at each visit.
+    if (chosen.hub) navigator.storage.persist().catch(() => {});
     chosen = { kept };
-    navigator.storage.persist().catch(() => {}); // else it goes first when the disk is full
   }
   remember(kept);
 }
@@ -153,7 +155,7 @@ export function list({ models, free, notice }) {
     status("Removed.");
     $("models-close").focus(); // the button that had it is gone
   }
-  const room = free > 0 ? ` There is room for ${megabytes(free)} more.` : "";
+  const room = free > 0 ? ` The browser says that there is room for ${megabytes(free)} more.` : "";
   $("kept-note").textContent = notice || `${models.length === 0 ? "Nothing yet." : ""}${room}`.trim();
 }
 
