@@ -38,6 +38,9 @@ func build() error {
 	if err := bundle(); err != nil {
 		return err
 	}
+	if err := writeArticles(dist); err != nil {
+		return fmt.Errorf("the article: %w", err)
+	}
 	if err := program(); err != nil {
 		return err
 	}
