@@ -16,7 +16,7 @@
 //	load     {model, hub, kept, files}  opens a model and puts it on a device; also after device-lost
 //	kept     {}                     asks which models of the hub are kept here
 //	remove   {id}                   removes one of them; answered by kept
-//	train    {settings, paused}     begins a run, from a fresh adapter; with paused before its first step
+//	train    {settings, paused, pauseAt}  begins a run, from a fresh adapter; with paused before its first step, with pauseAt halted after that one
 //	pause    {}                     halts the run after the step at hand
 //	resume   {}                     goes on
 //	step     {}                     halts, and does one step
@@ -138,6 +138,7 @@ type Remove struct {
 type Train struct {
 	Settings Settings `json:"settings"`
 	Paused   bool     `json:"paused"`
+	PauseAt  int      `json:"pauseAt"` // step; 0 is none
 }
 
 // Compare trains another method on what the last run was trained on.
