@@ -1,9 +1,10 @@
 // The article: figures that the build has drawn come to life.
 import { h, hydrate, render } from "preact";
 import { figures } from "./figures.js";
-import { keepOffline } from "./offline.js";
 import { connect } from "./live.js";
+import { keepOffline } from "./offline.js";
 import * as lessons from "./lessons.js";
+import { record } from "./record.js";
 import { start } from "./state.js";
 
 const words = JSON.parse(document.getElementById("words").textContent);
@@ -32,7 +33,14 @@ function source() {
     : words["source-recorded"].replace("%", state.device).replace("%", state.made);
   for (const e of document.querySelectorAll(".source")) e.textContent = text;
   const said = document.getElementById("said");
+  document.body.dataset.status = state.status;
   said.textContent = state.said || words[`status-${state.status}`] || "";
+}
+
+// Made anew, as record.js says.
+if (new URLSearchParams(location.search).has("record")) {
+  const file = new Blob([await record((said) => change({ said }))]);
+  Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "recording.json" }).click();
 }
 
 // One figure alone, where another page frames it: ?figure=NAME.

@@ -2,7 +2,7 @@
 // sight, with a prompt that was trained before the reader came.
 import { asked } from "./figures/ask.jsx";
 import { startEngine } from "./engine.js";
-import { tag } from "./build.js";
+import recording from "../article/recording.json";
 
 /**
  * connect makes the model of a state. `change` takes what is new of it. It returns what a
@@ -26,9 +26,9 @@ export function connect(state, change) {
       change({ status: "loading", examples: task.examples });
       send("load", { model: "" });
     },
-    async ready({ device }) {
+    ready({ device }) {
       change({ device: device.name, made: "", live: true });
-      await steer();
+      steer();
     },
     imported() {
       steered = true;
@@ -89,14 +89,8 @@ export function connect(state, change) {
   };
 
   /** steer gives the model the prompt that was trained before. */
-  async function steer() {
-    try {
-      const response = await fetch(`steered.zip${tag}`);
-      if (!response.ok) throw new Error(`the server answers ${response.status}`);
-      send("import", { files: [{ name: "steered.zip", data: new Uint8Array(await response.arrayBuffer()) }] });
-    } catch (e) {
-      say("failed", `The trained prompt could not be fetched: ${e.message}`);
-    }
+  function steer() {
+    send("import", { files: [{ name: "adapter.zip", data: Uint8Array.from(atob(recording.adapter), (c) => c.charCodeAt(0)) }] });
   }
 
   /** ask has a sentence answered by each variant, and looked at. */
