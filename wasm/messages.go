@@ -27,6 +27,7 @@
 //	survey   {settings}             asks what one's own rows hold
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
 //	predict  {id, text, task, without}   answered between two steps
+//	look     {id, text, attention}  asks what the encoder reads of a text
 //	export   {}                     asks for the adapter as it stands
 //	import   {files}                takes an adapter, from its files or their zip
 //	rows     {task}                 asks for a task's rows
@@ -53,6 +54,7 @@
 //	surveyed    to survey
 //	measured    to measure
 //	answer      to predict
+//	looked      to look
 //	adapter     to export: a zip of the folder that the command line writes
 //	imported    to import
 //	rows        to rows
@@ -179,6 +181,13 @@ type Predict struct {
 	Text    string   `json:"text"`
 	Task    string   `json:"task"`    // of tasks: whose labels are scored where there is no adapter; an adapter has its own
 	Without []string `json:"without"` // parts of the method that count as zero
+}
+
+// Look asks what the encoder reads of a text, under the adapter as it stands.
+type Look struct {
+	ID        int    `json:"id"` // comes back
+	Text      string `json:"text"`
+	Attention bool   `json:"attention"` // and where it looks then
 }
 
 // Import brings an adapter: its two files, or one zip that holds them.
@@ -540,6 +549,44 @@ type Token struct {
 	Shift float32 `json:"shift"` // |scale·(A·B)_t|, 0 without a shift
 }
 
+// Looked is the reply to a Look: n pieces of a text, vectors of width d.
+type Looked struct {
+	ID         int        `json:"id"`
+	Text       string     `json:"text"` // as asked
+	Tokens     []Piece    `json:"tokens"`
+	Width      int        `json:"width"`      // d
+	Embeddings []float32  `json:"embeddings"` // E(x), n×d
+	Prompt     []float32  `json:"prompt"`     // P, m×d; empty without one
+	A          []float32  `json:"a"`          // its rows of the text, n×r; empty without a shift
+	B          []float32  `json:"b"`          // r×d; likewise
+	Rank       int        `json:"rank"`       // r; 0 without a shift
+	Scale      float32    `json:"scale"`      // of A·B
+	Near       [][]Near   `json:"near"`       // of each row of P, the nearest first
+	Moved      []Near     `json:"moved"`      // nearest to each row of E(x) + scale·A·B
+	Attention  *Attention `json:"attention"`  // null where it was not asked for
+}
+
+// Piece is a piece of a text.
+type Piece struct {
+	Text string `json:"text"`
+	ID   int    `json:"id"`
+}
+
+// Near is a piece of the vocabulary and the cosine of its embedding with a vector.
+type Near struct {
+	Text   string  `json:"text"`
+	Cosine float32 `json:"cosine"`
+}
+
+// Attention is how much the encoder's positions look at one another: blocks × heads × positions ×
+// positions, of which the last sum to 1. The positions of the prompt come first.
+type Attention struct {
+	Blocks    int       `json:"blocks"`
+	Heads     int       `json:"heads"`
+	Positions int       `json:"positions"`
+	Values    []float32 `json:"values"`
+}
+
 // AdapterZip is the adapter's folder, zipped.
 type AdapterZip struct {
 	File
@@ -614,6 +661,7 @@ func (Compare) kind() string  { return "compare" }
 func (Survey) kind() string   { return "survey" }
 func (Measure) kind() string  { return "measure" }
 func (Predict) kind() string  { return "predict" }
+func (Look) kind() string     { return "look" }
 func (Export) kind() string   { return "export" }
 func (Import) kind() string   { return "import" }
 func (AskRows) kind() string  { return "rows" }
@@ -640,6 +688,7 @@ func (Comparison) kind() string  { return "comparison" }
 func (Surveyed) kind() string    { return "surveyed" }
 func (Measured) kind() string    { return "measured" }
 func (Answer) kind() string      { return "answer" }
+func (Looked) kind() string      { return "looked" }
 func (AdapterZip) kind() string  { return "adapter" }
 func (Imported) kind() string    { return "imported" }
 func (Rows) kind() string        { return "rows" }

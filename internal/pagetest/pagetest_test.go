@@ -290,7 +290,7 @@ func (p tab) until(format string, args ...any) {
 			continue
 		}
 		said++
-		waits := fmt.Sprintf("%s\nstatus: %s\nprogress: %s", fmt.Sprintf(format, args...), p.text("status"), p.text("progress-text"))
+		waits := fmt.Sprintf("%s\n%s", fmt.Sprintf(format, args...), js[string](p, `Array.from(document.querySelectorAll("#status, #progress-text, #said"), (e) => e.id + ": " + e.textContent).join("\n")`))
 		p.Logf("waiting for %s", waits)
 		if time.Since(began) > patience {
 			require.FailNow(p, "the page does not come to it", waits)
