@@ -7,7 +7,7 @@ import * as lessons from "./lessons.js";
 import { record } from "./record.js";
 import { start } from "./state.js";
 
-const words = JSON.parse(document.getElementById("words").textContent);
+const words = JSON.parse(document.getElementById("figure-words").textContent);
 const state = start();
 const act = connect(state, change);
 
