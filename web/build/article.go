@@ -24,7 +24,7 @@ import (
 // head in YAML, with three functions of its own:
 //
 //	{{number "group.name" "%.1f"}}  a number of numbers.json
-//	{{figure "name" "caption"}}     a figure, drawn by web/src/figures
+//	{{figure "name" `caption`}}     a figure, drawn by web/src/figures
 //	{{lesson "name" `text`}}        an exercise: a question, its choices as a list, and
 //	                                behind a line of --- what the run showed
 //
@@ -138,34 +138,49 @@ func readArticle(source []byte, numbers any, stills func(words []byte) (map[stri
 		out, err := toHTML(source)
 		return strings.TrimSuffix(strings.TrimPrefix(out, "<p>"), "</p>"), err
 	}
-	var kept []string // HTML that Markdown would take apart, by the number of its mark
+	var fill func(source string) (string, error) // whose functions fill what they are given
+	var kept []string                            // HTML that Markdown would take apart, by the number of its mark
 	keep := func(html string) string {
 		kept = append(kept, html)
 		return fmt.Sprintf("\n\n<!--%d-->\n\n", len(kept)-1)
 	}
-	filling, err := text.New("article").Funcs(text.FuncMap{
+	functions := text.FuncMap{
 		"number": func(path, format string) (string, error) { return number(numbers, path, format) },
 		"figure": func(name, caption string) (string, error) {
 			still, ok := drawn[name]
 			if !ok {
 				return "", fmt.Errorf("there is no figure %s in web/src/figures", name)
 			}
-			caption, err := inline(caption)
+			caption, err := fill(caption)
+			if err != nil {
+				return "", err
+			}
+			caption, err = inline(caption)
 			return keep(fmt.Sprintf(`<figure id="figure-%[1]s" data-figure="%[1]s"><div class="picture">%[2]s</div><figcaption>%[3]s <span class="source"></span></figcaption></figure>`, name, still, caption)), err
 		},
 		"lesson": func(name, source string) (string, error) {
+			source, err := fill(source)
+			if err != nil {
+				return "", err
+			}
 			html, err := lesson(name, source, page.Words, toHTML, inline)
 			return keep(html), err
 		},
-	}).Parse(string(body))
+	}
+	fill = func(source string) (string, error) {
+		t, err := text.New("article").Funcs(functions).Parse(source)
+		if err != nil {
+			return "", err
+		}
+		var out strings.Builder
+		err = t.Execute(&out, nil)
+		return out.String(), err
+	}
+	filled, err := fill(string(body))
 	if err != nil {
 		return page, err
 	}
-	var filled strings.Builder
-	if err := filling.Execute(&filled, nil); err != nil {
-		return page, err
-	}
-	out, err := toHTML(filled.String())
+	out, err := toHTML(filled)
 	for i, html := range kept {
 		out = strings.Replace(out, fmt.Sprintf("<!--%d-->", i), html, 1)
 	}
