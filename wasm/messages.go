@@ -27,6 +27,7 @@
 //	survey   {settings}             asks what one's own rows hold
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
 //	predict  {id, text, task, without}   answered between two steps
+//	look     {id, text, task, attention} asks what becomes of a text; likewise
 //	export   {}                     asks for the adapter as it stands
 //	import   {files}                takes an adapter, from its files or their zip
 //	rows     {task}                 asks for a task's rows
@@ -53,6 +54,7 @@
 //	surveyed    to survey
 //	measured    to measure
 //	answer      to predict
+//	looked      to look
 //	adapter     to export: a zip of the folder that the command line writes
 //	imported    to import
 //	rows        to rows
@@ -178,6 +180,14 @@ type Predict struct {
 	Text    string   `json:"text"`
 	Task    string   `json:"task"`    // of tasks: whose labels are scored where there is no adapter; an adapter has its own
 	Without []string `json:"without"` // parts of the method that count as zero
+}
+
+// Look asks what becomes of a text on its way to the answer.
+type Look struct {
+	ID        int    `json:"id"` // comes back in looked, or in the error
+	Text      string `json:"text"`
+	Task      string `json:"task"`      // as predict's
+	Attention bool   `json:"attention"` // the encoder's attention, too
 }
 
 // Import brings an adapter: its two files, or one zip that holds them.
@@ -539,6 +549,27 @@ type Token struct {
 	Shift float32 `json:"shift"` // |scale·(A·B)_t|, 0 without a shift
 }
 
+// Looked is the reply to a Look: what the encoder reads of a text, [ P ; E(x) + scale·A·B ], part by part.
+// Matrices are row by row.
+type Looked struct {
+	ID         int       `json:"id"`
+	Text       string    `json:"text"`       // as asked
+	Tokens     []TokenID `json:"tokens"`     // as the encoder reads them, the end token included
+	Width      int       `json:"width"`      // d
+	Embeddings []float32 `json:"embeddings"` // E(x), tokens×d
+	Prompt     []float32 `json:"prompt"`     // P, m×d; empty without one
+	Rank       int       `json:"rank"`       // r; 0 without a shift
+	Scale      float64   `json:"scale"`      // likewise
+	A          []float32 `json:"a"`          // the rows of the tokens' places, tokens×r; empty without a shift
+	B          []float32 `json:"b"`          // r×d; likewise
+}
+
+// TokenID is a piece of a text with its place in the vocabulary.
+type TokenID struct {
+	Text string `json:"text"`
+	ID   int32  `json:"id"`
+}
+
 // AdapterZip is the adapter's folder, zipped.
 type AdapterZip struct {
 	File
@@ -579,7 +610,7 @@ type BenchResult struct {
 type Error struct {
 	Code    string `json:"code"`
 	During  string `json:"during"`  // the type of the message that asked for it
-	ID      int    `json:"id"`      // of a predict
+	ID      int    `json:"id"`      // of a predict or a look
 	Message string `json:"message"` // a sentence
 	Remedy  string `json:"remedy"`  // a sentence: what to do
 }
@@ -613,6 +644,7 @@ func (Compare) kind() string  { return "compare" }
 func (Survey) kind() string   { return "survey" }
 func (Measure) kind() string  { return "measure" }
 func (Predict) kind() string  { return "predict" }
+func (Look) kind() string     { return "look" }
 func (Export) kind() string   { return "export" }
 func (Import) kind() string   { return "import" }
 func (AskRows) kind() string  { return "rows" }
@@ -639,6 +671,7 @@ func (Comparison) kind() string  { return "comparison" }
 func (Surveyed) kind() string    { return "surveyed" }
 func (Measured) kind() string    { return "measured" }
 func (Answer) kind() string      { return "answer" }
+func (Looked) kind() string      { return "looked" }
 func (AdapterZip) kind() string  { return "adapter" }
 func (Imported) kind() string    { return "imported" }
 func (Rows) kind() string        { return "rows" }
