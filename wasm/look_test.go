@@ -3,6 +3,10 @@
 package main
 
 import (
+	"cmp"
+	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,6 +14,8 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/train"
+	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/t5"
 	"github.com/go-dept/dept/text"
 )
@@ -117,4 +123,151 @@ func TestLookFails(t *testing.T) {
 	p.worker.Send(Load{Model: writeModel(t, 1)})
 	await[Ready](p)
 	assert.Equal(t, 6, p.fails(codeSettings, Look{ID: 6, Task: "nonesuch"}).ID)
+}
+
+// cosine of the angle between two vectors.
+func cosine(x, y []float64) float64 {
+	var xy, xx, yy float64
+	for i := range x {
+		xy, xx, yy = xy+x[i]*y[i], xx+x[i]*x[i], yy+y[i]*y[i]
+	}
+	return xy / math.Sqrt(xx*yy)
+}
+
+func wide(x []float32) []float64 { return mapped(x, func(v float32) float64 { return float64(v) }) }
+
+// nearest are the pieces of the test's words, and maybe one more, by how near they are to a vector.
+func (l *looking) nearest(vector []float64, also int32) (near []Near) {
+	for id := range int32(len(l.table) / 32) {
+		piece := l.tok.Piece(id)
+		if slices.Contains(words, strings.TrimPrefix(piece, "▁")) || piece == "▁" || id == also {
+			near = append(near, Near{piece, float32(cosine(vector, wide(l.table[32*id:][:32])))})
+		}
+	}
+	slices.SortFunc(near, func(x, y Near) int { return cmp.Compare(y.Cosine, x.Cosine) })
+	return near
+}
+
+// same compares what is near, cosines up to what float32 rounds.
+func same(t *testing.T, want, got []Near) {
+	t.Helper()
+	piece := func(n Near) string { return n.Text }
+	require.Equal(t, mapped(want, piece), mapped(got, piece))
+	for i := range want {
+		assert.InDelta(t, want[i].Cosine, got[i].Cosine, 1e-6)
+	}
+}
+
+// The vocabulary's pieces nearest to the rows of a prompt, and to where the shift moves the words, are
+// those of a search through all, whether the table is kept or gone through seven rows at a time.
+func TestLookNear(t *testing.T) {
+	t.Run("kept", lookNear)
+	defer func(bytes int) { tableBytes = bytes }(tableBytes)
+	tableBytes = 7*32*4 + 1
+	t.Run("in pieces", lookNear)
+}
+
+func lookNear(t *testing.T) {
+	l := newLooking(t)
+	const text = "the film was good"
+	bare := l.look(text, false)
+	assert.Empty(t, bare.Near)
+	assert.Empty(t, bare.Moved)
+
+	fast := settings(1000)
+	fast.Values["lr-lowrank"] = 0.5 // so that words become others
+	l.stepped(fast, 5)
+	got := l.look(text, false)
+	a := l.exported()
+	p, low, b := wide(a.Values(dept.TensorP)), wide(a.Values(dept.TensorA)), wide(a.Values(dept.TensorB))
+	require.Len(t, got.Near, 4)
+	for i, near := range got.Near {
+		require.Len(t, near, 5)
+		same(t, l.nearest(p[32*i:][:32], noID)[:5], near)
+	}
+	require.Len(t, got.Moved, 5)
+	became := 0
+	for i, token := range got.Tokens {
+		e, moved := wide(l.table[32*token.ID:][:32]), make([]float64, 32)
+		var shift, embedding float64
+		for j := range moved {
+			by := a.Config.(*dept.PromptConfig).Scale() * (low[2*i]*b[j] + low[2*i+1]*b[32+j])
+			moved[j] = e[j] + by
+			shift, embedding = shift+by*by, embedding+e[j]*e[j]
+		}
+		x := got.Moved[i]
+		same(t, l.nearest(moved, token.ID)[:1], []Near{x.Near})
+		assert.InDelta(t, cosine(moved, e), x.Own, 1e-6)
+		assert.InEpsilon(t, math.Sqrt(shift), x.Shift, 1e-6)
+		assert.InEpsilon(t, math.Sqrt(embedding), x.Embedding, 1e-6)
+		if x.Text != token.Text {
+			became++
+		}
+	}
+	assert.NotZero(t, became, "some word has become another")
+}
+
+// A word that nothing moves stays the word that it is, a special one too, and where another has the same
+// embedding; and a row of zeros is near to none.
+func TestNearest(t *testing.T) {
+	tok, err := text.NewUnigram([]text.Piece{{Text: "▁a", Score: -1}, {Text: "▁b", Score: -1}, {Text: "▁c", Score: -1}})
+	require.NoError(t, err)
+	id := func(piece string) int32 { return tok.Encode(piece)[0] }
+	m := &model{Setup: &train.Setup{Tokenizer: tok, Model: &nn.Model{Description: nn.Description{Width: 2}}}}
+	m.table = make([]float32, 2*(tok.VocabSize()+3)) // more rows than pieces
+	for i, row := range map[int32][2]float32{id("a"): {3, 4}, id("b"): {3, 4}, id("c"): {-1, 1}, tok.EOS(): {6, 8}, int32(tok.VocabSize()): {3, 4}} {
+		copy(m.table[2*i:], row[:])
+	}
+	var list []*direction
+	for _, own := range []int32{id("a"), id("b"), tok.EOS()} {
+		list = append(list, newDirection([]float32{3, 4}, 1, own))
+	}
+	list = append(list, newDirection([]float32{-2, 2}, 5, noID), newDirection([]float32{0, 0}, 1, noID))
+	require.NoError(t, m.compare(list))
+	for i, piece := range []string{"▁a", "▁b", "</s>"} {
+		assert.Equal(t, []Near{{piece, 1}}, list[i].near(tok))
+	}
+	pieces := list[3].near(tok)
+	assert.Equal(t, Near{"▁c", 1}, pieces[0])
+	assert.Len(t, pieces, 3)
+	assert.Zero(t, list[4].near(tok)[0].Cosine)
+}
+
+// The encoder's attention comes where it is asked for, with rows whose sum is 1, and takes no kernel that
+// answers do not; what the adapter changes, it changes.
+func TestLookAttention(t *testing.T) {
+	l := newLooking(t)
+	const text = "the film was good"
+	assert.Nil(t, l.look(text, false).Attention)
+	l.worker.Send(Predict{Text: text})
+	await[Answer](l.page)
+	kernels := l.worker.model.Engine.Pipelines()
+	bare := l.look(text, true).Attention
+	assert.Equal(t, kernels, l.worker.model.Engine.Pipelines())
+	assert.Equal(t, []int{1, 2, 5}, []int{bare.Blocks, bare.Heads, bare.Positions})
+	rowsAreShares(t, bare)
+
+	l.stepped(settings(1000), 2)
+	prompted := l.look(text, true).Attention
+	assert.Equal(t, 4+5, prompted.Positions)
+	rowsAreShares(t, prompted)
+	lora := settings(1000)
+	lora.Method, lora.Values = "lora", map[string]any{"lr": 0.5}
+	l.stepped(lora, 3)
+	other := l.look(text, true).Attention
+	rowsAreShares(t, other)
+	assert.NotEqual(t, bare.Values, other.Values)
+}
+
+func rowsAreShares(t *testing.T, a *Attention) {
+	t.Helper()
+	require.Len(t, a.Values, a.Blocks*a.Heads*a.Positions*a.Positions)
+	for row := range slices.Chunk(a.Values, a.Positions) {
+		var sum float32
+		for _, x := range row {
+			assert.GreaterOrEqual(t, x, float32(0))
+			sum += x
+		}
+		assert.InDelta(t, 1, sum, 1e-5)
+	}
 }

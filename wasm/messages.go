@@ -562,6 +562,33 @@ type Looked struct {
 	Scale      float64   `json:"scale"`      // likewise
 	A          []float32 `json:"a"`          // the rows of the tokens' places, tokens×r; empty without a shift
 	B          []float32 `json:"b"`          // r×d; likewise
+	Near       [][]Near  `json:"near"`       // of each row of P the pieces of the vocabulary whose embeddings point most nearly where it does
+	Moved      []Moved   `json:"moved"`      // of each token; empty without a shift
+	// Attention is null where it was not asked for.
+	Attention *Attention `json:"attention"`
+}
+
+// Near is a piece of the vocabulary, special ones left out, with the cosine of its embedding and a vector.
+type Near struct {
+	Text   string  `json:"text"`
+	Cosine float32 `json:"cosine"`
+}
+
+// Moved is what a shift does to a token.
+type Moved struct {
+	Near              // the piece nearest to E(x_t) + scale·(A·B)_t; special ones left out, but for the token's own
+	Own       float32 `json:"own"`       // cosine of that vector and E(x_t)
+	Shift     float32 `json:"shift"`     // |scale·(A·B)_t|
+	Embedding float32 `json:"embedding"` // |E(x_t)|
+}
+
+// Attention is how much each position of the encoder reads of each, block by block and head by head. The
+// prompt's positions are the first.
+type Attention struct {
+	Blocks    int       `json:"blocks"`
+	Heads     int       `json:"heads"`
+	Positions int       `json:"positions"`
+	Values    []float32 `json:"values"` // blocks×heads×positions×positions; each row's sum is 1
 }
 
 // TokenID is a piece of a text with its place in the vocabulary.
