@@ -116,6 +116,29 @@ func TestLook(t *testing.T) {
 	assert.Empty(t, l.look(text, false).Prompt)
 }
 
+// A constant shift moves every word by one vector, also once it is trained; A is not, and does not count.
+func TestLookConstantShift(t *testing.T) {
+	l := newLooking(t)
+	s := settings(1000)
+	s.Values["shift"] = dept.ShiftConstant
+	assert.Contains(t, l.fails(codeSettings, Train{Settings: s}).Message, "rank 1")
+	s.Values["rank"] = 1
+	l.worker.Send(Train{Settings: s, Paused: true})
+	assert.Equal(t, 4*32+32, await[Plan](l.page).Parameters)
+	for range 3 {
+		l.worker.Send(StepOnce{})
+		await[Step](l.page)
+	}
+	got := l.look("the film was good", false)
+	assert.Equal(t, []float32{1, 1, 1, 1, 1}, got.A)
+	assert.NotZero(t, got.B[0])
+	for _, x := range got.Moved {
+		assert.Equal(t, got.Moved[0].Shift, x.Shift)
+	}
+	shift := dept.DePT.Setting("shift")
+	assert.Equal(t, dept.ShiftConstant, shift.Of(l.exported().Config))
+}
+
 // What cannot be looked into says so.
 func TestLookFails(t *testing.T) {
 	p := newPage(t)
