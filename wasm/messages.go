@@ -27,7 +27,7 @@
 //	survey   {settings}             asks what one's own rows hold
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
 //	predict  {id, text, task, without}   answered between two steps
-//	look     {id, text, attention}  asks what the encoder reads of a text
+//	look     {id, text, task, attention} asks what becomes of a text; likewise
 //	export   {}                     asks for the adapter as it stands
 //	import   {files}                takes an adapter, from its files or their zip
 //	rows     {task}                 asks for a task's rows
@@ -183,11 +183,12 @@ type Predict struct {
 	Without []string `json:"without"` // parts of the method that count as zero
 }
 
-// Look asks what the encoder reads of a text, under the adapter as it stands.
+// Look asks what becomes of a text on its way to the answer.
 type Look struct {
-	ID        int    `json:"id"` // comes back
+	ID        int    `json:"id"` // comes back in looked, or in the error
 	Text      string `json:"text"`
-	Attention bool   `json:"attention"` // and where it looks then
+	Task      string `json:"task"`      // as predict's
+	Attention bool   `json:"attention"` // the encoder's attention, too
 }
 
 // Import brings an adapter: its two files, or one zip that holds them.
@@ -549,42 +550,52 @@ type Token struct {
 	Shift float32 `json:"shift"` // |scale·(A·B)_t|, 0 without a shift
 }
 
-// Looked is the reply to a Look: n pieces of a text, vectors of width d.
+// Looked is the reply to a Look: what the encoder reads of a text, [ P ; E(x) + scale·A·B ], part by part.
+// Matrices are row by row.
 type Looked struct {
-	ID         int        `json:"id"`
-	Text       string     `json:"text"` // as asked
-	Tokens     []Piece    `json:"tokens"`
-	Width      int        `json:"width"`      // d
-	Embeddings []float32  `json:"embeddings"` // E(x), n×d
-	Prompt     []float32  `json:"prompt"`     // P, m×d; empty without one
-	A          []float32  `json:"a"`          // its rows of the text, n×r; empty without a shift
-	B          []float32  `json:"b"`          // r×d; likewise
-	Rank       int        `json:"rank"`       // r; 0 without a shift
-	Scale      float32    `json:"scale"`      // of A·B
-	Near       [][]Near   `json:"near"`       // of each row of P, the nearest first
-	Moved      []Near     `json:"moved"`      // nearest to each row of E(x) + scale·A·B
-	Attention  *Attention `json:"attention"`  // null where it was not asked for
+	ID         int       `json:"id"`
+	Text       string    `json:"text"`       // as asked
+	Tokens     []TokenID `json:"tokens"`     // as the encoder reads them, the end token included
+	Width      int       `json:"width"`      // d
+	Embeddings []float32 `json:"embeddings"` // E(x), tokens×d
+	Prompt     []float32 `json:"prompt"`     // P, m×d; empty without one
+	Rank       int       `json:"rank"`       // r; 0 without a shift
+	Scale      float64   `json:"scale"`      // likewise
+	A          []float32 `json:"a"`          // the rows of the tokens' places, tokens×r; empty without a shift
+	B          []float32 `json:"b"`          // r×d; likewise
+	Near       [][]Near  `json:"near"`       // of each row of P the pieces of the vocabulary whose embeddings point most nearly where it does
+	Moved      []Moved   `json:"moved"`      // of each token; empty without a shift
+	// Attention is null where it was not asked for.
+	Attention *Attention `json:"attention"`
 }
 
-// Piece is a piece of a text.
-type Piece struct {
-	Text string `json:"text"`
-	ID   int    `json:"id"`
-}
-
-// Near is a piece of the vocabulary and the cosine of its embedding with a vector.
+// Near is a piece of the vocabulary, special ones left out, with the cosine of its embedding and a vector.
 type Near struct {
 	Text   string  `json:"text"`
 	Cosine float32 `json:"cosine"`
 }
 
-// Attention is how much the encoder's positions look at one another: blocks × heads × positions ×
-// positions, of which the last sum to 1. The positions of the prompt come first.
+// Moved is what a shift does to a token.
+type Moved struct {
+	Near              // the piece nearest to E(x_t) + scale·(A·B)_t; special ones left out, but for the token's own
+	Own       float32 `json:"own"`       // cosine of that vector and E(x_t)
+	Shift     float32 `json:"shift"`     // |scale·(A·B)_t|
+	Embedding float32 `json:"embedding"` // |E(x_t)|
+}
+
+// Attention is how much each position of the encoder reads of each, block by block and head by head. The
+// prompt's positions are the first.
 type Attention struct {
 	Blocks    int       `json:"blocks"`
 	Heads     int       `json:"heads"`
 	Positions int       `json:"positions"`
-	Values    []float32 `json:"values"`
+	Values    []float32 `json:"values"` // blocks×heads×positions×positions; each row's sum is 1
+}
+
+// TokenID is a piece of a text with its place in the vocabulary.
+type TokenID struct {
+	Text string `json:"text"`
+	ID   int32  `json:"id"`
 }
 
 // AdapterZip is the adapter's folder, zipped.
@@ -627,7 +638,7 @@ type BenchResult struct {
 type Error struct {
 	Code    string `json:"code"`
 	During  string `json:"during"`  // the type of the message that asked for it
-	ID      int    `json:"id"`      // of a predict
+	ID      int    `json:"id"`      // of a predict or a look
 	Message string `json:"message"` // a sentence
 	Remedy  string `json:"remedy"`  // a sentence: what to do
 }

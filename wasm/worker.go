@@ -278,7 +278,7 @@ func (w *worker) hear(m Message) {
 		case Predict:
 			return w.predict(ctx, m)
 		case Look:
-			return w.lookAt(ctx, m)
+			return w.lookInto(ctx, m)
 		case Export:
 			return w.export(ctx)
 		case Import:

@@ -27,8 +27,9 @@ type Settings struct {
 	Method    string      `json:"method"` // a name in dept.Kinds
 	Task      string      `json:"task,omitempty"`
 	Train     Options     `json:"train"`
-	Adapter   dept.Config `json:"adapter"` // null where a checkpoint is trained
-	Start     string      `json:"start"`   // how the numbers start: an init rule or an adapter's fingerprint
+	Adapter   dept.Config `json:"adapter"`         // null where a checkpoint is trained
+	Shift     string      `json:"shift,omitempty"` // dept.ShiftConstant, which is not in the adapter's configuration; else empty
+	Start     string      `json:"start"`           // how the numbers start: an init rule or an adapter's fingerprint
 	EvalEvery int         `json:"eval_every"`
 	Model     string      `json:"model"` // fingerprints
 	Data      string      `json:"data"`
