@@ -47,7 +47,7 @@ func (s *site) articleAsText(p tab) {
 	require.NoError(p, err)
 	s.requests()
 	require.NoError(p, chromedp.Do(p.ctx, chromedp.Navigate(s.url)))
-	assert.Subset(p, []string{"./", "article.css"}, s.requests(), "nothing else is needed")
+	assert.Subset(p, []string{"./", "article.css", "article.js"}, s.requests(), "nothing else is needed")
 	text := js[string](p, `document.querySelector("main").innerText`)
 	for _, want := range []string{"What a prompt is made of", "1,476,608", "Guess, then run it", "What it showed when we ran it"} {
 		assert.Contains(p, text, want)
@@ -55,8 +55,8 @@ func (s *site) articleAsText(p tab) {
 	assert.NotContains(p, text, "TODO")
 	empty := js[[]string](p, `Array.from(document.querySelectorAll("figure")).filter((f) => f.querySelector(".picture").textContent.trim().length < 20).map((f) => f.id)`)
 	assert.Empty(p, empty, "figures that show nothing")
-	assert.Empty(p, js[[]string](p, `Array.from(document.querySelectorAll("button")).filter((b) => b.checkVisibility()).map((b) => b.textContent)`), "buttons that do nothing")
-	p.look("article-text")
+	assert.Empty(p, js[[]string](p, `Array.from(document.querySelectorAll("button")).filter((b) => b.checkVisibility() && !b.matches(".cell")).map((b) => b.textContent)`), "buttons that do nothing")
+	p.picture("article-text", desk)
 }
 
 // articleAlive has the figures computed by the model in the tab.

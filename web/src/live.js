@@ -65,7 +65,7 @@ export function connect(state, change) {
     sample() {
       if (looking || state.run?.name !== "factors") return;
       looking = true;
-      send("look", { id: ++question, text: state.sentence, attention: false });
+      send("look", { id: ++question, text: state.sentence, task: task.name, attention: false });
     },
     evaluation({ accuracy, rows }) {
       change({ run: { ...state.run, accuracy, rows } });
@@ -101,7 +101,7 @@ export function connect(state, change) {
       answers.set(++question, name);
       send("predict", { id: question, text, task: task.name, without });
     }
-    send("look", { id: ++question, text, attention: true });
+    send("look", { id: ++question, text, task: task.name, attention: true });
   }
 
   /** list asks the sentences that are asked together. */

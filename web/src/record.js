@@ -32,15 +32,23 @@ export async function record(say) {
 
   const { tasks: [task] } = await next("tasks");
   const ready = await ask("load", { model: "" }, "ready");
-  const sentence = task.examples.find(({ text }) => text.split(" and ").length === 3)?.text ?? task.examples[0].text;
+  let sentence = task.examples[0].text;
   const look = async (attention) => {
-    const m = await ask("look", { id: 1, text: sentence, attention }, "looked");
+    const m = await ask("look", { id: 1, text: sentence, task: task.name, attention }, "looked");
     return { ...m, embeddings: packed(m.embeddings), prompt: packed(m.prompt), a: packed(m.a), b: packed(m.b), attention: m.attention && { ...m.attention, values: packed(m.attention.values) } };
   };
 
   say("The run.");
   const { accuracy } = await ask("train", { settings: task.settings }, "done");
   const { data } = await ask("export", {}, "adapter");
+  // A sentence that shows what both parts are for: the prompt alone answers it wrong.
+  for (const { text, label } of task.examples) {
+    const { answer: short } = await ask("predict", { id: 1, text, task: task.name, without: ["A·B"] }, "answer");
+    const { answer: whole } = await ask("predict", { id: 1, text, task: task.name, without: [] }, "answer");
+    if (short === label || whole !== label) continue;
+    sentence = text;
+    break;
+  }
   const answers = {};
   for (const { name, without } of asked) {
     const { answer, scores } = await ask("predict", { id: 1, text: sentence, task: task.name, without }, "answer");
@@ -51,7 +59,7 @@ export async function record(say) {
   say("The run with rank 1.");
   const frames = [];
   let loss = 0;
-  let kept = -1;
+  let kept = -Infinity; // the step of the last picture
   const take = async (step) => {
     if (step < kept + task.settings.steps / pictures) return;
     kept = step;
@@ -64,7 +72,7 @@ export async function record(say) {
   };
   await ask("train", { settings: { ...task.settings, values: { ...task.settings.values, rank: 1 } } }, "done");
   during = null;
-  kept = -1;
+  kept = -Infinity;
   await take(task.settings.steps);
   return JSON.stringify({
     made: new Date().toISOString().slice(0, 10), ready, task: task.name, values: task.settings.values, accuracy, sentence, answers,

@@ -21,11 +21,13 @@ export function Near({ state, words }) {
       </table>
       <table>
         <caption>{words["near-moved"]}</caption>
+        <thead><tr><td /><th scope="col">{words["near-now"]}</th><th scope="col">{words["near-far"]}</th></tr></thead>
         <tbody>
-          {look.moved.map(({ text, cosine }, t) => (
+          {look.moved.map(({ text, cosine, shift, embedding }, t) => (
             <tr key={t}>
               <th scope="row">{piece(look.tokens[t].text)}</th>
               <td>{piece(text)} <small class="number">{cosine.toFixed(2)}</small></td>
+              <td class="number">{(shift / embedding).toFixed(2)}</td>
             </tr>
           ))}
         </tbody>
