@@ -6,7 +6,7 @@ const whole = (n) => n.toLocaleString("en");
 const saved = (ratio) => `${Math.round((1 - ratio) * 100)} %`;
 
 export function Sizes({ words }) {
-  const models = Object.entries(numbers.sizes);
+  const models = Object.entries(numbers.sizes).sort(([, a], [, b]) => a.parameters - b.parameters);
   const lengths = Object.keys(models[0][1].lengths);
   return (
     <div class="body scroll" tabindex="0" role="region" aria-label={words["sizes-caption"]}>
