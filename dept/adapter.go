@@ -140,12 +140,14 @@ func (a *Adapter) tensorsFor(d nn.Description) ([]Tensor, error) {
 	return list, nil
 }
 
-// Parameters is how many numbers the adapter holds.
+// Parameters is how many numbers of the adapter are trained.
 func (a *Adapter) Parameters() (n int) { return count(a.Tensors) }
 
 func count(tensors []Tensor) (n int) {
 	for _, t := range tensors {
-		n += t.len()
+		if t.Group != GroupFixed {
+			n += t.len()
+		}
 	}
 	return n
 }

@@ -65,7 +65,9 @@ func (t *Method) Params() []tensor.Param { return t.params }
 // Parameters is how many numbers are trained.
 func (t *Method) Parameters() (n int) {
 	for _, p := range t.params {
-		n += p.Len()
+		if p.Group != GroupFixed {
+			n += p.Len()
+		}
 	}
 	return n
 }

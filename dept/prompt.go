@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 
 	"github.com/go-dept/dept/nn"
@@ -26,6 +27,8 @@ var DePT = Kind{
 	Settings: []Setting{
 		promptLength,
 		{Name: "rank", Title: "rank r", About: "r, the rank of the shift A·B", Default: 45, Of: func(c Config) any { return c.(*PromptConfig).Rank }},
+		{Name: "shift", Title: "shift", About: "what A·B moves a word by: position is a vector for each place of the text, constant one for all, where A stays at ones and r is 1",
+			Default: ShiftPosition, Choices: []string{ShiftPosition, ShiftConstant}, Of: shiftName},
 		{Name: "scale", Title: "scale", About: "factor on A·B: code is 8/√r, paper is 1", Default: "code", Choices: []string{"code", "paper"},
 			Of: scaleName},
 		promptInit,
@@ -56,6 +59,14 @@ var PromptTuning = Kind{
 const (
 	GroupPrompt  = "prompt"  // P
 	GroupLowRank = "lowrank" // A and B
+	// GroupFixed has no learning rate and stays as it is: A of a constant shift.
+	GroupFixed = "fixed"
+)
+
+// The shifts. A file says which one it is by A: training, which starts A at random, does not end at ones.
+const (
+	ShiftPosition = "position" // row t of A·B moves position t
+	ShiftConstant = "constant" // A [s, 1] is ones, so that B moves every position alike
 )
 
 // The tensors of a prompt, named as in the DePT authors' files.
@@ -85,6 +96,7 @@ type PromptConfig struct {
 	MaxSourceLength int     `json:"max_length,omitempty"` // s, in tokens; 0, with r = 0 only, where nothing says
 	Width           int     `json:"token_dim"`            // d, the model's d_model
 	LoraAlpha       float64 `json:"lora_alpha,omitempty"`
+	Constant        bool    `json:"-"` // the shift is ShiftConstant
 	// Submodules is how many prompts the file has one after the other: PEFT keeps
 	// one for the decoder behind the encoder's, and does not use it with T5.
 	Submodules int `json:"num_transformer_submodules"`
@@ -132,10 +144,8 @@ func (c *PromptConfig) Scale() float64 {
 	return c.LoraAlpha / math.Sqrt(float64(c.Rank))
 }
 
-// Parameters is how many numbers the adapter trains, m·d + r·(s + d).
-func (c *PromptConfig) Parameters() int {
-	return c.PromptLength*c.Width + c.Rank*(c.MaxSourceLength+c.Width)
-}
+// Parameters is how many numbers the adapter trains, m·d + r·(s + d); m·d + d where the shift is constant.
+func (c *PromptConfig) Parameters() int { return count(c.list()) }
 
 // Describe lists P, and A and B, as far as there are any.
 func (c *PromptConfig) Describe() string {
@@ -144,8 +154,12 @@ func (c *PromptConfig) Describe() string {
 		parts = append(parts, fmt.Sprintf("P [%d, %d]", c.PromptLength, c.Width))
 	}
 	if c.Rank > 0 {
-		parts = append(parts, fmt.Sprintf("A [%d, %d], B [%d, %d], scale %.4g (lora_alpha %.4g / √%d)",
-			c.MaxSourceLength, c.Rank, c.Rank, c.Width, c.Scale(), c.LoraAlpha, c.Rank))
+		ones := ""
+		if c.Constant {
+			ones = " of ones"
+		}
+		parts = append(parts, fmt.Sprintf("A [%d, %d]%s, B [%d, %d], scale %.4g (lora_alpha %.4g / √%d)",
+			c.MaxSourceLength, c.Rank, ones, c.Rank, c.Width, c.Scale(), c.LoraAlpha, c.Rank))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -193,10 +207,14 @@ func (c *PromptConfig) Tensors(d nn.Description) ([]Tensor, error) {
 }
 
 func (c *PromptConfig) list() []Tensor {
+	groupA := GroupLowRank
+	if c.Constant {
+		groupA = GroupFixed
+	}
 	var list []Tensor
 	for _, t := range []Tensor{
 		{Name: TensorP, Shape: []int{c.PromptLength, c.Width}, Group: GroupPrompt},
-		{Name: TensorA, Shape: []int{c.MaxSourceLength, c.Rank}, Group: GroupLowRank},
+		{Name: TensorA, Shape: []int{c.MaxSourceLength, c.Rank}, Group: groupA},
 		{Name: TensorB, Shape: []int{c.Rank, c.Width}, Group: GroupLowRank},
 	} {
 		if t.len() > 0 {
@@ -229,6 +247,12 @@ func (c *PromptConfig) Take(file []Tensor) ([]Tensor, error) {
 	c.Submodules = 1
 	for i, t := range list {
 		took[i].Shape, took[i].Values = t.Shape, took[i].Values[:t.len()]
+		if t.Name == TensorA {
+			c.Constant = c.Rank == 1 && !slices.ContainsFunc(took[i].Values, func(x float32) bool { return x != 1 })
+		}
+	}
+	for i, t := range c.list() {
+		took[i].Group = t.Group
 	}
 	return took, nil
 }
@@ -238,6 +262,10 @@ func (c *PromptConfig) Take(file []Tensor) ([]Tensor, error) {
 func configurePrompt(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {
 	c := &PromptConfig{
 		PromptLength: v.Int("prompt-length"), Rank: v.Int("rank"), MaxSourceLength: maxSourceLength, Width: d.Width, Submodules: 1,
+		Constant: v.String("shift") == ShiftConstant,
+	}
+	if c.Constant && c.Rank != 1 {
+		return nil, nil, refuse("rank", c.Rank, "a shift that is constant has rank 1, since A is a column of ones")
 	}
 	if c.Rank > 0 {
 		c.LoraAlpha = DefaultLoraAlpha
@@ -257,6 +285,14 @@ func configurePrompt(v Values, maxSourceLength int, d nn.Description) (Config, [
 		return c, []*SettingError{refuse("rank", c.Rank, "it trains parameters for nothing: A·B is [%d, %d], whose rank is at most %d", c.MaxSourceLength, c.Width, least)}, nil
 	}
 	return c, nil, nil
+}
+
+// shiftName is the setting that gives the Config's shift.
+func shiftName(config Config) any {
+	if config.(*PromptConfig).Constant {
+		return ShiftConstant
+	}
+	return ShiftPosition
 }
 
 // scaleName is the setting that gives the Config's factor on A·B.
@@ -302,7 +338,7 @@ const (
 // spelled as they do.
 const promptText = "Classify this text is postive or not:"
 
-// startPrompt starts P by its init, A uniform in ±1/√r and B at zero, so that
+// startPrompt starts P by its init, A uniform in ±1/√r or at ones, and B at zero, so that
 // step 0 is exactly prompt tuning with m vectors.
 func startPrompt(config Config, v Values, o Origin) ([]Tensor, error) {
 	c := config.(*PromptConfig)
@@ -313,6 +349,10 @@ func startPrompt(config Config, v Values, o Origin) ([]Tensor, error) {
 		case TensorP:
 			list[i].Values, err = startP(c, PromptInit(v.String("prompt-init")), o)
 		case TensorA:
+			if c.Constant {
+				list[i].Values = constant(t.len(), 1)
+				break
+			}
 			list[i].Values = uniform(rand.New(rand.NewPCG(o.Seed, 1)), t.len(), 1/math.Sqrt(float64(c.Rank)))
 		case TensorB:
 			list[i].Values = make([]float32, t.len())

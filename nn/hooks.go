@@ -22,6 +22,9 @@ type Hooks struct {
 	// They take the first positions, as far as distances count.
 	Keys  func(p *Pass, at Place) (k, v *tensor.Value)
 	Ahead Ahead
+	// Attending sees what an attention reads, before it does: the rows of its queries, those of
+	// its keys and values, and where in them these are.
+	Attending func(at Place, q, kv *tensor.Value, o tensor.AttentionOptions)
 	// Sublayer follows a sublayer, which has taken the stream from before to
 	// after, both [rows, d]. It returns what the stream goes on as.
 	Sublayer func(p *Pass, at Place, before, after *tensor.Value) *tensor.Value

@@ -241,6 +241,9 @@ func (p *Pass) attend(block int, l *sublayer, h *tensor.Value, around surroundin
 		o.Window, o.SeenBy, o.Causal = around.window, around.seenBy, around.causal
 	}
 	o.Keys = kv.Rows() / around.batch
+	if p.hooks.Attending != nil {
+		p.hooks.Attending(l.place, q, kv, o)
+	}
 	return p.g.Attention(l.place.Name, q, kv, o)
 }
 

@@ -100,4 +100,9 @@ func TestSentinelsThatArePieces(t *testing.T) {
 	assert.Equal(t, tokenizer.VocabSize()-1, int(id))
 	_, ok = tokenizer.Sentinel(3)
 	assert.False(t, ok)
+	assert.False(t, tokenizer.Ordinary(id))
+	assert.True(t, tokenizer.Ordinary(tokenizer.Encode("the")[0]))
+	for _, none := range []int32{tokenizer.Pad(), tokenizer.EOS(), -1, int32(tokenizer.VocabSize())} {
+		assert.False(t, tokenizer.Ordinary(none), none)
+	}
 }

@@ -506,6 +506,13 @@ func (t *Tokenizer) Piece(id int32) string {
 	return t.pieces[id].text
 }
 
+// Ordinary says whether an id is a piece that texts are made of: no special token, none that stands for
+// a span that was left out, and none of the ids that have no text.
+func (t *Tokenizer) Ordinary(id int32) bool {
+	text := t.Piece(id)
+	return text != "" && !t.pieces[id].special && !isSentinel(strings.TrimPrefix(text, wordStart))
+}
+
 // Sentinel is the id of <extra_id_i>, which stands for span i that was left out of a text. T5 has 100 of
 // them, counted from 0; ok is false where the tokenizer has none of that number.
 func (t *Tokenizer) Sentinel(i int) (id int32, ok bool) {

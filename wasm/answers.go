@@ -58,14 +58,9 @@ func (w *worker) predict(ctx context.Context, m Predict) error {
 	if err != nil {
 		return err
 	}
-	d := w.data
-	if a == nil && d == nil && m.Task != "" {
-		if d, err = taskData(m.Task); err != nil {
-			return err
-		}
-	}
-	if d == nil {
-		d = &dataset{}
+	d, err := w.asked(a, m.Task)
+	if err != nil {
+		return err
 	}
 	r, err := w.readerOf(a, m.Without)
 	if err != nil {
@@ -90,6 +85,17 @@ func (w *worker) predict(ctx context.Context, m Predict) error {
 	answer.MS = 1000 * time.Since(began).Seconds()
 	w.post(answer)
 	return nil
+}
+
+// asked says how texts are read: as those that the adapter was trained on, or without one as a task's.
+func (w *worker) asked(a *dept.Adapter, task string) (*dataset, error) {
+	switch {
+	case w.data != nil:
+		return w.data, nil
+	case a == nil && task != "":
+		return taskData(task)
+	}
+	return &dataset{}, nil
 }
 
 // shifted are a text's pieces with the sizes of their shifts under an adapter.

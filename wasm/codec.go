@@ -19,6 +19,7 @@ var incoming = map[string]func(data []byte) (Message, error){
 	Survey{}.kind():   parse[Survey],
 	Measure{}.kind():  parse[Measure],
 	Predict{}.kind():  parse[Predict],
+	Look{}.kind():     parse[Look],
 	Export{}.kind():   parse[Export],
 	Import{}.kind():   parse[Import],
 	AskRows{}.kind():  parse[AskRows],

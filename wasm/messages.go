@@ -16,7 +16,7 @@
 //	load     {model, hub, kept, files}  opens a model and puts it on a device; also after device-lost
 //	kept     {}                     asks which models of the hub are kept here
 //	remove   {id}                   removes one of them; answered by kept
-//	train    {settings, paused}     begins a run, from a fresh adapter; with paused before its first step
+//	train    {settings, paused, pauseAt}  begins a run, from a fresh adapter; with paused before its first step, with pauseAt halted after that one
 //	pause    {}                     halts the run after the step at hand
 //	resume   {}                     goes on
 //	step     {}                     halts, and does one step
@@ -27,6 +27,7 @@
 //	survey   {settings}             asks what one's own rows hold
 //	measure  {settings, other}      asks how large an adapter of these settings is, and another method's beside it
 //	predict  {id, text, task, without}   answered between two steps
+//	look     {id, text, task, attention} asks what becomes of a text; likewise
 //	export   {}                     asks for the adapter as it stands
 //	import   {files}                takes an adapter, from its files or their zip
 //	rows     {task}                 asks for a task's rows
@@ -53,6 +54,7 @@
 //	surveyed    to survey
 //	measured    to measure
 //	answer      to predict
+//	looked      to look
 //	adapter     to export: a zip of the folder that the command line writes
 //	imported    to import
 //	rows        to rows
@@ -138,6 +140,7 @@ type Remove struct {
 type Train struct {
 	Settings Settings `json:"settings"`
 	Paused   bool     `json:"paused"`
+	PauseAt  int      `json:"pauseAt"` // step; 0 is none
 }
 
 // Compare trains another method on what the last run was trained on.
@@ -178,6 +181,14 @@ type Predict struct {
 	Text    string   `json:"text"`
 	Task    string   `json:"task"`    // of tasks: whose labels are scored where there is no adapter; an adapter has its own
 	Without []string `json:"without"` // parts of the method that count as zero
+}
+
+// Look asks what becomes of a text on its way to the answer.
+type Look struct {
+	ID        int    `json:"id"` // comes back in looked, or in the error
+	Text      string `json:"text"`
+	Task      string `json:"task"`      // as predict's
+	Attention bool   `json:"attention"` // the encoder's attention, too
 }
 
 // Import brings an adapter: its two files, by their paths where they lie in a folder, or a zip that holds them.
@@ -539,6 +550,54 @@ type Token struct {
 	Shift float32 `json:"shift"` // |scale·(A·B)_t|, 0 without a shift
 }
 
+// Looked is the reply to a Look: what the encoder reads of a text, [ P ; E(x) + scale·A·B ], part by part.
+// Matrices are row by row.
+type Looked struct {
+	ID         int       `json:"id"`
+	Text       string    `json:"text"`       // as asked
+	Tokens     []TokenID `json:"tokens"`     // as the encoder reads them, the end token included
+	Width      int       `json:"width"`      // d
+	Embeddings []float32 `json:"embeddings"` // E(x), tokens×d
+	Prompt     []float32 `json:"prompt"`     // P, m×d; empty without one
+	Rank       int       `json:"rank"`       // r; 0 without a shift
+	Scale      float64   `json:"scale"`      // likewise
+	A          []float32 `json:"a"`          // the rows of the tokens' places, tokens×r; empty without a shift
+	B          []float32 `json:"b"`          // r×d; likewise
+	Near       [][]Near  `json:"near"`       // of each row of P the pieces of the vocabulary whose embeddings point most nearly where it does
+	Moved      []Moved   `json:"moved"`      // of each token; empty without a shift
+	// Attention is null where it was not asked for.
+	Attention *Attention `json:"attention"`
+}
+
+// Near is a piece of the vocabulary, special ones left out, with the cosine of its embedding and a vector.
+type Near struct {
+	Text   string  `json:"text"`
+	Cosine float32 `json:"cosine"`
+}
+
+// Moved is what a shift does to a token.
+type Moved struct {
+	Near              // the piece nearest to E(x_t) + scale·(A·B)_t; special ones left out, but for the token's own
+	Own       float32 `json:"own"`       // cosine of that vector and E(x_t)
+	Shift     float32 `json:"shift"`     // |scale·(A·B)_t|
+	Embedding float32 `json:"embedding"` // |E(x_t)|
+}
+
+// Attention is how much each position of the encoder reads of each, block by block and head by head. The
+// prompt's positions are the first.
+type Attention struct {
+	Blocks    int       `json:"blocks"`
+	Heads     int       `json:"heads"`
+	Positions int       `json:"positions"`
+	Values    []float32 `json:"values"` // blocks×heads×positions×positions; each row's sum is 1
+}
+
+// TokenID is a piece of a text with its place in the vocabulary.
+type TokenID struct {
+	Text string `json:"text"`
+	ID   int32  `json:"id"`
+}
+
 // AdapterZip is the adapter's folder, zipped.
 type AdapterZip struct {
 	File
@@ -579,7 +638,7 @@ type BenchResult struct {
 type Error struct {
 	Code    string `json:"code"`
 	During  string `json:"during"`  // the type of the message that asked for it
-	ID      int    `json:"id"`      // of a predict
+	ID      int    `json:"id"`      // of a predict or a look
 	Message string `json:"message"` // a sentence
 	Remedy  string `json:"remedy"`  // a sentence: what to do
 }
@@ -613,6 +672,7 @@ func (Compare) kind() string  { return "compare" }
 func (Survey) kind() string   { return "survey" }
 func (Measure) kind() string  { return "measure" }
 func (Predict) kind() string  { return "predict" }
+func (Look) kind() string     { return "look" }
 func (Export) kind() string   { return "export" }
 func (Import) kind() string   { return "import" }
 func (AskRows) kind() string  { return "rows" }
@@ -639,6 +699,7 @@ func (Comparison) kind() string  { return "comparison" }
 func (Surveyed) kind() string    { return "surveyed" }
 func (Measured) kind() string    { return "measured" }
 func (Answer) kind() string      { return "answer" }
+func (Looked) kind() string      { return "looked" }
 func (AdapterZip) kind() string  { return "adapter" }
 func (Imported) kind() string    { return "imported" }
 func (Rows) kind() string        { return "rows" }

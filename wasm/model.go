@@ -34,7 +34,8 @@ const weightsFile = "model.safetensors"
 // model is a frozen T5 on a device of its own.
 type model struct {
 	*train.Setup
-	embeddingSize float32 // mean |E(x)|
+	embeddingSize float32   // mean |E(x)|
+	table         []float32 // the embedding, once it was gone through and where it is small; else nil
 }
 
 const halved = "Its float32 weights lie here as float16, which the device has the room for: numbers differ from the fourth digit on."

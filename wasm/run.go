@@ -55,6 +55,7 @@ type run struct {
 	part     string        // of the last run's method, which it trains alone; or empty
 	paused   bool          // no update by itself
 	once     bool          // but one
+	pauseAt  int           // the update after which it is paused; 0 is none
 	stopping bool          // after an evaluation
 	skipped  bool          // what comes after the last one is
 	over     bool          // the session has ended
@@ -217,6 +218,11 @@ func (r *run) advance(ctx context.Context) (err error) {
 		return err
 	}
 	r.once = false
+	if r.done() == r.pauseAt {
+		if err := r.pause(ctx); err != nil {
+			return err
+		}
+	}
 	if r.paused || time.Now().After(r.nextShow) {
 		return r.show(ctx)
 	}

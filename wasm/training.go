@@ -22,7 +22,7 @@ func (w *worker) train(ctx context.Context, m Train) error {
 	if err != nil {
 		return err
 	}
-	r.paused = m.Paused
+	r.paused, r.pauseAt = m.Paused, m.PauseAt
 	w.run, w.data, w.last = r, d, nil
 	w.begun(ctx)
 	return nil

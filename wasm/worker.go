@@ -248,8 +248,11 @@ func (w *worker) unload() {
 // hear does what a message asks for.
 func (w *worker) hear(m Message) {
 	id := 0
-	if p, ok := m.(Predict); ok {
-		id = p.ID
+	switch m := m.(type) {
+	case Predict:
+		id = m.ID
+	case Look:
+		id = m.ID
 	}
 	w.guard(m.kind(), id, func() error {
 		ctx := context.Background()
@@ -274,6 +277,8 @@ func (w *worker) hear(m Message) {
 			return w.measure(m)
 		case Predict:
 			return w.predict(ctx, m)
+		case Look:
+			return w.lookInto(ctx, m)
 		case Export:
 			return w.export(ctx)
 		case Import:

@@ -462,6 +462,14 @@ func TestPauseStepAndStop(t *testing.T) {
 	assert.Less(t, done.Step, 1000)
 	p.fails(codeOrder, Stop{})
 	p.fails(codeOrder, StepOnce{})
+
+	p.worker.Send(Train{Settings: settings(1000), PauseAt: 3})
+	halted := awaitThat(p, func(s State) bool { return s.State == statePaused })
+	assert.Equal(t, 3, halted.Step)
+	p.worker.Send(Resume{})
+	assert.Equal(t, 4, awaitThat(p, func(s Step) bool { return s.Step > 3 }).Step)
+	p.worker.Send(Stop{})
+	await[Done](p)
 }
 
 // A run tells how it goes.
@@ -750,7 +758,7 @@ func TestDeviceLost(t *testing.T) {
 func TestMessagesAsJSON(t *testing.T) {
 	m, err := decode([]byte(`{"type": "train", "settings": {"task": "x", "values": {"lr": 0.5}, "seed": 9007199254740992, "new": 1}, "paused": true}`))
 	require.NoError(t, err)
-	assert.Equal(t, Train{Settings{Task: "x", Values: map[string]any{"lr": 0.5}, Seed: 1 << 53}, true}, m)
+	assert.Equal(t, Train{Settings{Task: "x", Values: map[string]any{"lr": 0.5}, Seed: 1 << 53}, true, 0}, m)
 	m, err = decode([]byte(`{"type": "cancel"}`))
 	require.NoError(t, err)
 	assert.Equal(t, Cancel{}, m)

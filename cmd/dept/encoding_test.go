@@ -36,7 +36,7 @@ func packedPage(t *testing.T) (fs fstest.MapFS, script string) {
 
 func TestEncodings(t *testing.T) {
 	files, script := packedPage(t)
-	h, err := newPageHandler(files, nil)
+	h, err := newPageHandler(files, nil, nil)
 	require.NoError(t, err)
 	forms := map[string]string{"": script, "gzip": string(files["main.js.gz"].Data), "br": string(files["main.js.br"].Data)}
 	tags := map[string]string{}
@@ -144,7 +144,7 @@ func TestBadlyPacked(t *testing.T) {
 		"not gzip":    {"main.js.gz": {Data: []byte("train()")}},
 		"brotli only": {"main.js.br": {Data: []byte("train()")}},
 	} {
-		_, err := newPageHandler(files, nil)
+		_, err := newPageHandler(files, nil, nil)
 		assert.ErrorContains(t, err, "main.js", name)
 	}
 }

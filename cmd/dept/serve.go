@@ -24,7 +24,7 @@ import (
 
 func serveCommand() *cobra.Command {
 	var addr, watch string
-	var hubs []string
+	var hubs, frames []string
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Serve the page that trains in a browser tab",
@@ -35,6 +35,9 @@ The page can fetch models from the Hugging Face Hub, when its visitor asks for o
 With --hub it asks another hub, such as a mirror; behind it, after commas, come the
 hosts that this one's files lie on, where they are others.
 
+With --frame-ancestors another site, such as a course's, may show the page inside its
+own: https://course.example. index.html?figure=NAME is one figure of the article alone.
+
 With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
@@ -42,11 +45,15 @@ With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 			if err != nil {
 				return err
 			}
-			origins, err := hubOrigins(hubs)
+			origins, err := readOrigins("hub", hubs)
 			if err != nil {
 				return err
 			}
-			page, err := newPageHandler(files, origins)
+			ancestors, err := readOrigins("frame-ancestors", frames)
+			if err != nil {
+				return err
+			}
+			page, err := newPageHandler(files, origins, ancestors)
 			if err != nil {
 				return err
 			}
@@ -76,6 +83,7 @@ With --watch it also shows a run of dept train, as it goes on, at run.html.`,
 	}
 	cmd.Flags().StringVar(&addr, "addr", "127.0.0.1:8080", "where to listen, on this machine only; port 0 takes a free one")
 	cmd.Flags().StringSliceVar(&hubs, "hub", nil, "the hub that the page asks for models, such as https://hub.example, and the hosts of its files (default https://huggingface.co)")
+	cmd.Flags().StringSliceVar(&frames, "frame-ancestors", nil, "the sites whose pages may show this one in a frame, such as https://course.example (default none)")
 	cmd.Flags().StringVar(&watch, "watch", "", "show the run in this folder, as dept train writes it")
 	return cmd
 }
@@ -99,7 +107,7 @@ func listenLoopback(addr string) (net.Listener, error) {
 // policy lets the page load from where it came from, compile its wasm, and fetch from
 // hubs; nothing else. docs/page.md has it, for other servers.
 const policy = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self' %s; " +
-	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+	"base-uri 'none'; form-action 'none'; frame-ancestors %s"
 
 // publicHubs are the hub that the page asks and the hosts that it leads to for files.
 const publicHubs = "https://huggingface.co https://*.huggingface.co https://*.hf.co"
@@ -110,12 +118,12 @@ const hubFile = "hub.json"
 // originPattern is what may stand for an origin in the policy.
 var originPattern = regexp.MustCompile(`^https?://([A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\])(:[0-9]+)?$`)
 
-// hubOrigins checks the values of --hub.
-func hubOrigins(hubs []string) (origins []string, err error) {
-	for _, hub := range hubs {
-		origin := strings.TrimSuffix(strings.TrimSpace(hub), "/")
+// readOrigins checks the values of a flag that names servers.
+func readOrigins(flag string, values []string) (origins []string, err error) {
+	for _, value := range values {
+		origin := strings.TrimSuffix(strings.TrimSpace(value), "/")
 		if !originPattern.MatchString(origin) {
-			return nil, usagef("--hub %s: give the address of a server without a path, such as https://hub.example or http://127.0.0.1:9000", hub)
+			return nil, usagef("--%s %s: give the address of a server without a path, such as https://hub.example or http://127.0.0.1:9000", flag, value)
 		}
 		origins = append(origins, origin)
 	}
@@ -140,9 +148,13 @@ type pageHandler struct {
 }
 
 // newPageHandler serves a folder, in which FILE.br and FILE.gz are FILE compressed, beside it or in
-// its place, as a page that asks the first of the hubs, or the public one, for models.
-func newPageHandler(files fs.FS, hubs []string) (*pageHandler, error) {
-	h := &pageHandler{map[string]pageFile{}, fmt.Sprintf(policy, strings.Join(append([]string{publicHubs}, hubs...), " "))}
+// its place, as a page that asks the first of the hubs, or the public one, for models, and that
+// pages of the ancestors may have in a frame.
+func newPageHandler(files fs.FS, hubs, ancestors []string) (*pageHandler, error) {
+	if len(ancestors) == 0 {
+		ancestors = []string{"'none'"}
+	}
+	h := &pageHandler{map[string]pageFile{}, fmt.Sprintf(policy, strings.Join(append([]string{publicHubs}, hubs...), " "), strings.Join(ancestors, " "))}
 	err := fs.WalkDir(files, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() || strings.HasPrefix(entry.Name(), ".") {
 			return err

@@ -22,7 +22,7 @@ func TestPageHandler(t *testing.T) {
 		"style.css":               {Data: []byte("b{}")},
 		"model/model.safetensors": {Data: []byte("weights")},
 		".gitkeep":                {},
-	}, nil)
+	}, nil, nil)
 	require.NoError(t, err)
 	ask := func(method, target string, change ...func(*http.Request)) *http.Response {
 		r := httptest.NewRequest(method, target, nil)
@@ -81,18 +81,19 @@ func TestPolicyIsDocumented(t *testing.T) {
 func TestPageHandlerHub(t *testing.T) {
 	source, err := os.ReadFile("../../web/src/" + hubFile)
 	require.NoError(t, err)
-	origins, err := hubOrigins([]string{"https://hub.example:8443/", "http://[::1]:9000"})
+	origins, err := readOrigins("hub", []string{"https://hub.example:8443/", "http://[::1]:9000"})
 	require.NoError(t, err)
-	h, err := newPageHandler(fstest.MapFS{hubFile: {Data: source}}, origins)
+	h, err := newPageHandler(fstest.MapFS{hubFile: {Data: source}}, origins, []string{"https://course.example"})
 	require.NoError(t, err)
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost/"+hubFile, nil))
 	assert.JSONEq(t, `{"hub": "https://hub.example:8443"}`, w.Body.String())
 	assert.Contains(t, publicHubs, strings.Split(string(source), `"`)[3]+" ")
 	assert.Contains(t, w.Header().Get("Content-Security-Policy"), "https://*.hf.co https://hub.example:8443 http://[::1]:9000;")
+	assert.Contains(t, w.Header().Get("Content-Security-Policy"), "; frame-ancestors https://course.example")
 
 	for _, bad := range []string{"", "hub.example", "ftp://hub.example", "https://hub.example/path", "https://hub.example; script-src *", "https://*", "https://me:secret@hub.example", "https://hub\"><script>"} {
-		_, err := hubOrigins([]string{bad})
+		_, err := readOrigins("hub", []string{bad})
 		assert.ErrorContains(t, err, "--hub", bad)
 	}
 }

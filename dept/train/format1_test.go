@@ -154,6 +154,7 @@ func TestFormat1Settings(t *testing.T) {
 		{"a format to come", now, "{", `{"format": 3, `, "run.json has format 3, and this program knows those up to 2: go on with a newer one"},
 		{"a rate", now, "0.05", "0.06", "the run began with --lr-lowrank 0.06, and this is 0.05"},
 		{"a rank", now, `"r": 1`, `"r": 2`, "the run began with --rank 2, and this is 1"},
+		{"a shift", now, "{", `{"shift": "constant", `, "the run began with --shift constant"},
 		{"no rates", now, "learning_rates", "rates", "run.json has neither a format nor the learning rates of format 1"},
 		{"another method", full, "", "", `the run began with`},
 	} {

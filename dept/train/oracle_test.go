@@ -37,7 +37,8 @@ type oracle struct {
 	size  shape    // of the batch, which the elements of dropout are counted in
 	point *point   // where slopes are taken; nil before the first
 
-	keys, values map[string]matrix // in front of an attention's own, by its module
+	keys, values map[string]matrix    // in front of an attention's own, by its module
+	attends      map[string][]float64 // what each attention attended to last, [heads, queries, keys], by its module
 }
 
 // point is what does not change around the point that slopes are taken at. A slope
@@ -56,6 +57,7 @@ type matrix [][]float64
 func newOracle(t *testing.T, ck *t5.Checkpoint, a *dept.Adapter) *oracle {
 	o := &oracle{
 		c: ck.Config, weights: map[string][]float64{}, adapter: map[string][]float64{}, norms: map[string][]float64{}, places: map[string]string{},
+		attends: map[string][]float64{},
 	}
 	for _, name := range ck.Names() {
 		x, err := ck.Float32(name)
@@ -299,6 +301,7 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 	k, v = append(slices.Clone(o.keys[name]), k...), append(slices.Clone(o.values[name]), v...)
 	queries, keys, place := o.positions(name+".q"), o.positions(name+".k"), o.place(name+".q")
 	mixed := make(matrix, len(x))
+	attends := make([]float64, o.c.NumHeads*len(x)*len(k))
 	for i := range mixed {
 		mixed[i] = make([]float64, len(q[0]))
 		for head := range o.c.NumHeads {
@@ -324,6 +327,7 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 			}
 			for j := range scores {
 				p := scores[j] / sum
+				attends[(head*len(x)+i)*len(k)+j] = p
 				if o.draw != nil {
 					p *= o.draw.keep(nn.DropoutAt(place+".weights", o.draw.rate), ((o.row*o.c.NumHeads+head)*queries+i)*keys+j)
 				}
@@ -333,6 +337,7 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 			}
 		}
 	}
+	o.attends[name] = attends
 	return o.modelDrop(o.linear(mixed, name+".o.weight"), place, queries)
 }
 

@@ -385,6 +385,9 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 		Method: n.Kind.Name, Train: o, Adapter: n.Method.Config(), Start: n.start, Model: s.Fingerprint, Data: rows.TrainFingerprint,
 		Kernels: &kernels, Base: &Base{s.Name, s.Commit}, Legs: o.Legs,
 	}
+	if c, ok := settings.Adapter.(*dept.PromptConfig); ok && c.Constant {
+		settings.Shift = dept.ShiftConstant
+	}
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name
 	}

@@ -29,8 +29,9 @@ type Settings struct {
 	// Answers is how labels are written and answers read, where the task does not say.
 	Answers   *dept.Answers `json:"answers,omitempty"`
 	Train     Options       `json:"train"`
-	Adapter   dept.Config   `json:"adapter"` // null where a checkpoint is trained
-	Start     string        `json:"start"`   // how the numbers start: an init rule or an adapter's fingerprint
+	Adapter   dept.Config   `json:"adapter"`         // null where a checkpoint is trained
+	Shift     string        `json:"shift,omitempty"` // dept.ShiftConstant, which is not in the adapter's configuration; else empty
+	Start     string        `json:"start"`           // how the numbers start: an init rule or an adapter's fingerprint
 	EvalEvery int           `json:"eval_every"`
 	Model     string        `json:"model"` // fingerprints
 	Data      string        `json:"data"`

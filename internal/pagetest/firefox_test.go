@@ -100,7 +100,7 @@ func (s *site) openFirefox(t *testing.T, preferences map[string]any) *firefoxVis
 // dept predict answer alike with what it exports.
 func (v *firefoxVisit) trains(adapter string, steps int) {
 	v.Helper()
-	require.NoError(v, v.firefox.Navigate(fmt.Sprintf("%s?trains#steps=%d", v.url, steps)))
+	require.NoError(v, v.firefox.Navigate(fmt.Sprintf("%sworkshop.html?trains#steps=%d", v.url, steps)))
 	v.untilStatus("Ready")
 	assert.Contains(v, v.text("status"), "on "+adapter)
 	began := js[float64](v.tab, `performance.now()`)
@@ -194,12 +194,12 @@ func (v *firefoxVisit) keepsModels(h *hubtest.Server) {
 // withoutWebGPU opens the page with Firefox as it comes on Linux, over http from this
 // machine, and from another.
 func (v *firefoxVisit) withoutWebGPU() {
-	address, err := url.Parse(v.url)
+	address, err := url.Parse(v.url + "workshop.html")
 	require.NoError(v, err)
 	plain := v.openFirefox(v.T, map[string]any{
 		"dom.webgpu.enabled": false, "dom.security.https_first": false, "network.dns.forceResolve": address.Hostname(),
 	})
-	require.NoError(v, plain.firefox.Navigate(v.url))
+	require.NoError(v, plain.firefox.Navigate(address.String()))
 	plain.untilError("has no WebGPU here. Open about:config, set dom.webgpu.enabled to true and reload this page.")
 	plain.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
 	address.Host = "dept.test:" + address.Port()

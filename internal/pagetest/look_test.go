@@ -39,8 +39,7 @@ var appearances = []appearance{
 }
 
 // look finds nothing against axe-core's rules on the page as it stands, in the light and
-// in the dark, and nothing wider than 320 pixels on a screen of those; and keeps pictures
-// in $DEPT_SCREENSHOTS, where that is set.
+// in the dark, and nothing wider than 320 pixels on a screen of those; and keeps pictures.
 func (p tab) look(name string) {
 	p.Helper()
 	p.appear(desk)
@@ -55,16 +54,24 @@ func (p tab) look(name string) {
 	p.until(`innerWidth === 320`)
 	assert.Empty(p, js[[]string](p, `document.scrollingElement.scrollWidth <= 320 ? [] : Array.from(document.querySelectorAll("body *"))
 		.filter((e) => e.getBoundingClientRect().right > 320).map((e) => e.tagName + "#" + e.id + "." + e.className)`), "%s is wider than 320 pixels", name)
-	if dir := os.Getenv("DEPT_SCREENSHOTS"); dir != "" {
-		for _, a := range appearances {
-			p.appear(a)
-			time.Sleep(300 * time.Millisecond) // until the charts have their new sizes
-			picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
-			require.NoError(p, err)
-			require.NoError(p, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s.png", name, a.name)), picture, 0o666))
-		}
-	}
+	p.picture(name, appearances...)
 	p.appear(desk)
+}
+
+// picture keeps pictures of the page in $DEPT_SCREENSHOTS, where that is set.
+func (p tab) picture(name string, as ...appearance) {
+	p.Helper()
+	dir := os.Getenv("DEPT_SCREENSHOTS")
+	if dir == "" {
+		return
+	}
+	for _, a := range as {
+		p.appear(a)
+		time.Sleep(300 * time.Millisecond) // until the charts have their new sizes
+		picture, err := chromedp.Run(p.ctx, chromedp.FullScreenshot(100))
+		require.NoError(p, err)
+		require.NoError(p, os.WriteFile(filepath.Join(dir, fmt.Sprintf("%s-%s.png", name, a.name)), picture, 0o666))
+	}
 }
 
 func (p tab) appear(a appearance) {

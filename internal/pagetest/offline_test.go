@@ -83,7 +83,7 @@ func builtPage(t *testing.T) fstest.MapFS {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	require.NoError(t, err)
-	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "dept"} {
+	for _, dir := range []string{"web/src", "web/article", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "dept"} {
 		browsertest.LookAt(t, filepath.Join(root, dir))
 	}
 	build := exec.Command("go", "run", "./web/build")
@@ -126,7 +126,9 @@ func rebuilt(t *testing.T, page fstest.MapFS, version string, marks map[string]s
 	}
 	was := versionOf(t, page)
 	other["sw.js"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(worker, was, version))}
-	other["index.html"] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(string(page["index.html"].Data), was, version))}
+	for _, name := range []string{"index.html", "workshop.html"} {
+		other[name] = &fstest.MapFile{Data: []byte(strings.ReplaceAll(string(page[name].Data), was, version))}
+	}
 	return other
 }
 
@@ -197,14 +199,14 @@ func TestOffline(t *testing.T) {
 	again := func() {
 		t.Helper()
 		require.NoError(t, chromedp.Do(ctx, chromedp.Navigate("about:blank")))
-		open("")
+		open("workshop.html")
 	}
 	kept := func() []string {
 		t.Helper()
 		return js[[]string](p, `caches.keys().then((names) => names.filter((n) => n.startsWith("go-dept page")))`)
 	}
 
-	open("#steps=7")
+	open("workshop.html#steps=7")
 	p.untilReady()
 	p.untilKept()
 	sentence := "our hopeless violin was blissfully at home"
@@ -232,7 +234,7 @@ func TestOffline(t *testing.T) {
 	p.untilReady()
 	assert.Equal(t, "one one", p.build())
 	assert.Equal(t, answer, p.answers(sentence), "without the server")
-	open("?record#steps=7")
+	open("workshop.html?record#steps=7")
 	p.until(`document.getElementById("steps")?.value === "7"`)
 
 	// Another build of which half has arrived is none.
@@ -260,7 +262,7 @@ func TestOffline(t *testing.T) {
 	for _, asked := range h.requests() {
 		assert.NotContains(t, asked, versionOf(t, one))
 	}
-	p.until(`caches.keys().then((names) => names.some((n) => n.endsWith("2222222222222222")) && caches.match("index.html?2222222222222222").then(Boolean))`)
+	p.until(`caches.keys().then((names) => names.some((n) => n.endsWith("2222222222222222")) && caches.match("workshop.html?2222222222222222").then(Boolean))`)
 	h.stop()
 	again()
 	p.untilReady()
@@ -275,7 +277,7 @@ func TestOffline(t *testing.T) {
 
 	// Where something else is served by now, it is seen.
 	h.stop()
-	h.start(t, fstest.MapFS{"index.html": {Data: []byte("<!doctype html><title>Another</title>")}}, hostPolicy)
+	h.start(t, fstest.MapFS{"workshop.html": {Data: []byte("<!doctype html><title>Another</title>")}}, hostPolicy)
 	again()
 	assert.Equal(t, "Another", js[string](p, `document.title`))
 	h.stop()

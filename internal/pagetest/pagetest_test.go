@@ -116,7 +116,7 @@ func newSite(t *testing.T, flags ...string) *site {
 	s := &site{model: filepath.Join(root, "web/dist/model"), binary: binary}
 	s.weights.Store(whole)
 	s.first.Store("")
-	for _, dir := range []string{"web/src", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "hub", "dept", "cmd/dept"} {
+	for _, dir := range []string{"web/src", "web/article", "web/build", "wasm", "wgpu", "shaders", "tensor", "nn", "t5", "text", "safetensors", "torchbin", "hub", "dept", "cmd/dept"} {
 		browsertest.LookAt(t, filepath.Join(root, dir))
 	}
 	serve := exec.Command(s.binary, append([]string{"serve", "--addr", "127.0.0.1:0"}, flags...)...)
@@ -298,7 +298,7 @@ func (p tab) until(format string, args ...any) {
 			continue
 		}
 		said++
-		waits := fmt.Sprintf("%s\nstatus: %s\nprogress: %s", fmt.Sprintf(format, args...), p.text("status"), p.text("progress-text"))
+		waits := fmt.Sprintf("%s\n%s", fmt.Sprintf(format, args...), js[string](p, `Array.from(document.querySelectorAll("#status, #progress-text, #said"), (e) => e.id + ": " + e.textContent).join("\n")`))
 		p.Logf("waiting for %s", waits)
 		if time.Since(began) > patience {
 			require.FailNow(p, "the page does not come to it", waits)
@@ -502,7 +502,7 @@ const ids = "train pause step stop reset task method prompt-length rank budget l
 
 // The files of the page, of its worker and of its model.
 const (
-	page    = "./ main.js recorded.json style.css sw.js"
+	page    = "workshop.html main.js recorded.json style.css sw.js"
 	program = "worker.js wasm_exec.js dept.wasm"
 	model   = "model/config.json model/model.safetensors model/tokenizer.json " + extras
 	extras  = "model/tokenizer_config.json model/special_tokens_map.json model/added_tokens.json model/spiece.model" // that a tokenizer may have
@@ -519,7 +519,7 @@ func TestPage(t *testing.T) {
 	// Nearly everything happens in one tab, as in a long visit: kernels are slow
 	// to compile there.
 	s.weights.Store(halting)
-	v := visit{site: s, browser: browser, ctx: s.open(t, browser, "?record#steps=20").ctx}
+	v := visit{site: s, browser: browser, ctx: s.open(t, browser, "workshop.html?record#steps=20").ctx}
 	for _, part := range []struct {
 		name     string
 		do       func(*testing.T)
@@ -905,7 +905,7 @@ func (v *visit) mishaps(t *testing.T) {
 func (v *visit) withoutWebGPU(t *testing.T) {
 	v.noWebGPU.Store(true)
 	defer v.noWebGPU.Store(false)
-	p := v.open(t, v.browser, "")
+	p := v.open(t, v.browser, "workshop.html")
 	p.untilError("WebGPU")
 	for _, id := range strings.Fields(ids) {
 		assert.True(t, js[bool](p, `document.getElementById(%q) !== null`, id), id)
@@ -1022,7 +1022,7 @@ func parseRecording(t *testing.T, content []byte) (r recording) {
 func (s *site) checkRecording(t *testing.T, browser context.Context, content []byte) {
 	t.Helper()
 	if os.Getenv("DEPT_RECORDING") != "" {
-		p := s.open(t, browser, "?record")
+		p := s.open(t, browser, "workshop.html?record")
 		p.click("train")
 		p.untilStatus("Done after")
 		content := p.download("recorded.json", func() { p.click("alone") })

@@ -95,7 +95,7 @@ type pick struct {
 func TestPicker(t *testing.T) {
 	h := hubtest.New(t)
 	s := newSite(t, "--hub", h.URL+","+h.CDN)
-	v := &pick{site: s, hub: h, dirs: map[string]string{}, tab: s.open(t, browsertest.Chromium(t), "")}
+	v := &pick{site: s, hub: h, dirs: map[string]string{}, tab: s.open(t, browsertest.Chromium(t), "workshop.html")}
 	for i, name := range []string{"mine", "org/tiny", "org/other"} {
 		v.dirs[name] = filepath.Join(t.TempDir(), filepath.Base(name))
 		require.NoError(t, os.Mkdir(v.dirs[name], 0o777))

@@ -45,7 +45,7 @@ func TestT5Small(t *testing.T) {
 	h := hubtest.New(t)
 	s := newSite(t, "--hub", h.URL+","+h.CDN)
 	browser := browsertest.Chromium(t)
-	v := &pick{site: s, hub: h, dirs: map[string]string{}, tab: s.open(t, browser, "")}
+	v := &pick{site: s, hub: h, dirs: map[string]string{}, tab: s.open(t, browser, "workshop.html")}
 	dir := filepath.Join(t.TempDir(), "t5-shaped")
 	require.NoError(t, os.Mkdir(dir, 0o777))
 	writeT5Small(t, dir)

@@ -41,7 +41,7 @@ func measure(ctx context.Context, f figure, first, last uint64, b *book, device 
 		return err
 	}
 	defer l.Release()
-	for _, c := range f.cells {
+	for _, c := range f.all() {
 		for _, v := range c.trained(f) {
 			for _, half := range []func() []trial{
 				func() []trial { first, _ := c.tuning(v, b); return first },
@@ -137,7 +137,7 @@ func (l *lab) all(ctx context.Context, list []trial) error {
 
 // try makes a trial.
 func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
-	o := outcome{trial: t, Device: l.Device.Info().Name}
+	o := outcome{trial: t, Device: l.Device.Info().Name, Date: time.Now().Format(time.DateOnly)}
 	task, err := demo.Find(t.Task)
 	if err != nil {
 		return o, err
@@ -147,12 +147,8 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 	}
 	method := dept.AsIs()
 	if t.Variant != neither {
-		prompt := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: task.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1}
-		var c dept.Config = prompt
-		if t.Variant == constant {
-			c = constantConfig{prompt}
-		}
-		start, err := dept.NewAdapter(c, dept.Values{"prompt-init": string(dept.InitRandom)}, dept.Origin{
+		prompt := &dept.PromptConfig{PromptLength: t.Length, Rank: t.Rank, MaxSourceLength: task.MaxSource, Width: demo.Width, LoraAlpha: dept.DefaultLoraAlpha, Submodules: 1, Constant: t.Variant == constant}
+		start, err := dept.NewAdapter(prompt, dept.Values{"prompt-init": string(dept.InitRandom)}, dept.Origin{
 			Model: l.Model.Description, Checkpoint: l.Checkpoint, Tokenizer: l.Tokenizer, Seed: t.Seed + uint64(t.Start)<<32,
 		})
 		if err != nil {
@@ -162,11 +158,7 @@ func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
 			return o, err
 		}
 		defer method.Release()
-		for _, p := range method.Params() {
-			if p.Group != groupFixed {
-				o.Parameters += p.Len()
-			}
-		}
+		o.Parameters = method.Parameters()
 		if err := l.learn(ctx, method, prompt, rows(demo.Train, t.Rows), &o); err != nil {
 			return o, err
 		}
@@ -194,7 +186,7 @@ func (l *lab) count(text string) int { return len(l.Tokenizer.Encode(text)) }
 // learn trains a method on rows as the demonstration does, at the trial's rates.
 func (l *lab) learn(ctx context.Context, method *dept.Method, prompt *dept.PromptConfig, rows *data.Dataset, o *outcome) error {
 	options := demo.Tuning(demo.Variant{
-		Config: prompt, Rates: map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB, groupFixed: 0},
+		Config: prompt, Rates: map[string]float64{dept.GroupPrompt: o.RateP, dept.GroupLowRank: o.RateAB},
 	}, o.Seed)
 	options.Steps = o.Steps
 	trainer, err := train.NewTrainer(ctx, l.Engine, l.Model, method, data.Tokenize(rows, l.Tokenizer, options.MaxSourceLength, options.MaxTargetLength), options)

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/go-dept/dept/internal/atomicfile"
@@ -27,6 +28,9 @@ const (
 // mostWasm is how many bytes of wasm a visitor may have to fetch, compressed.
 const mostWasm = 4 << 20
 
+// mostArticle is how many bytes the article may take, compressed, before the model comes.
+const mostArticle = 300 << 10
+
 func main() {
 	if err := build(); err != nil {
 		fmt.Fprintln(os.Stderr, "build the page:", err)
@@ -37,6 +41,9 @@ func main() {
 func build() error {
 	if err := bundle(); err != nil {
 		return err
+	}
+	if err := writeArticles(dist); err != nil {
+		return fmt.Errorf("the article: %w", err)
 	}
 	if err := program(); err != nil {
 		return err
@@ -137,16 +144,22 @@ func model() error {
 
 // report prints what a visitor fetches, and refuses a program that is too large.
 func report(sizes []size) error {
-	all := size{name: dist}
+	all, article := size{name: dist}, 0
 	for _, s := range append(sizes, size{}) {
 		if s.name == "" {
 			s = all
 		}
 		fmt.Printf("%-28s %8.1f KiB  gzip %8.1f KiB  brotli %8.1f KiB\n", s.name, kib(s.plain), kib(s.gzip), kib(s.brotli))
 		all.plain, all.gzip, all.brotli = all.plain+s.plain, all.gzip+s.gzip, all.brotli+s.brotli
+		if slices.Contains([]string{"index.html", "article.js", "article.css", "icon.svg"}, s.name) {
+			article += s.gzip
+		}
 		if s.name == "dept.wasm" && s.gzip > mostWasm {
 			return fmt.Errorf("dept.wasm is %d bytes compressed, more than %d: see what it has come to import", s.gzip, mostWasm)
 		}
+	}
+	if article > mostArticle {
+		return fmt.Errorf("the article takes %d bytes compressed, more than %d: see what its figures have come to hold", article, mostArticle)
 	}
 	return nil
 }

@@ -5,9 +5,10 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,7 +17,10 @@ import (
 // without their server, what the server says of its hub, and the worker itself.
 var apart = []string{"bench.html", "bench.js", "hub.json", "run.html", "run.js", "sw.js"}
 
-// version names the build by its files. The page asks for them by their name and the
+// asked is where a page names a script, a style or a picture of the build.
+var asked = regexp.MustCompile(`(?:src|href)="([^":?#/]+\.(?:js|css|svg|png))"`)
+
+// version names the build by its files. Its pages ask for them by their name and the
 // version, so that no file of one build is ever taken for another's, and the service
 // worker, which gets the list of them with their digests, keeps a build whole or not
 // at all.
@@ -25,7 +29,6 @@ func version(dist string) error {
 	if err != nil {
 		return err
 	}
-	const page = "index.html"
 	all := sha256.New()
 	digests := map[string]string{}
 	for _, entry := range entries {
@@ -42,26 +45,39 @@ func version(dist string) error {
 	}
 	version := fmt.Sprintf("%x", all.Sum(nil)[:8])
 
-	html, err := os.ReadFile(filepath.Join(dist, page))
-	if err != nil {
-		return err
-	}
-	for _, name := range []string{"main.js", "style.css", "icon.svg"} {
-		if digests[name] == "" {
-			return &fs.PathError{Op: "find", Path: filepath.Join(dist, name), Err: fs.ErrNotExist}
+	var pages []string
+	for _, name := range slices.Sorted(maps.Keys(digests)) {
+		if filepath.Ext(name) != ".html" {
+			continue
 		}
-		plain, tagged := []byte(`"`+name+`"`), []byte(`"`+name+`?`+version+`"`)
-		if !bytes.Contains(html, plain) {
-			return fmt.Errorf("%s does not ask for %s", page, plain)
+		pages = append(pages, name)
+		html, err := os.ReadFile(filepath.Join(dist, name))
+		if err != nil {
+			return err
 		}
-		html = bytes.ReplaceAll(html, plain, tagged)
+		if len(asked.FindAll(html, -1)) == 0 {
+			return fmt.Errorf("%s asks for no file of the build", name)
+		}
+		var missing error
+		html = asked.ReplaceAllFunc(html, func(part []byte) []byte {
+			file := string(asked.FindSubmatch(part)[1])
+			if digests[file] == "" {
+				missing = fmt.Errorf("%s asks for %s, which the build has not", name, file)
+			}
+			return bytes.Replace(part, []byte(file), []byte(file+"?"+version), 1)
+		})
+		if missing != nil {
+			return missing
+		}
+		if err := write(filepath.Join(dist, name), html); err != nil {
+			return err
+		}
 	}
-	if err := write(filepath.Join(dist, page), html); err != nil {
-		return err
+	for _, name := range pages {
+		delete(digests, name) // they have the version themselves
 	}
-	delete(digests, page) // it has the version itself
 
-	list, err := json.MarshalIndent(digests, "", "  ")
+	list, err := json.MarshalIndent(map[string]any{"pages": pages, "files": digests}, "", "  ")
 	if err != nil {
 		return err
 	}
@@ -69,6 +85,6 @@ func version(dist string) error {
 	if err != nil {
 		return err
 	}
-	head := fmt.Sprintf("const version = %q;\nconst files = %s; // SHA-256\n\n", version, list)
+	head := fmt.Sprintf("const version = %q;\nconst { pages, files } = %s; // files with their SHA-256\n\n", version, list)
 	return write(filepath.Join(dist, "sw.js"), append([]byte(head), worker...))
 }

@@ -38,6 +38,7 @@ const heard = {
     if (live) view.know(methods);
     settings.offer(all);
     changed();
+    linked();
     controls();
     chosen();
     if (!again && !loading) load();
@@ -288,7 +289,7 @@ function begin(paused) {
   budget = settings.budget();
   say("Compiling what the run needs.");
   going(undefined, "the first step takes longest");
-  send("train", { settings: settings.read(), paused });
+  send("train", { settings: settings.read(), paused, pauseAt: settings.asked().step });
 }
 
 $("train").onclick = () => {
@@ -420,8 +421,19 @@ $("settings").addEventListener("submit", (e) => {
 addEventListener("hashchange", () => {
   settings.restore();
   changed();
+  linked();
   chosen();
 });
+
+/** linked takes the sentence and the switches of the address. */
+function linked() {
+  const { sentence, without } = settings.asked();
+  if (sentence) {
+    $("sentence").value = sentence;
+    typed = true;
+  }
+  view.untick(without);
+}
 
 // Sentences.
 
@@ -470,9 +482,13 @@ $("sentence").addEventListener("input", () => {
   if (here()) mine();
   else view.unanswered(loading ? "The answer comes with the model." : "Without WebGPU nothing can be answered here.");
   clearTimeout(timer);
-  timer = setTimeout(ask, 200);
+  timer = setTimeout(() => {
+    settings.ask($("sentence").value, view.left());
+    ask();
+  }, 200);
 });
 $("parts").addEventListener("change", () => {
+  settings.ask(typed ? $("sentence").value : "", view.left());
   if (here()) mine();
   view.switched();
   ask();

@@ -44,13 +44,14 @@ export function newRecorder() {
   };
 }
 
-// A picture's values as signed bytes in base64: 127 is the largest.
-function pack(values) {
+/** pack writes values as signed bytes in base64: 127 is the largest. */
+export function pack(values) {
   const largest = values.reduce((a, v) => Math.max(a, Math.abs(v)), 0) || 1;
   return btoa(String.fromCharCode(...Uint8Array.from(values, (v) => Math.round((v / largest) * 127))));
 }
 
-function unpack(text, largest) {
+/** unpack reads what pack has written. */
+export function unpack(text, largest) {
   const bytes = Int8Array.from(atob(text), (c) => c.charCodeAt(0));
   return Float32Array.from(bytes, (v) => (v / 127) * largest);
 }

@@ -179,6 +179,7 @@ export function restore(link = new URLSearchParams(location.hash.slice(1))) {
   rows.restore(link, mine);
   if (Number(link.get("budget")) > 0) budgets(Math.floor(Number(link.get("budget"))));
   for (const id of ["budget", "answer-by", ...common]) pick(id, $(id).value);
+  linked = { sentence: link.get("sentence") ?? "", without: (link.get("without") ?? "").split(",").filter(Boolean), step: Number(link.get("step")) || 0 };
   if (!link.has("evalEvery")) $("evalEvery").value = points();
   everyTyped = Number($("evalEvery").value) !== points();
   for (const s of method().settings) {
@@ -188,6 +189,20 @@ export function restore(link = new URLSearchParams(location.hash.slice(1))) {
     if (input.value === "") input.value = before; // no number, or no such choice
   }
   follow();
+}
+
+let linked = { sentence: "", without: [], step: 0 };
+
+/**
+ * asked is what the address says beside the settings: a sentence to ask, parts that count as
+ * zero, and the step to pause at; empty and 0 where it does not.
+ */
+export const asked = () => linked;
+
+/** ask puts a sentence and parts that count as zero into the address. */
+export function ask(sentence, without) {
+  linked = { ...linked, sentence, without };
+  address();
 }
 
 /** follow lets rank, slider and address follow the form. */
@@ -242,6 +257,10 @@ function address() {
   }
   for (const id of ["answer-by", ...common]) link.set(id, $(id).value);
   if (!task()) rows.address(link);
+  const { sentence, without, step } = linked;
+  if (sentence) link.set("sentence", sentence);
+  if (without.length > 0) link.set("without", without.join());
+  if (step > 0) link.set("step", step);
   try {
     history.replaceState(null, "", `#${link}`);
   } catch {

@@ -115,6 +115,12 @@ export function beside(name, title = find(name)?.title) {
 /** left lists the parts of the method that count as zero. */
 export const left = () => [...$("parts").querySelectorAll("input:not(:checked)")].map((input) => input.value);
 
+/** untick has some parts count as zero, and the others not. */
+export function untick(parts) {
+  for (const input of $("parts").querySelectorAll("input")) input.checked = !parts.includes(input.value);
+  switched();
+}
+
 /** sizes shows what the next run trains and puts before the text, and another beside it. */
 export function sizes(list) {
   const [a, b] = list;

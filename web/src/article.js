@@ -1,0 +1,69 @@
+// The article: figures that the build has drawn come to life.
+import { h, hydrate, render } from "preact";
+import { figures } from "./figures.js";
+import { connect } from "./live.js";
+import { keepOffline } from "./offline.js";
+import * as lessons from "./lessons.js";
+import { record } from "./record.js";
+import { start } from "./state.js";
+
+const words = JSON.parse(document.getElementById("figure-words").textContent);
+const state = start();
+const act = connect(state, change);
+
+const drawn = new Map(); // a figure's element → its component
+let due = false;
+
+function change(patch) {
+  Object.assign(state, patch);
+  if (!due) requestAnimationFrame(draw);
+  due = true;
+}
+
+function draw() {
+  due = false;
+  for (const [element, figure] of drawn) render(h(figure, { state, words, act }), element);
+  source();
+  lessons.show(state);
+}
+
+/** source says where what is shown comes from. */
+function source() {
+  const text = state.live ? words["source-live"].replace("%", state.device)
+    : words["source-recorded"].replace("%", state.device).replace("%", state.made);
+  for (const e of document.querySelectorAll(".source")) e.textContent = text;
+  const said = document.getElementById("said");
+  document.body.dataset.status = state.status;
+  said.textContent = state.said || words[`status-${state.status}`] || "";
+}
+
+// Made anew, as record.js says.
+if (new URLSearchParams(location.search).has("record")) {
+  const file = new Blob([await record((said) => change({ said }))]);
+  Object.assign(document.createElement("a"), { href: URL.createObjectURL(file), download: "recording.json" }).click();
+}
+
+// One figure alone, where another page frames it: ?figure=NAME.
+const alone = new URLSearchParams(location.search).get("figure");
+if (alone && figures[alone]) {
+  document.body.classList.add("alone");
+  document.getElementById(`figure-${alone}`).classList.add("shown");
+}
+
+for (const element of document.querySelectorAll("figure[data-figure]")) {
+  const picture = element.querySelector(".picture");
+  const figure = figures[element.dataset.figure];
+  hydrate(h(figure, { state, words, act }), picture);
+  drawn.set(picture, figure);
+}
+lessons.start(state, words, act);
+source();
+
+// The model is fetched when a figure is about to be seen, and not before.
+const near = new IntersectionObserver((entries) => {
+  if (!entries.some((e) => e.isIntersecting)) return;
+  near.disconnect();
+  act.begin();
+}, { rootMargin: "200px" });
+for (const element of document.querySelectorAll("figure[data-figure], .lesson")) near.observe(element);
+keepOffline(document.getElementById("offline"));
