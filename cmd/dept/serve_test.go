@@ -74,7 +74,7 @@ func TestPageHandler(t *testing.T) {
 func TestPolicyIsDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/page.md")
 	require.NoError(t, err)
-	assert.Equal(t, 3, strings.Count(string(text), fmt.Sprintf(policy, publicHubs)), "the lines, nginx's and Caddy's")
+	assert.Equal(t, 3, strings.Count(string(text), fmt.Sprintf(policy, publicHubs, "'none'")), "the lines, nginx's and Caddy's")
 }
 
 // Another hub is in the header, and in the file from which the page knows which one it asks.
