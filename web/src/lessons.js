@@ -12,6 +12,7 @@ const half = (all) => Math.floor(all / 2);
 const lessons = {
   "no-shift": { values: { rank: 0 }, judge: fall },
   "no-prompt": { values: { "prompt-length": 0 }, judge: fall },
+  "constant": { values: { shift: "constant", rank: 1 }, judge: fall },
   "half": { values: { "prompt-length": 2, rank: 4 }, judge: fall },
   "rates": { values: { "learning-rate": 0.02, "learning-rate-ab": 1 }, judge: fall },
   "swap": { turn: (text) => text.replace(/^(\S+) and (\S+)/, "$2 and $1"), judge: (changed, all) => (changed > half(all) ? 0 : 1) },
