@@ -35,7 +35,7 @@ func TestArticle(t *testing.T) {
 	} {
 		t.Run(part.name, func(t *testing.T) {
 			p := tab{T: t}
-			p.ctx = s.open(t, browser, "").ctx
+			p.ctx = s.open(t, browser, "icon.svg").ctx // each part opens what it reads
 			part.do(s, p)
 		})
 	}
@@ -61,6 +61,7 @@ func (s *site) articleAsText(p tab) {
 
 // articleAlive has the figures computed by the model in the tab.
 func (s *site) articleAlive(p tab) {
+	require.NoError(p, chromedp.Do(p.ctx, chromedp.Navigate(s.url)))
 	said := js[string](p, `document.querySelector(".source").textContent`)
 	assert.Contains(p, said, "recorded", "until the model is here")
 	p.look("article-recorded")
