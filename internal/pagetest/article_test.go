@@ -67,10 +67,10 @@ func (s *site) articleAlive(p tab) {
 	p.look("article-recorded")
 	js[bool](p, `document.querySelector("figure").scrollIntoView(); true`)
 	p.untilArticle("ready")
-	assert.Contains(p, js[string](p, `document.querySelector(".source").textContent`), "Computed in this tab")
 
 	// A sentence is answered with each part, and every figure is of it.
-	p.until(`document.querySelectorAll("#figure-ask .scores meter").length >= 15`)
+	p.until(`document.querySelector("#figure-ask .source").textContent.includes("Computed in this tab")`)
+	assert.Contains(p, js[string](p, `document.querySelector("#figure-factors .source").textContent`), "recorded")
 	p.setArticle("#figure-ask input", "tunnel and pancake and guitar")
 	p.until(`document.querySelector("#figure-ask tr:last-child .answer").textContent === "travel"`)
 	p.until(`document.querySelector("#figure-path .token").textContent.startsWith("tun")`)

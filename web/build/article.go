@@ -84,9 +84,15 @@ func writeArticles(dist string) error {
 	return nil
 }
 
-// stills draws every figure as it is before anything moves, with the words of a language: its HTML
-// by its name. The page's own code draws them, run by Node.js.
-func stills(words []byte) (map[string]string, error) {
+// still is a figure before anything moves.
+type still struct {
+	Picture string `json:"picture"` // HTML
+	Source  string `json:"source"`  // a sentence on where it comes from
+}
+
+// stills draws every figure as it is before anything moves, with the words of a language: by its
+// name. The page's own code draws them, run by Node.js.
+func stills(words []byte) (map[string]still, error) {
 	script := filepath.Join("node_modules", ".cache", "stills.mjs")
 	if err := run("web", nil, "npm", "run", "--silent", "stills", "--", "--outfile="+script); err != nil {
 		return nil, err
@@ -97,7 +103,7 @@ func stills(words []byte) (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("draw the figures: %w", err)
 	}
-	var drawn map[string]string
+	var drawn map[string]still
 	if err := json.Unmarshal(out, &drawn); err != nil {
 		return nil, fmt.Errorf("draw the figures: %w", err)
 	}
@@ -105,7 +111,7 @@ func stills(words []byte) (map[string]string, error) {
 }
 
 // readArticle reads the text of an article.
-func readArticle(source []byte, numbers any, stills func(words []byte) (map[string]string, error)) (page article, err error) {
+func readArticle(source []byte, numbers any, stills func(words []byte) (map[string]still, error)) (page article, err error) {
 	front, body, ok := bytes.Cut(bytes.TrimPrefix(source, []byte("---\n")), []byte("\n---\n"))
 	if !ok {
 		return page, errors.New("there is no head: begin with a line of ---, some YAML, and another line of ---")
@@ -156,7 +162,8 @@ func readArticle(source []byte, numbers any, stills func(words []byte) (map[stri
 				return "", err
 			}
 			caption, err = inline(caption)
-			return keep(fmt.Sprintf(`<figure id="figure-%[1]s" data-figure="%[1]s"><div class="picture">%[2]s</div><figcaption>%[3]s <span class="source"></span></figcaption></figure>`, name, still, caption)), err
+			return keep(fmt.Sprintf(`<figure id="figure-%[1]s" data-figure="%[1]s"><div class="picture">%[2]s</div><figcaption>%[3]s <span class="source">%[4]s</span></figcaption></figure>`,
+				name, still.Picture, caption, template.HTMLEscapeString(still.Source))), err
 		},
 		"lesson": func(name, source string) (string, error) {
 			source, err := fill(source)

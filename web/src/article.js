@@ -1,6 +1,6 @@
 // The article: figures that the build has drawn come to life.
 import { h, hydrate, render } from "preact";
-import { figures } from "./figures.js";
+import { figures, source } from "./figures.js";
 import { connect } from "./live.js";
 import { keepOffline } from "./offline.js";
 import * as lessons from "./lessons.js";
@@ -23,15 +23,13 @@ function change(patch) {
 function draw() {
   due = false;
   for (const [element, figure] of drawn) render(h(figure, { state, words, act }), element);
-  source();
+  sources();
   lessons.show(state);
 }
 
-/** source says where what is shown comes from. */
-function source() {
-  const text = state.live ? words["source-live"].replace("%", state.device)
-    : words["source-recorded"].replace("%", state.device).replace("%", state.made);
-  for (const e of document.querySelectorAll(".source")) e.textContent = text;
+/** sources says below each figure where what it shows comes from, and at the end how the model is. */
+function sources() {
+  for (const figure of document.querySelectorAll("figure[data-figure]")) figure.querySelector(".source").textContent = source(figure.dataset.figure, state, words);
   const said = document.getElementById("said");
   document.body.dataset.status = state.status;
   said.textContent = state.said || words[`status-${state.status}`] || "";
@@ -57,7 +55,7 @@ for (const element of document.querySelectorAll("figure[data-figure]")) {
   drawn.set(picture, figure);
 }
 lessons.start(state, words, act);
-source();
+sources();
 
 // The model is fetched when a figure is about to be seen, and not before.
 const near = new IntersectionObserver((entries) => {

@@ -1,5 +1,7 @@
 // The article's figures by name. Each is a component of what there is to show, the same
 // in the build, which draws what is seen before anything moves, and on the page.
+import numbers from "../article/numbers.json";
+import recording from "../article/recording.json";
 import { Ask } from "./figures/ask.jsx";
 import { Attention } from "./figures/attention.jsx";
 import { Cost } from "./figures/cost.jsx";
@@ -13,3 +15,15 @@ import { Sizes } from "./figures/sizes.jsx";
 export const figures = {
   ask: Ask, path: Path, near: Near, attention: Attention, factors: Factors, parts: Parts, explorer: Explorer, cost: Cost, sizes: Sizes,
 };
+
+// Of figures that the model in the tab does not move: their group in numbers.json.
+const measured = { parts: "place", explorer: "grid", cost: "step", sizes: "sizes" };
+
+/** source says where what a figure shows comes from. */
+export function source(name, state, words) {
+  const say = (word, ...values) => values.reduce((text, value) => text.replace("%", value), words[word]);
+  const made = numbers.made[measured[name]];
+  if (made) return say("source-measured", made.command, made.date) + (made.adapter ? ` ${say("source-on", made.adapter)}` : "");
+  if (name === "factors" ? state.grown : state.seen) return say("source-live", state.device);
+  return say("source-recorded", recording.ready.device.name, recording.made);
+}

@@ -27,7 +27,7 @@ export function connect(state, change) {
       send("load", { model: "" });
     },
     ready({ device }) {
-      change({ device: device.name, made: "", live: true });
+      change({ device: device.name, live: true });
       steer();
     },
     imported() {
@@ -51,7 +51,7 @@ export function connect(state, change) {
     },
     looked(m) {
       if (state.status !== "training") {
-        if (m.text === state.sentence) change({ look: m });
+        if (m.text === state.sentence) change({ look: m, seen: true });
         return;
       }
       looking = false;
@@ -130,7 +130,7 @@ export function connect(state, change) {
       ended = then;
       steered = false;
       const settings = { ...task.settings, ...common, values: { ...task.settings.values, ...values } };
-      change({ status: "training", said: "", frames: name === "factors" ? [] : state.frames, run: { name, values, step: 0, steps: settings.steps, losses: [] } });
+      change({ status: "training", said: "", ...(name === "factors" ? { frames: [], grown: true } : {}), run: { name, values, step: 0, steps: settings.steps, losses: [] } });
       send("train", { settings, paused: false });
     },
     stop() {

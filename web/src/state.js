@@ -15,7 +15,8 @@ function looked(m) {
  * start is what is there before anything has happened:
  *
  *	live      the model in the tab answers; otherwise all is recorded
- *	device    that computed what is shown, and made, the date of the recording
+ *	device    its name
+ *	seen      look and answers are the model's in the tab; grown, frames are
  *	status    still, loading, ready, training or failed
  *	said      a sentence about it
  *	sentence  that is asked; its answers by variant, and look, what the worker sees in it
@@ -24,10 +25,10 @@ function looked(m) {
  *	run       the last run: {name, values, step, steps, losses, accuracy, parts, done}
  */
 export function start() {
-  const { ready, made, sentence, answers, look, frames } = recording;
+  const { sentence, answers, look, frames } = recording;
   const grown = frames.map((f) => ({ ...f, look: looked({ ...look, ...f.look }) }));
   return {
-    live: false, device: ready.device.name, made, status: "still", said: "",
+    live: false, device: "", seen: false, grown: false, status: "still", said: "",
     sentence, answers, look: looked(look), frames: grown, frame: grown.length - 1, examples: [], run: null,
   };
 }
