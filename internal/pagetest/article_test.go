@@ -34,9 +34,7 @@ func TestArticle(t *testing.T) {
 		{"one figure in another's page", (*site).figureInFrame},
 	} {
 		t.Run(part.name, func(t *testing.T) {
-			p := tab{T: t}
-			p.ctx = s.open(t, browser, "icon.svg").ctx // each part opens what it reads
-			part.do(s, p)
+			part.do(s, newTab(t, browser, chromedp.WithNewBrowserContext()))
 		})
 	}
 }
@@ -71,12 +69,12 @@ func (s *site) articleAlive(p tab) {
 	// A sentence is answered with each part, and every figure is of it.
 	p.until(`document.querySelector("#figure-ask .source").textContent.includes("Computed in this tab")`)
 	assert.Contains(p, js[string](p, `document.querySelector("#figure-factors .source").textContent`), "recorded")
-	p.setArticle("#figure-ask input", "tunnel and pancake and guitar")
+	p.setArticle("#figure-ask input", "airport and guitar and pancake")
 	p.until(`document.querySelector("#figure-ask tr:last-child .answer").textContent === "travel"`)
-	p.until(`document.querySelector("#figure-path .token").textContent.startsWith("tun")`)
+	p.until(`document.querySelector("#figure-path .token").textContent.startsWith("air")`)
 	adapter := p.TempDir()
 	writeSteered(p.T, adapter)
-	assert.Equal(p, s.predict(p.T, adapter, []string{"tunnel and pancake and guitar"}), []string{"travel"}, "as dept predict does with the same prompt")
+	assert.Equal(p, s.predict(p.T, adapter, []string{"airport and guitar and pancake"}), []string{"travel"}, "as dept predict does with the same prompt")
 
 	// A, B and their product grow from nothing, with rank 1.
 	js[bool](p, `document.querySelector("#figure-factors button").click(); true`)

@@ -232,8 +232,7 @@ type tab struct {
 	firefox *browsertest.Firefox // or this
 }
 
-// open opens a page of the site in a tab with a cache of its own. What the
-// console calls an error is one.
+// open opens a page of the site in a tab with a cache of its own.
 func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 	t.Helper()
 	return s.openBeside(t, browser, page, chromedp.WithNewBrowserContext())
@@ -241,6 +240,14 @@ func (s *site) open(t *testing.T, browser context.Context, page string) tab {
 
 // openBeside opens a page of the site in a tab that shares what is kept with another.
 func (s *site) openBeside(t *testing.T, other context.Context, page string, options ...chromedp.ContextOption) tab {
+	t.Helper()
+	p := newTab(t, other, options...)
+	require.NoError(t, chromedp.Do(p.ctx, chromedp.Navigate(s.url+page)))
+	return p
+}
+
+// newTab is an empty one. What its console calls an error is one.
+func newTab(t *testing.T, other context.Context, options ...chromedp.ContextOption) tab {
 	t.Helper()
 	ctx, closeTab := chromedp.NewContext(other, options...)
 	require.NoError(t, chromedp.Do(ctx, chromedp.EmulateViewport(1280, 800)))
@@ -263,7 +270,6 @@ func (s *site) openBeside(t *testing.T, other context.Context, page string, opti
 			}
 		}
 	}()
-	require.NoError(t, chromedp.Do(ctx, chromedp.Navigate(s.url+page)))
 	return tab{T: t, ctx: ctx}
 }
 

@@ -31,7 +31,7 @@ export function Attention({ state, words }) {
         </div>
         <p class="small">{words["attention-axes"]}</p>
       </div>
-      <table>
+      <table class="shares">
         <caption>{words["attention-share"].replace("%", percent(n > 0 ? m / n : 0))}</caption>
         <thead><tr><td />{Array.from({ length: a.heads }, (_, h) => <th key={h} scope="col">{words["attention-head"]} {h + 1}</th>)}</tr></thead>
         <tbody>
