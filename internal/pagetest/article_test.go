@@ -79,12 +79,14 @@ func (s *site) articleAlive(p tab) {
 	// A, B and their product grow from nothing, with rank 1.
 	js[bool](p, `document.querySelector("#figure-factors button").click(); true`)
 	p.until(`document.querySelector("#figure-factors .number").textContent.startsWith("after step 0")`)
+	p.untilArticle("training")
 	p.untilArticle("ready")
 	frames := js[int](p, `Number(document.querySelector("#figure-factors input[type=range][max]:not([min='1'])").max)`)
 	assert.GreaterOrEqual(p, frames, 10, "moments of the run")
 
 	// An exercise says how the guess was, after a run.
 	js[bool](p, `document.querySelector("#lesson-no-shift input[value='1']").click(); document.querySelector("#lesson-no-shift .go").click(); true`)
+	p.untilArticle("training")
 	p.untilArticle("ready")
 	p.until(`document.querySelector("#lesson-no-shift .outcome").textContent.includes("This run answers")`)
 	assert.Contains(p, js[string](p, `document.querySelector("#lesson-no-shift .outcome").textContent`), "You guessed right")

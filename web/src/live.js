@@ -56,8 +56,9 @@ export function connect(state, change) {
       }
       looking = false;
       if (state.run.name !== "factors") return;
-      const frames = [...state.frames, { step: state.run.step, loss: state.run.losses.at(-1)?.[1] ?? 0, look: m }];
-      change({ frames, frame: frames.length - 1 });
+      // The last run's are seen until there is one of this.
+      const frames = [...(state.growing ? state.frames : []), { step: state.run.step, loss: state.run.losses.at(-1)?.[1] ?? 0, look: m }];
+      change({ frames, frame: frames.length - 1, grown: true, growing: true });
     },
     step({ step, loss }) {
       change({ run: { ...state.run, step, losses: [...state.run.losses, [step, loss]] } });
@@ -130,7 +131,7 @@ export function connect(state, change) {
       ended = then;
       steered = false;
       const settings = { ...task.settings, ...common, values: { ...task.settings.values, ...values } };
-      change({ status: "training", said: "", ...(name === "factors" ? { frames: [], grown: true } : {}), run: { name, values, step: 0, steps: settings.steps, losses: [] } });
+      change({ status: "training", said: "", growing: false, run: { name, values, step: 0, steps: settings.steps, losses: [] } });
       send("train", { settings, paused: false });
     },
     stop() {

@@ -20,7 +20,8 @@ function looked(m) {
  *	status    still, loading, ready, training or failed
  *	said      a sentence about it
  *	sentence  that is asked; its answers by variant, and look, what the worker sees in it
- *	frames    of a run that grows A and B: {step, loss, look}; frame is the one that is shown
+ *	frames    of a run that grows A and B: {step, loss, look}; frame is the one that is shown;
+ *	          growing, they are of the run under way
  *	examples  rows of the task, once the worker has said them
  *	run       the last run: {name, values, step, steps, losses, accuracy, parts, done}
  */
@@ -28,7 +29,7 @@ export function start() {
   const { sentence, answers, look, frames } = recording;
   const grown = frames.map((f) => ({ ...f, look: looked({ ...look, ...f.look }) }));
   return {
-    live: false, device: "", seen: false, grown: false, status: "still", said: "",
+    live: false, device: "", seen: false, grown: false, growing: false, status: "still", said: "",
     sentence, answers, look: looked(look), frames: grown, frame: grown.length - 1, examples: [], run: null,
   };
 }
