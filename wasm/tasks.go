@@ -25,10 +25,6 @@ var about = map[string]struct{ title, about, why string }{
 	},
 }
 
-// Rows of a task: as many to learn from as the demo has, and fewer to measure on,
-// so that a software adapter gets through them while somebody watches.
-const heldRows = 80
-
 func taskInfos() []TaskInfo {
 	infos := make([]TaskInfo, len(demo.Tasks))
 	for i, t := range demo.Tasks {
@@ -76,7 +72,7 @@ func taskData(name string) (*dataset, error) {
 }
 
 func demoData(t demo.Task) *dataset {
-	held := t.Rows(demo.Test, heldRows, demo.Seed, nil)
+	held := t.Rows(demo.Test, demo.PageRows, demo.Seed, nil)
 	return &dataset{
 		train:    data.NewDataset(t.Rows(demo.Train, demo.TrainRows, demo.Seed, nil)),
 		held:     data.NewDataset(held),

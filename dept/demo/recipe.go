@@ -18,6 +18,7 @@ const (
 
 	TrainRows = 2000 // of a task
 	HeldRows  = 400  // to choose rates by, and to score by
+	PageRows  = 80   // which the page scores by, so that a software adapter gets through them while somebody watches
 )
 
 // Width is the backbone's, d.

@@ -1,6 +1,9 @@
 package demo
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // The words, by what they say about a sentence. Every list is divided between
 // the splits by position (see part), so that the dev and test rows of a task are
@@ -53,6 +56,16 @@ var (
 		"bad":  words("sadly unluckily regrettably unhappily alas woefully grievously tragically"),
 	}
 )
+
+// Topic is the topic of a thing, or empty where it is none.
+func Topic(thing string) string {
+	for topic, list := range things {
+		if slices.Contains(list, thing) {
+			return topic
+		}
+	}
+	return ""
+}
 
 func words(lines ...string) []string { return strings.Fields(strings.Join(lines, " ")) }
 

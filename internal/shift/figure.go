@@ -39,6 +39,11 @@ type cell struct {
 	retry bool
 	// only, if any, is the one variant that is trained.
 	only variant
+	// given, if any, is the cell's one trial, whose rates are not chosen; its seed is left open.
+	given *trial
+	// lesson, if any, is what is changed, and from is the cell without that change.
+	lesson string
+	from   *cell
 }
 
 // figure is cells that differ in one thing.
@@ -106,7 +111,18 @@ func figures() []figure {
 	}
 	start := probing("start", "Where the text begins", "late", "first-thing", "four-things")
 	things := probing("things", "How many things there are", "things", "first-thing")
-	return []figure{place, starts, things, start, budget, rows, length, same}
+	return []figure{place, starts, things, start, budget, rows, length, same, grid(), lessons(), page()}
+}
+
+// all are the figure's cells and those that they are compared with.
+func (f figure) all() (list []cell) {
+	for _, c := range f.cells {
+		if c.from != nil {
+			list = append(list, *c.from)
+		}
+		list = append(list, c)
+	}
+	return list
 }
 
 func figureNames() (names []string) {
@@ -221,6 +237,9 @@ const (
 // tuning is a variant's trials by which rates are chosen: those under the first seed, and, once all
 // of these are in the book, those of the finalists under the second.
 func (c cell) tuning(v variant, b *book) (first, second []trial) {
+	if c.given != nil {
+		return nil, nil
+	}
 	for _, rates := range v.rates() {
 		t := c.trial(v, rates, firstTuning)
 		first = append(first, t)
@@ -241,6 +260,11 @@ func (c cell) tuning(v variant, b *book) (first, second []trial) {
 // chosen are the trials of a variant under a seed at the finalists' rates that did best on dev rows:
 // one, or one for each start. There are none while a trial of tuning is missing.
 func (c cell) chosen(v variant, seed uint64, b *book) (list []trial) {
+	if c.given != nil {
+		t := *c.given
+		t.Seed = seed
+		return []trial{c.probed(t)}
+	}
 	_, second := c.tuning(v, b)
 	if second == nil {
 		return nil
@@ -258,13 +282,19 @@ func (c cell) chosen(v variant, seed uint64, b *book) (list []trial) {
 		}
 	}
 	best.Seed = seed
-	if c.probe != nil {
-		best.Probe = c.probe.name
-	}
+	best = c.probed(best)
 	for best.Start = range c.starts(v) {
 		list = append(list, best)
 	}
 	return list
+}
+
+// probed is a trial to which the cell's probe, if any, is put.
+func (c cell) probed(t trial) trial {
+	if c.probe != nil {
+		t.Probe = c.probe.name
+	}
+	return t
 }
 
 // trained are the variants of the cell.

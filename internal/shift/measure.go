@@ -41,7 +41,7 @@ func measure(ctx context.Context, f figure, first, last uint64, b *book, device 
 		return err
 	}
 	defer l.Release()
-	for _, c := range f.cells {
+	for _, c := range f.all() {
 		for _, v := range c.trained(f) {
 			for _, half := range []func() []trial{
 				func() []trial { first, _ := c.tuning(v, b); return first },
@@ -137,7 +137,7 @@ func (l *lab) all(ctx context.Context, list []trial) error {
 
 // try makes a trial.
 func (l *lab) try(ctx context.Context, t trial) (outcome, error) {
-	o := outcome{trial: t, Device: l.Device.Info().Name}
+	o := outcome{trial: t, Device: l.Device.Info().Name, Date: time.Now().Format(time.DateOnly)}
 	task, err := demo.Find(t.Task)
 	if err != nil {
 		return o, err

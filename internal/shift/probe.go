@@ -38,6 +38,28 @@ var probes = []*probe{
 		})
 		return rows[:heldRows]
 	}},
+	{"swapped", "times swapped", []int{0, 1}, func(task demo.Task, seed uint64, count demo.Count, at int) []data.Row {
+		// Those of two things or more of which the first two have other topics, as they are, and
+		// with these two swapped: then the answer is the other's topic.
+		const enough = 8
+		var rows []data.Row
+		for _, r := range task.Rows(demo.Test, enough*heldRows, seed, count) {
+			things := strings.Split(r.Source, " and ")
+			if len(things) < 2 || demo.Topic(things[1]) == r.Target || len(rows) == heldRows {
+				continue
+			}
+			if at == 1 {
+				things[0], things[1] = things[1], things[0]
+				r.Source, r.Target = strings.Join(things, " and "), demo.Topic(things[0])
+			}
+			rows = append(rows, r)
+		}
+		return rows
+	}},
+	// The page measures on fewer rows, which are those of the demonstration's seed.
+	{"page", "", []int{0}, func(task demo.Task, _ uint64, count demo.Count, _ int) []data.Row {
+		return task.Rows(demo.Test, demo.PageRows, demo.Seed, count)
+	}},
 }
 
 func probeNamed(name string) *probe {

@@ -41,6 +41,7 @@ type outcome struct {
 	Seconds float64   `json:"seconds"`
 	Bytes   int64     `json:"bytes"` // on the device, beside the weights
 	Device  string    `json:"device"`
+	Date    string    `json:"date"` // of the day it was made
 }
 
 // book is the outcomes in a file, a line each.
