@@ -260,6 +260,16 @@ func (p *Program) Section(name string) *Program {
 	return part
 }
 
+// Dispatches is the program in parts of one dispatch each; they share everything with
+// the whole.
+func (p *Program) Dispatches() []*Program {
+	parts := make([]*Program, len(p.dispatches))
+	for i := range parts {
+		parts[i] = &Program{Plan: p.Plan, e: p.e, dispatches: p.dispatches[i : i+1], kernels: p.kernels[i : i+1]}
+	}
+	return parts
+}
+
 // Sections names the parts in order.
 func (p *Program) Sections() []string {
 	names := make([]string, len(p.sections))

@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -67,6 +68,7 @@ func newBenchEngine(dev *wgpu.Device, k tensor.Kernels) (*tensor.Engine, error) 
 
 // benchReport is what the benchmark found.
 type benchReport struct {
+	Date   string           `json:"date"`
 	Device wgpu.AdapterInfo `json:"device"`
 	benchWork
 	WeightsBytes int64          `json:"weights_bytes"`
@@ -167,7 +169,7 @@ func (j *benchJob) measure(cmd *cobra.Command) (interface{ print(io.Writer) }, e
 
 // methods times the methods and matrix products.
 func (j *benchJob) methods(ctx context.Context, dev *wgpu.Device, k tensor.Kernels) (*benchReport, error) {
-	r := &benchReport{Device: dev.Info(), benchWork: benchWork{j.batch, j.sources[0], benchTarget, j.precision}, kernels: k}
+	r := &benchReport{Date: today(), Device: dev.Info(), benchWork: benchWork{j.batch, j.sources[0], benchTarget, j.precision}, kernels: k}
 	if err := r.methods(ctx, dev, j.steps); err != nil {
 		return nil, err
 	}
@@ -180,10 +182,14 @@ func (r *benchReport) print(out io.Writer) {
 	field(out, "step", "%d rows, %d source and %d target tokens, %s", r.Batch, r.Source, r.Target, precisionName(r.Precision))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	r.printPair(w)
+	r.printKinds(w)
 	r.printMethods(w)
 	r.printProducts(w)
 	w.Flush()
 }
+
+// today is the date that a report has.
+func today() string { return time.Now().Format(time.DateOnly) }
 
 func precisionName(p train.Precision) string {
 	name, err := p.MarshalText()

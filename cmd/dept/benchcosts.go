@@ -25,11 +25,13 @@ import (
 // costReport is what DePT costs beside prompt tuning on one model, at several lengths
 // of the source.
 type costReport struct {
+	Date         string           `json:"date"`
 	Device       wgpu.AdapterInfo `json:"device"`
 	Model        string           `json:"model"`
 	Batch        int              `json:"batch_size"`
 	Target       int              `json:"target_length"` // tokens of a target, and of an answer
 	Precision    train.Precision  `json:"precision"`     // of training; answers are float32
+	Parameters   int              `json:"model_parameters"`
 	WeightsBytes int64            `json:"weights_bytes"`
 	Lengths      []*costLength    `json:"lengths"`
 
@@ -94,7 +96,10 @@ func (j *benchJob) costs(cmd *cobra.Command, dev *wgpu.Device, k tensor.Kernels)
 	if err != nil {
 		return nil, err
 	}
-	r := &costReport{Model: j.config, Batch: j.batch, Target: benchTarget, Precision: j.precision, config: cfg, kernels: k}
+	r := &costReport{
+		Date: today(), Model: j.config, Parameters: cfg.Describe().Parameters(), Batch: j.batch, Target: benchTarget, Precision: j.precision,
+		config: cfg, kernels: k,
+	}
 	limits := paperLimits
 	if dev == nil {
 		r.Device = wgpu.AdapterInfo{Name: "a GPU on paper", Type: wgpu.DiscreteGPU}
@@ -349,7 +354,7 @@ func lacksMemory(err error) bool {
 
 func (r *costReport) print(out io.Writer) {
 	field(out, "device", "%s", r.Device)
-	field(out, "model", "%s, random weights in half precision, %s", r.Model, size(r.WeightsBytes))
+	field(out, "model", "%s, %s parameters, random weights in half precision, %s", r.Model, count(r.Parameters), size(r.WeightsBytes))
 	field(out, "work", "%s; steps in %s on %d target tokens, greedy answers of %d tokens", plural(r.Batch, "row"), precisionName(r.Precision), r.Target, r.Target)
 	for _, l := range r.Lengths {
 		if l.Planned != "" {

@@ -25,6 +25,8 @@ type benchMethod struct {
 	OwnBytes   int64   `json:"peak_bytes_without_weights"`
 	// PartsMS are the parts of a step, each waited for; the two prompts' alone.
 	PartsMS map[string]float64 `json:"parts_ms,omitempty"`
+	// Work is what a step does by kind, each kernel waited for; the two prompts' alone.
+	Work []benchKind `json:"work,omitempty"`
 	// EncoderRatio is the time of the encoder's backward pass by its forward's.
 	EncoderRatio float64 `json:"encoder_backward_ratio,omitempty"`
 
@@ -37,6 +39,7 @@ type benchMethod struct {
 	trainer *train.Trainer
 	steps   []time.Duration
 	parts   map[string][]time.Duration
+	kernels []benchKernel
 }
 
 // newBenchMethod is a method at its defaults.
@@ -150,6 +153,7 @@ func (b *benchMethod) step(ctx context.Context) error {
 	return nil
 }
 
+// stepParts steps twice: part by part, and kernel by kernel.
 func (b *benchMethod) stepParts(ctx context.Context) error {
 	parts, err := b.trainer.StepParts(ctx)
 	if err != nil {
@@ -160,6 +164,9 @@ func (b *benchMethod) stepParts(ctx context.Context) error {
 	}
 	for name, took := range parts {
 		b.parts[name] = append(b.parts[name], took)
+	}
+	if err := b.stepKinds(ctx); err != nil {
+		return err
 	}
 	return b.trainer.Flush(ctx)
 }
@@ -174,6 +181,7 @@ func (b *benchMethod) conclude() {
 	for name, took := range b.parts {
 		b.PartsMS[name] = median(took)
 	}
+	b.Work = sumKinds(b.kernels)
 	b.EncoderRatio = b.PartsMS["encoder.grad"] / b.PartsMS["encoder"]
 }
 

@@ -329,19 +329,34 @@ func (t *Trainer) Step(ctx context.Context) error { return t.update(ctx, t.e.Run
 // "encoder.grad", and of the "update".
 func (t *Trainer) StepParts(ctx context.Context) (map[string]time.Duration, error) {
 	parts := map[string]time.Duration{}
-	timed := func(name string, p *tensor.Program) error {
-		start := time.Now()
-		if err := t.e.Run(p); err != nil {
-			return err
-		}
-		err := t.e.Device().Wait(ctx)
-		parts[name] += time.Since(start)
+	return parts, t.update(ctx, t.inParts(func(name string, p *tensor.Program) error {
+		took, err := t.timed(ctx, p)
+		parts[name] += took
 		return err
-	}
-	err := t.update(ctx, func(programs ...*tensor.Program) error {
+	}))
+}
+
+// StepKernels is StepParts by kernel: the device is waited for after each, and took is
+// told its part, what it is and its time.
+func (t *Trainer) StepKernels(ctx context.Context, took func(part string, k tensor.Kernel, time time.Duration)) error {
+	return t.update(ctx, t.inParts(func(name string, p *tensor.Program) error {
+		for _, one := range p.Dispatches() {
+			time, err := t.timed(ctx, one)
+			if err != nil {
+				return err
+			}
+			took(name, one.Kernels()[0], time)
+		}
+		return nil
+	}))
+}
+
+// inParts runs programs by way of run, a part that has a name at a time.
+func (t *Trainer) inParts(run func(name string, p *tensor.Program) error) func(...*tensor.Program) error {
+	return func(programs ...*tensor.Program) error {
 		for _, p := range programs {
 			if p == t.adam.Program() {
-				if err := timed("update", p); err != nil {
+				if err := run("update", p); err != nil {
 					return err
 				}
 			}
@@ -350,14 +365,23 @@ func (t *Trainer) StepParts(ctx context.Context) (map[string]time.Duration, erro
 				if len(part.Calls()) == 0 {
 					continue
 				}
-				if err := timed(name, part); err != nil {
+				if err := run(name, part); err != nil {
 					return err
 				}
 			}
 		}
 		return nil
-	})
-	return parts, err
+	}
+}
+
+// timed runs a program and waits for the device.
+func (t *Trainer) timed(ctx context.Context, p *tensor.Program) (time.Duration, error) {
+	start := time.Now()
+	if err := t.e.Run(p); err != nil {
+		return 0, err
+	}
+	err := t.e.Device().Wait(ctx)
+	return time.Since(start), err
 }
 
 // update submits one update by way of run.

@@ -31,6 +31,7 @@ const (
 // colors are the variants', by name: those of demo.Variants, and others of package shift.
 var colors = map[string]color.Color{
 	"neither": color.RGBA{0xbb, 0xbb, 0xbb, 0xff}, "P": color.RGBA{0x44, 0x77, 0xaa, 0xff},
+	"as it was": color.RGBA{0xbb, 0xbb, 0xbb, 0xff}, "changed": color.RGBA{0x22, 0x88, 0x55, 0xff},
 	"constant": color.RGBA{0xaa, 0x33, 0x77, 0xff}, "AB": color.RGBA{0xee, 0x99, 0x33, 0xff}, "both": color.RGBA{0x22, 0x88, 0x55, 0xff},
 }
 
@@ -155,4 +156,65 @@ func Nominal(p *plot.Plot, names ...string) {
 	p.NominalX(names...)
 	p.X.Min, p.X.Max = -0.5, float64(len(names))-0.5
 	p.X.Tick.Label.Rotation, p.X.Tick.Label.XAlign, p.X.Tick.Label.YAlign = math.Pi/4, draw.XRight, draw.YCenter
+}
+
+// Fields adds a field for each x and y with a number in it, from 0 to 100, the darker the more. Where
+// there is no number the field is left out.
+func Fields(p *plot.Plot, xs, ys []int, value func(col, row int) (float64, bool)) error {
+	g := fields{len(xs), len(ys), value}
+	colors := make(shades, 101)
+	for i := range colors {
+		part := func(full uint8) uint8 { return uint8(0xff - (0xff-int(full))*i/100) }
+		colors[i] = color.RGBA{part(0x22), part(0x88), part(0x55), 0xff}
+	}
+	m := plotter.NewHeatMap(g, colors)
+	m.Min, m.Max, m.NaN = 0, 100, color.Transparent
+	var labels plotter.XYLabels
+	for row := range ys {
+		for col := range xs {
+			if v, ok := value(col, row); ok {
+				labels.XYs, labels.Labels = append(labels.XYs, plotter.XY{X: float64(col), Y: float64(row)}), append(labels.Labels, fmt.Sprintf("%.1f", v))
+			}
+		}
+	}
+	words, err := plotter.NewLabels(labels)
+	if err != nil {
+		return err
+	}
+	for i := range words.TextStyle {
+		words.TextStyle[i].XAlign, words.TextStyle[i].YAlign = draw.XCenter, draw.YCenter
+	}
+	p.Add(m, words)
+	p.X.Tick.Marker, p.Y.Tick.Marker = places(xs), places(ys)
+	return nil
+}
+
+// places are ticks from 0 on that say numbers.
+func places(numbers []int) plot.ConstantTicks {
+	var list []plot.Tick
+	for i, n := range numbers {
+		list = append(list, plot.Tick{Value: float64(i), Label: fmt.Sprint(n)})
+	}
+	return list
+}
+
+// shades is a palette.
+type shades []color.Color
+
+func (s shades) Colors() []color.Color { return s }
+
+// fields is what Fields shows, as the plotter asks for it.
+type fields struct {
+	columns, rows int
+	value         func(col, row int) (float64, bool)
+}
+
+func (f fields) Dims() (c, r int) { return f.columns, f.rows }
+func (f fields) X(c int) float64  { return float64(c) }
+func (f fields) Y(r int) float64  { return float64(r) }
+func (f fields) Z(c, r int) float64 {
+	if v, ok := f.value(c, r); ok {
+		return v
+	}
+	return math.NaN()
 }

@@ -3,10 +3,13 @@
 package main
 
 import (
+	"fmt"
 	"math"
+	"strings"
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/internal/plots"
 )
 
 // A figure of given trials measures each at rates that it says, and not at the best of several: what
@@ -112,4 +115,91 @@ func page() figure {
 		}
 	}
 	return f
+}
+
+// gridTable is the figure in Markdown: percent of the test rows, a line for each m.
+func (f figure) gridTable(b *book, first, last uint64) string {
+	var t strings.Builder
+	t.WriteString("| m \\ r |")
+	for _, r := range gridRanks {
+		fmt.Fprintf(&t, " %d |", r)
+	}
+	fmt.Fprintf(&t, "\n|---|%s\n", strings.Repeat("---|", len(gridRanks)))
+	of := f.gridSpreads(b, first, last)
+	for _, m := range gridLengths {
+		fmt.Fprintf(&t, "| %d |", m)
+		for _, r := range gridRanks {
+			fmt.Fprintf(&t, " %s |", of[[2]int{m, r}])
+		}
+		t.WriteString("\n")
+	}
+	return t.String()
+}
+
+// gridSpreads are the cells' by m and r.
+func (f figure) gridSpreads(b *book, first, last uint64) map[[2]int]spread {
+	of := map[[2]int]spread{}
+	for _, c := range f.cells {
+		of[[2]int{c.given.Length, c.given.Rank}] = c.spreadOf(c.only, first, last, b)
+	}
+	return of
+}
+
+// drawGrid draws the figure: a field for each cell, the darker the better.
+func (f figure) drawGrid(path string, b *book, first, last uint64) error {
+	p := plots.New(f.title+": accuracy, %", "r", "m")
+	of := f.gridSpreads(b, first, last)
+	err := plots.Fields(p, gridRanks, gridLengths, func(col, row int) (float64, bool) {
+		s := of[[2]int{gridLengths[row], gridRanks[col]}]
+		return s.mean, s.n > 0
+	})
+	if err != nil {
+		return err
+	}
+	return plots.Write(path, 1.5*plots.Width, p)
+}
+
+// lessonsTable is the figure in Markdown: percent of the test rows before and after the change.
+func (f figure) lessonsTable(b *book, first, last uint64) string {
+	var t strings.Builder
+	t.WriteString("| change | m | r | rates | updates | rows | as it was | changed | difference |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, c := range f.cells {
+		was, now := c.from.spreadOf(c.from.only, first, last, b), c.spreadOf(c.only, first, last, b)
+		g := c.given
+		fmt.Fprintf(&t, "| %s | %d | %d | %s | %d | %d | %s | %s | %+.1f |\n", c.lesson, g.Length, g.Rank, g.rates(), g.Steps, g.Rows, was, now, now.mean-was.mean)
+	}
+	return t.String()
+}
+
+// rates are those of P and of A and B, of the parts that there are.
+func (t trial) rates() string {
+	var list []string
+	for _, rate := range []float64{t.RateP, t.RateAB} {
+		if rate > 0 {
+			list = append(list, fmt.Sprintf("%.3g", rate))
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
+// drawLessons draws the figure: each lesson's accuracy beside that before the change.
+func (f figure) drawLessons(path string, b *book, first, last uint64) error {
+	p := plots.New(f.title, "", accuracyAxis)
+	p.Y.Min, p.Y.Max = 0, 100
+	var names []string
+	var was, now plots.Line
+	for i, c := range f.cells {
+		names = append(names, c.lesson)
+		x, y := c.from.spreadOf(c.from.only, first, last, b), c.spreadOf(c.only, first, last, b)
+		was.AddSpread(float64(i)-0.1, x.mean, x.sd)
+		now.AddSpread(float64(i)+0.1, y.mean, y.sd)
+	}
+	if err := plots.Points(p, "as it was", was); err != nil {
+		return err
+	}
+	if err := plots.Points(p, "changed", now); err != nil {
+		return err
+	}
+	plots.Nominal(p, names...)
+	return plots.Write(path, 2.5*plots.Width, p)
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -19,9 +20,11 @@ import (
 
 // spread is accuracies over seeds, in percent.
 type spread struct {
-	n            int
-	mean, sd     float64 // sd is the sample's; 0 of one seed
-	rateP, rateA float64 // those chosen
+	n        int
+	mean, sd float64 // sd is the sample's; 0 of one seed
+	dev      float64 // mean
+	one      outcome // under one of the seeds
+	date     string  // of the newest
 }
 
 // lastSeed is beyond all seeds that anybody measures.
@@ -44,12 +47,14 @@ func (c cell) spreadOf(v variant, first, last uint64, b *book) (s spread) {
 		if !ok {
 			continue
 		}
-		s.rateP, s.rateA = o.RateP, o.RateAB
+		s.one, s.date = o, max(s.date, o.Date)
+		s.dev += 100 * o.Dev
 		all = append(all, 100*c.accuracy(o))
 	}
 	if s.n = len(all); s.n == 0 {
 		return s
 	}
+	s.dev /= float64(s.n)
 	for _, x := range all {
 		s.mean += x / float64(s.n)
 	}
@@ -70,29 +75,113 @@ func (s spread) String() string {
 	return fmt.Sprintf("%.1f ± %.1f", s.mean, s.sd)
 }
 
-// write makes the figure's files, FIGURE.svg and FIGURE.md, of the cells all of whose variants the
-// book has under the seeds.
+// write makes the figure's files, FIGURE.svg, FIGURE.md and FIGURE.json, of the cells all of whose
+// variants the book has under the seeds.
 func (f figure) write(folder string, b *book, first, last uint64) error {
-	f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool {
+	missing := func(c cell) bool {
 		return slices.ContainsFunc(c.trained(f), func(v variant) bool { return c.spreadOf(v, first, last, b).n == 0 })
+	}
+	f.cells = slices.DeleteFunc(slices.Clone(f.cells), func(c cell) bool {
+		return missing(c) || c.from != nil && missing(*c.from)
 	})
 	if len(f.cells) == 0 {
 		return fmt.Errorf("%s: no task is measured under the seeds %d-%d", f.name, first, last)
 	}
-	table := filepath.Join(folder, f.name+".md")
-	if err := atomicfile.WriteFile(table, func(w io.Writer) error {
-		_, err := io.WriteString(w, f.table(b, first, last))
+	table, draw := f.table, f.draw
+	switch {
+	case f.cells[0].lesson != "":
+		table, draw = f.lessonsTable, f.drawLessons
+	case f.cells[0].given != nil:
+		table, draw = f.gridTable, f.drawGrid
+	}
+	path := func(ext string) string { return filepath.Join(folder, f.name+ext) }
+	if err := atomicfile.WriteFile(path(".md"), func(w io.Writer) error {
+		_, err := io.WriteString(w, table(b, first, last))
 		return err
 	}); err != nil {
 		return err
 	}
-	picture := filepath.Join(folder, f.name+".svg")
-	if err := f.draw(picture, b, first, last); err != nil {
+	if err := draw(path(".svg"), b, first, last); err != nil {
 		return fmt.Errorf("plot %s: %w", f.name, err)
 	}
-	fmt.Printf("%s and %s\n", table, picture)
+	if err := atomicfile.WriteFile(path(".json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(f.numbers(b, first, last))
+	}); err != nil {
+		return err
+	}
+	fmt.Printf("%s, %s and %s\n", path(".md"), path(".svg"), path(".json"))
 	return nil
 }
+
+// numbers is the figure as JSON has it.
+type numbers struct {
+	Figure string       `json:"figure"`
+	Title  string       `json:"title"`
+	Device string       `json:"device"`
+	Date   string       `json:"date"`  // of the newest outcome
+	Seeds  [2]uint64    `json:"seeds"` // the first and the last
+	Axis   string       `json:"axis,omitempty"`
+	Cells  []cellNumber `json:"cells"`
+}
+
+// cellNumber is a cell: what each variant comes to.
+type cellNumber struct {
+	Task   string  `json:"task"`
+	At     float64 `json:"at,omitempty"` // on the axis
+	Lesson string  `json:"lesson,omitempty"`
+	// From is what the lesson changes.
+	From     *variantNumber  `json:"from,omitempty"`
+	Variants []variantNumber `json:"variants"`
+}
+
+// variantNumber is a variant's accuracy on test rows, in percent, and how it was trained.
+type variantNumber struct {
+	Variant    variant `json:"variant"`
+	Length     int     `json:"prompt_length"`
+	Rank       int     `json:"rank"`
+	Reads      int     `json:"reads"` // positions of the encoder: those of the prompt and of the longest source
+	Parameters int     `json:"parameters"`
+	RateP      float64 `json:"lr_prompt,omitempty"`
+	RateAB     float64 `json:"lr_lowrank,omitempty"`
+	Rows       int     `json:"rows,omitempty"`
+	Steps      int     `json:"steps,omitempty"`
+	Seeds      int     `json:"seeds"` // how many
+	Dev        float64 `json:"dev"`
+	Test       float64 `json:"test"`
+	SD         float64 `json:"sd"` // of test
+}
+
+func (f figure) numbers(b *book, first, last uint64) numbers {
+	n := numbers{Figure: f.name, Title: f.title, Seeds: [2]uint64{first, last}, Axis: f.axis}
+	of := func(c cell, v variant) variantNumber {
+		s := c.spreadOf(v, first, last, b)
+		n.Device, n.Date = s.one.Device, max(n.Date, s.date)
+		return variantNumber{
+			Variant: v, Length: s.one.Length, Rank: s.one.Rank, Reads: s.one.Length + c.maxSource(), Parameters: s.one.Parameters,
+			RateP: s.one.RateP, RateAB: s.one.RateAB, Rows: s.one.Rows, Steps: s.one.Steps,
+			Seeds: s.n, Dev: hundredths(s.dev), Test: hundredths(s.mean), SD: hundredths(s.sd),
+		}
+	}
+	for _, c := range f.cells {
+		x := cellNumber{Task: c.task, Lesson: c.lesson}
+		if f.of != nil {
+			x.At = f.of(c)
+		}
+		if c.from != nil {
+			from := of(*c.from, c.from.only)
+			x.From = &from
+		}
+		for _, v := range c.trained(f) {
+			x.Variants = append(x.Variants, of(c, v))
+		}
+		n.Cells = append(n.Cells, x)
+	}
+	return n
+}
+
+func hundredths(x float64) float64 { return math.Round(100*x) / 100 }
 
 // table is the figure in Markdown: percent of the test rows, mean and standard deviation over the
 // seeds; the last but one column is how far both are above the best of the others.
@@ -130,7 +219,7 @@ func (f figure) table(b *book, first, last uint64) string {
 				best = max(best, s.mean)
 			}
 		}
-		fmt.Fprintf(&t, " %+.1f | %g, %g |\n", of[both].mean-best, of[both].rateP, of[both].rateA)
+		fmt.Fprintf(&t, " %+.1f | %g, %g |\n", of[both].mean-best, of[both].one.RateP, of[both].one.RateAB)
 	}
 	return t.String()
 }
