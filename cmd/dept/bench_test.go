@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,44 @@ func TestBenchConfig(t *testing.T) {
 	assert.Contains(t, fail(t, exitUsage, "bench", "--plan"), "--config")
 	assert.Contains(t, fail(t, exitUsage, "bench", "--source-length", "64,128"), "--config")
 	assert.Contains(t, fail(t, exitUsage, "bench", "--config", "t5-small", "--source-length", "1"), "--source-length")
+}
+
+// Every kernel of a step is of one kind, and both prompts have work of every kind.
+func TestBenchKinds(t *testing.T) {
+	ctx := context.Background()
+	dev, err := wgpu.Open(ctx, "")
+	require.NoError(t, err)
+	defer dev.Release()
+	cfg, err := t5.ReadConfig(at("config.json"))
+	require.NoError(t, err)
+	m, err := (&costReport{config: cfg, kernels: shaders.TargetOf(dev)}).load(ctx, dev)
+	require.NoError(t, err)
+	defer m.Engine().Release()
+	defer m.Release()
+	dept, pt := newBenchPrompts(cfg, 12)
+	for _, b := range []*benchPair{dept, pt} {
+		defer b.release()
+		require.NoError(t, b.prepare(ctx, dev, m, benchWork{Batch: 2, Source: 12, Target: benchTarget}))
+		require.NoError(t, b.stepParts(ctx))
+		require.NoError(t, b.stepParts(ctx))
+		b.conclude()
+		assert.Equal(t, 5, b.trainer.Done())
+		programs, err := b.trainer.Programs(ctx)
+		require.NoError(t, err)
+		var all, parted costWork
+		all.add(1, programs...)
+		for i, k := range b.Work {
+			assert.Equal(t, benchKinds[i], k.Kind)
+			assert.Positive(t, k.Dispatches, k.Kind)
+			parted.Dispatches += k.Dispatches
+			parted.FMA += k.FMA
+		}
+		assert.Equal(t, all.Dispatches, parted.Dispatches)
+		assert.Equal(t, all.FMA, parted.FMA)
+	}
+	assert.Greater(t, pt.Work[slices.Index(benchKinds, kindProducts)].FMA, dept.Work[slices.Index(benchKinds, kindProducts)].FMA)
+	assert.Zero(t, pt.Work[slices.Index(benchKinds, kindPrompt)].FMA)
+	assert.Positive(t, dept.Work[slices.Index(benchKinds, kindPrompt)].FMA)
 }
 
 // A length that does not fit is planned, and those beyond it.

@@ -41,9 +41,10 @@ type cell struct {
 	only variant
 	// given, if any, is the cell's one trial, whose rates are not chosen; its seed is left open.
 	given *trial
-	// lesson, if any, is what is changed, and from is the cell without that change.
-	lesson string
-	from   *cell
+	// lesson, if any, is the name of a lesson, change is what is changed, and from is the cell
+	// without that change.
+	lesson, change string
+	from           *cell
 }
 
 // figure is cells that differ in one thing.

@@ -73,32 +73,32 @@ func grid() figure {
 func lessons() figure {
 	usual := given(4, 9)
 	f := figure{name: "lessons", title: "The demonstration with one thing changed"}
-	add := func(lesson string, from, changed cell) {
-		changed.lesson, changed.from = lesson, &from
+	add := func(name, change string, from, changed cell) {
+		changed.lesson, changed.change, changed.from = name, change, &from
 		f.cells = append(f.cells, changed)
 	}
-	change := func(lesson string, t trial) { add(lesson, usual.cell(), t.cell()) }
-	change("r = 0", given(4, 0))
-	change("r = 0, all of the budget in P", given(16, 0))
-	change("m = 0", given(0, 9))
-	change("m = 0, all of the budget in A·B", given(0, 13))
-	change("half the budget", given(4, 3))
-	change("the rates swapped", usual.with(func(t *trial) { t.RateP, t.RateAB = t.RateAB, t.RateP }))
-	change("one rate for both, that of A and B", usual.with(func(t *trial) { t.RateP = demoRateAB }))
-	change("one rate for both, that of P", usual.with(func(t *trial) { t.RateAB = demoRateP }))
-	change("one rate for both, their geometric mean", usual.with(func(t *trial) { t.RateP, t.RateAB = meanRate, meanRate }))
-	change("a shift that is the same everywhere", usual.with(func(t *trial) { t.Variant, t.Rank = constant, 1 }))
-	change("twice the updates", usual.with(func(t *trial) { t.Steps *= 2 }))
-	change("32 rows", usual.with(func(t *trial) { t.Rows = 32 }))
-	asked := func(lesson, name string, before, after int) {
-		p := probeNamed(name)
+	trained := func(name, change string, t trial) { add(name, change, usual.cell(), t.cell()) }
+	trained("no-shift", "r = 0", given(4, 0))
+	trained("all-prompt", "r = 0, all of the budget in P", given(16, 0))
+	trained("no-prompt", "m = 0", given(0, 9))
+	trained("all-shift", "m = 0, all of the budget in A·B", given(0, 13))
+	trained("half", "half the budget", given(2, 4))
+	trained("rates", "the rates swapped", usual.with(func(t *trial) { t.RateP, t.RateAB = t.RateAB, t.RateP }))
+	trained("rate-low", "one rate for both, that of A and B", usual.with(func(t *trial) { t.RateP = demoRateAB }))
+	trained("rate-high", "one rate for both, that of P", usual.with(func(t *trial) { t.RateAB = demoRateP }))
+	trained("rate-mean", "one rate for both, their geometric mean", usual.with(func(t *trial) { t.RateP, t.RateAB = meanRate, meanRate }))
+	trained("constant", "a shift that is the same everywhere", usual.with(func(t *trial) { t.Variant, t.Rank = constant, 1 }))
+	trained("twice", "twice the updates", usual.with(func(t *trial) { t.Steps *= 2 }))
+	trained("few-rows", "32 rows", usual.with(func(t *trial) { t.Rows = 32 }))
+	asked := func(name, change, of string, before, after int) {
+		p := probeNamed(of)
 		from, changed := usual.cell(), usual.cell()
 		from.probe, from.at = p, before
 		changed.probe, changed.at = p, after
-		add(lesson, from, changed)
+		add(name, change, from, changed)
 	}
-	asked("the text begins three tokens later", "late", 0, 3)
-	asked("the first two things swapped", "swapped", 0, 1)
+	asked("later", "the text begins three tokens later", "late", 0, 3)
+	asked("swap", "the first two things swapped", "swapped", 0, 1)
 	return f
 }
 
@@ -166,7 +166,7 @@ func (f figure) lessonsTable(b *book, first, last uint64) string {
 	for _, c := range f.cells {
 		was, now := c.from.spreadOf(c.from.only, first, last, b), c.spreadOf(c.only, first, last, b)
 		g := c.given
-		fmt.Fprintf(&t, "| %s | %d | %d | %s | %d | %d | %s | %s | %+.1f |\n", c.lesson, g.Length, g.Rank, g.rates(), g.Steps, g.Rows, was, now, now.mean-was.mean)
+		fmt.Fprintf(&t, "| %s | %d | %d | %s | %d | %d | %s | %s | %+.1f |\n", c.change, g.Length, g.Rank, g.rates(), g.Steps, g.Rows, was, now, now.mean-was.mean)
 	}
 	return t.String()
 }
@@ -189,7 +189,7 @@ func (f figure) drawLessons(path string, b *book, first, last uint64) error {
 	var names []string
 	var was, now plots.Line
 	for i, c := range f.cells {
-		names = append(names, c.lesson)
+		names = append(names, c.change)
 		x, y := c.from.spreadOf(c.from.only, first, last, b), c.spreadOf(c.only, first, last, b)
 		was.AddSpread(float64(i)-0.1, x.mean, x.sd)
 		now.AddSpread(float64(i)+0.1, y.mean, y.sd)

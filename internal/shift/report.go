@@ -131,6 +131,7 @@ type cellNumber struct {
 	Task   string  `json:"task"`
 	At     float64 `json:"at,omitempty"` // on the axis
 	Lesson string  `json:"lesson,omitempty"`
+	Change string  `json:"change,omitempty"`
 	// From is what the lesson changes.
 	From     *variantNumber  `json:"from,omitempty"`
 	Variants []variantNumber `json:"variants"`
@@ -165,7 +166,7 @@ func (f figure) numbers(b *book, first, last uint64) numbers {
 		}
 	}
 	for _, c := range f.cells {
-		x := cellNumber{Task: c.task, Lesson: c.lesson}
+		x := cellNumber{Task: c.task, Lesson: c.lesson, Change: c.change}
 		if f.of != nil {
 			x.At = f.of(c)
 		}

@@ -5,6 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"encoding/xml"
 	"errors"
 	"io"
@@ -30,6 +31,59 @@ func openTemp(t *testing.T, content string) *book {
 	return b
 }
 
+// Given trials have a rate for each part that they have, and are those of the demonstration but for
+// what they change.
+func TestGiven(t *testing.T) {
+	usual := demo.Variants(demo.MaxSource)[0]
+	require.Equal(t, given(usual.Config.PromptLength, usual.Config.Rank), *lessons().cells[0].from.given)
+	cells := 0
+	for _, f := range figures() {
+		seen := map[string]bool{}
+		for _, c := range f.all() {
+			if c.given == nil {
+				continue
+			}
+			cells++
+			g := *c.given
+			assert.Equal(t, g.Length > 0, g.RateP > 0, "%+v", g)
+			assert.Equal(t, g.Rank > 0, g.RateAB > 0, "%+v", g)
+			assert.Equal(t, g.Variant, c.only)
+			g.Seed = 7
+			if c.probe != nil {
+				g.Probe = c.probe.name
+			}
+			assert.Equal(t, []trial{g}, c.chosen(c.only, 7, nil))
+			if c.lesson != "" {
+				assert.False(t, seen[c.lesson], c.lesson)
+				seen[c.lesson] = true
+				assert.NotEqual(t, c.accuracyOf(), c.from.accuracyOf(), c.lesson)
+			}
+		}
+	}
+	assert.Equal(t, 42+2*2*len(lessons().cells), cells)
+}
+
+// accuracyOf is what decides a given cell's accuracy.
+func (c cell) accuracyOf() any { return [2]any{*c.given, c.at} }
+
+// Rows that are swapped name the other thing first, and their answer is its topic.
+func TestSwapped(t *testing.T) {
+	task, err := demo.Find(givenTask)
+	require.NoError(t, err)
+	p := probeNamed("swapped")
+	as, swapped := p.rows(task, 1, nil, 0), p.rows(task, 1, nil, 1)
+	require.Len(t, as, heldRows)
+	require.Len(t, swapped, heldRows)
+	for i, r := range as {
+		things, others := strings.Split(r.Source, " and "), strings.Split(swapped[i].Source, " and ")
+		require.Equal(t, r.Target, demo.Topic(things[0]))
+		require.NotEqual(t, r.Target, swapped[i].Target)
+		require.Equal(t, swapped[i].Target, demo.Topic(others[0]))
+		things[0], things[1] = things[1], things[0]
+		require.Equal(t, things, others)
+	}
+}
+
 // tries are a variant's trials under a seed, at all its rates.
 func tries(c cell, v variant, seed uint64) (list []trial) {
 	for _, rates := range v.rates() {
@@ -42,6 +96,9 @@ func tries(c cell, v variant, seed uint64) (list []trial) {
 func TestBudgets(t *testing.T) {
 	for _, f := range figures() {
 		for _, c := range f.cells {
+			if c.given != nil {
+				continue // what it trains is what it says
+			}
 			for _, v := range c.trained(f) {
 				for _, x := range tries(c, v, 1) {
 					positions := c.maxSource()
@@ -136,9 +193,17 @@ func TestFigures(t *testing.T) {
 		b := openTemp(t, "")
 		dir := t.TempDir()
 		require.ErrorContains(t, f.write(dir, b, 1, 2), "no task is measured")
-		for _, c := range f.cells {
+		for _, c := range f.all() {
 			for _, v := range c.trained(f) {
 				for _, seed := range []uint64{firstTuning, secondTuning} {
+					if c.given != nil {
+						o := outcome{trial: c.chosen(v, seed, b)[0], Dev: 0.5, Test: 0.5 + float64(seed)/50}
+						if c.probe != nil {
+							o.Tests = slices.Repeat([]float64{o.Test}, len(c.probe.at))
+						}
+						require.NoError(t, b.add(o))
+						continue
+					}
 					for _, x := range tries(c, v, seed) {
 						for range c.starts(v) {
 							test := 0.5 + float64(seed)/50
@@ -157,8 +222,18 @@ func TestFigures(t *testing.T) {
 		require.NoError(t, f.write(dir, b, 1, 2))
 		table, err := os.ReadFile(filepath.Join(dir, f.name+".md"))
 		require.NoError(t, err)
-		assert.Equal(t, 2+len(f.cells), strings.Count(string(table), "\n"))
-		assert.Contains(t, string(table), strings.Repeat(" 53.0 ± 1.4 |", len(f.variants))+" +0.0 |")
+		key := "both"
+		switch {
+		case f.cells[0].lesson != "":
+			key = "changed"
+			assert.Equal(t, len(f.cells), strings.Count(string(table), " 53.0 ± 1.4 | 53.0 ± 1.4 | +0.0 |\n"))
+		case f.cells[0].given != nil:
+			key = "53.0" // in the fields
+			assert.Equal(t, len(gridLengths), strings.Count(string(table), strings.Repeat(" 53.0 ± 1.4 |", len(gridRanks))+"\n"))
+		default:
+			assert.Equal(t, 2+len(f.cells), strings.Count(string(table), "\n"))
+			assert.Contains(t, string(table), strings.Repeat(" 53.0 ± 1.4 |", len(f.variants))+" +0.0 |")
+		}
 		assert.NotContains(t, string(table), "NaN")
 		picture, err := os.ReadFile(filepath.Join(dir, f.name+".svg"))
 		require.NoError(t, err)
@@ -169,15 +244,28 @@ func TestFigures(t *testing.T) {
 				require.NoError(t, err)
 			}
 		}
-		assert.Contains(t, string(picture), "both")
+		assert.Contains(t, string(picture), key)
+		var n numbers
+		content, err := os.ReadFile(filepath.Join(dir, f.name+".json"))
+		require.NoError(t, err)
+		require.NoError(t, json.Unmarshal(content, &n))
+		require.Len(t, n.Cells, len(f.cells))
+		for i, c := range n.Cells {
+			require.Len(t, c.Variants, len(f.cells[i].trained(f)))
+			for _, v := range append(c.Variants, c.Variants[0]) {
+				assert.Equal(t, []float64{53, 1.41}, []float64{v.Test, v.SD})
+				assert.Equal(t, 2, v.Seeds)
+			}
+		}
 	}
 }
 
 // A trial gives the same numbers again, and a figure that was stopped goes on.
 func TestTrialsRepeat(t *testing.T) {
-	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, probe: probeNamed("late"), at: 4}}}
 	defer func(s int, held int, p, ab []float64) { steps, heldRows, ratesP, ratesAB = s, held, p, ab }(steps, heldRows, ratesP, ratesAB)
 	steps, heldRows, ratesP, ratesAB = 3, 16, ratesP[:2], ratesAB[:1]
+	short := figure{name: "short", variants: []variant{neither, constant, both}, cells: []cell{{task: "first", budget: 4, rows: 32, probe: probeNamed("late"), at: 4}}}
+	short.cells = append(short.cells, lessons().cells[len(lessons().cells)-1])
 	ctx, stop := context.WithCancel(context.Background())
 	one, other := openTemp(t, ""), openTemp(t, "")
 	require.NoError(t, measure(ctx, short, 2, 3, one, ""))

@@ -1,0 +1,372 @@
+// Command numbers writes web/article/numbers.json: every number that the article says. It
+// measures nothing. Figures of the experiment come from docs/shift, costs from docs/costs, and
+// what the model is from the model itself; "made" says of each which command made it, on what
+// adapter, and when. It is run in the repository's root.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/go-dept/dept/dept/demo"
+	"github.com/go-dept/dept/internal/atomicfile"
+	"github.com/go-dept/dept/t5"
+	"github.com/go-dept/dept/t5/backbone"
+)
+
+const written = "web/article/numbers.json"
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "the article's numbers:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	all, err := collect("docs")
+	if err != nil {
+		return err
+	}
+	return atomicfile.WriteFile(written, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", " ")
+		return e.Encode(all)
+	})
+}
+
+// object is one of JSON.
+type object = map[string]any
+
+// origin says where a group of numbers comes from.
+type origin struct {
+	Command string `json:"command"`
+	Adapter string `json:"adapter,omitempty"`
+	Date    string `json:"date,omitempty"`
+	Seeds   int    `json:"seeds,omitempty"` // how many it is the mean over
+}
+
+// collect reads what the commands have left in the folder of documents.
+func collect(docs string) (object, error) {
+	made := map[string]origin{}
+	all := object{"made": made}
+	for _, group := range []struct {
+		name string
+		read func(docs string, made map[string]origin) (any, error)
+	}{
+		{"model", readModel},
+		{"place", byVariant("place")}, {"starts", byVariant("starts")}, {"things", byVariant("things")}, {"start", byVariant("start")},
+		{"constant", byVariant("constant")}, {"budget", byVariant("budget")}, {"rows", byVariant("rows")},
+		{"grid", readGrid}, {"lessons", readLessons},
+		{"step", readStep}, {"sizes", readSizes}, {"timed", readTimed},
+	} {
+		numbers, err := group.read(docs, made)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", group.name, err)
+		}
+		all[group.name] = numbers
+	}
+	return all, nil
+}
+
+// readModel describes the model and the demonstration on it.
+func readModel(string, map[string]origin) (any, error) {
+	ck, err := t5.OpenCheckpointFS(backbone.Files())
+	if err != nil {
+		return nil, err
+	}
+	defer ck.Close()
+	both := demo.Variants(demo.MaxSource)[0]
+	o := demo.Tuning(both, demo.Seed)
+	return object{
+		"parameters": ck.Config.Describe().Parameters(), "width": demo.Width, "length": demo.MaxSource, "shift": demo.MaxSource * demo.Width,
+		"budget": demo.Budget, "m": both.Config.PromptLength, "r": both.Config.Rank, "trained": both.Config.Parameters(),
+		"steps": o.Steps, "batch": o.Batch, "rows": demo.TrainRows, "held": demo.HeldRows, "page_held": demo.PageRows, "seed": demo.Seed,
+		"rate_prompt": o.Rates["prompt"], "rate_lowrank": o.Rates["lowrank"],
+	}, nil
+}
+
+// figure is one of the experiment, as go run ./internal/shift writes it.
+type figure struct {
+	Figure string    `json:"figure"`
+	Device string    `json:"device"`
+	Date   string    `json:"date"`
+	Seeds  [2]uint64 `json:"seeds"`
+	Axis   string    `json:"axis"`
+	Cells  []cell    `json:"cells"`
+}
+
+type cell struct {
+	Task     string    `json:"task"`
+	At       float64   `json:"at"`
+	Lesson   string    `json:"lesson"`
+	Change   string    `json:"change"`
+	From     *variant  `json:"from"`
+	Variants []variant `json:"variants"`
+}
+
+type variant struct {
+	Variant    string  `json:"variant"`
+	Length     int     `json:"prompt_length"`
+	Rank       int     `json:"rank"`
+	Reads      int     `json:"reads"`
+	Parameters int     `json:"parameters"`
+	RateP      float64 `json:"lr_prompt"`
+	RateAB     float64 `json:"lr_lowrank"`
+	Rows       int     `json:"rows"`
+	Steps      int     `json:"steps"`
+	Seeds      int     `json:"seeds"`
+	Dev        float64 `json:"dev"`
+	Test       float64 `json:"test"`
+	SD         float64 `json:"sd"`
+}
+
+func readFigure(docs, name string, made map[string]origin) (f figure, err error) {
+	if err := read(filepath.Join(docs, "shift", name+".json"), &f); err != nil {
+		return f, err
+	}
+	made[name] = origin{
+		Command: fmt.Sprintf("go run ./internal/shift -figure %s -seeds %d-%d", name, f.Seeds[0], f.Seeds[1]),
+		Adapter: f.Device, Date: f.Date, Seeds: int(f.Seeds[1] - f.Seeds[0] + 1),
+	}
+	return f, nil
+}
+
+// byVariant reads a figure as percents by task, place on its axis, if it has one, and variant;
+// "sd" has the standard deviations.
+func byVariant(name string) func(string, map[string]origin) (any, error) {
+	return func(docs string, made map[string]origin) (any, error) {
+		f, err := readFigure(docs, name, made)
+		if err != nil {
+			return nil, err
+		}
+		tasks := object{}
+		for _, c := range f.Cells {
+			numbers, deviations := object{}, object{}
+			for _, v := range c.Variants {
+				numbers[v.Variant], deviations[v.Variant] = v.Test, v.SD
+			}
+			numbers["sd"] = deviations
+			if f.Axis == "" {
+				tasks[c.Task] = numbers
+				continue
+			}
+			if tasks[c.Task] == nil {
+				tasks[c.Task] = object{}
+			}
+			tasks[c.Task].(object)[fmt.Sprint(c.At)] = numbers
+		}
+		return tasks, nil
+	}
+}
+
+// readGrid is the budget explorer's: accuracies are fractions.
+func readGrid(docs string, made map[string]origin) (any, error) {
+	f, err := readFigure(docs, "grid", made)
+	if err != nil {
+		return nil, err
+	}
+	var lengths, ranks []int
+	var cells []object
+	for _, c := range f.Cells {
+		v := c.Variants[0]
+		lengths, ranks = append(lengths, v.Length), append(ranks, v.Rank)
+		cells = append(cells, object{
+			"m": v.Length, "r": v.Rank, "parameters": v.Parameters, "positions": v.Reads, "seeds": v.Seeds,
+			"accuracy": fraction(v.Test), "sd": fraction(v.SD), "dev": fraction(v.Dev),
+		})
+	}
+	return object{"m": distinct(lengths), "r": distinct(ranks), "budget": demo.Budget * demo.Width, "cells": cells}, nil
+}
+
+func distinct(list []int) []int {
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// fraction is of percents.
+func fraction(percent float64) float64 { return math.Round(100*percent) / 1e4 }
+
+// readLessons are percents before and after a change: the mean over seeds on test rows, and, as
+// "page", the page's own run on its own rows.
+func readLessons(docs string, made map[string]origin) (any, error) {
+	f, err := readFigure(docs, "lessons", made)
+	if err != nil {
+		return nil, err
+	}
+	page, err := readFigure(docs, "page", made)
+	if err != nil {
+		return nil, err
+	}
+	lessons := object{}
+	for _, c := range f.Cells {
+		v := c.Variants[0]
+		l := object{
+			"change": c.Change, "m": v.Length, "r": v.Rank, "rate_prompt": v.RateP, "rate_lowrank": v.RateAB, "steps": v.Steps, "rows": v.Rows,
+			"parameters": v.Parameters, "before": c.From.Test, "before_sd": c.From.SD, "after": v.Test, "after_sd": v.SD, "seeds": v.Seeds,
+		}
+		for _, p := range page.Cells {
+			if p.Lesson == c.Lesson {
+				l["page"] = object{"before": p.From.Test, "after": p.Variants[0].Test}
+			}
+		}
+		lessons[c.Lesson] = l
+	}
+	return lessons, nil
+}
+
+// kind is a kind of work in a step.
+type kind struct {
+	Kind       string  `json:"kind"`
+	MS         float64 `json:"ms"`
+	FMA        int64   `json:"fma"`
+	Dispatches int     `json:"dispatches"`
+}
+
+type device struct {
+	Name string `json:"name"`
+}
+
+// readStep is a training step's time, DePT beside prompt tuning at T5-small's sizes.
+func readStep(docs string, made map[string]origin) (any, error) {
+	type prompt struct {
+		Length     int                `json:"prompt_length"`
+		Rank       int                `json:"rank"`
+		Parameters int                `json:"parameters"`
+		StepMS     float64            `json:"step_ms"`
+		PartsMS    map[string]float64 `json:"parts_ms"`
+		Work       []kind             `json:"work"`
+		OwnBytes   int64              `json:"peak_bytes_without_weights"`
+		PeakBytes  int64              `json:"peak_bytes"`
+	}
+	var r struct {
+		Date   string  `json:"date"`
+		Device device  `json:"device"`
+		Batch  int     `json:"batch_size"`
+		Source int     `json:"source_length"`
+		Target int     `json:"target_length"`
+		DePT   prompt  `json:"dept"`
+		PT     prompt  `json:"pt"`
+		Ratio  float64 `json:"step_ratio"`
+		Bytes  float64 `json:"bytes_ratio"`
+	}
+	if err := read(filepath.Join(docs, "costs", "step.json"), &r); err != nil {
+		return nil, err
+	}
+	made["step"] = origin{Command: "dept bench --steps 5 --json", Adapter: r.Device.Name, Date: r.Date}
+	of := func(p prompt) object {
+		total := 0.
+		for _, k := range p.Work {
+			total += k.MS
+		}
+		return object{
+			"m": p.Length, "r": p.Rank, "trained": p.Parameters, "ms": p.StepMS, "parts_ms": p.PartsMS, "work": p.Work, "work_ms": math.Round(1000*total) / 1000,
+			"reads": p.Length + r.Source, "bytes": p.PeakBytes, "bytes_without_weights": p.OwnBytes,
+		}
+	}
+	return object{
+		"batch": r.Batch, "source": r.Source, "target": r.Target, "dept": of(r.DePT), "pt": of(r.PT), "ratio": r.Ratio, "bytes_ratio": r.Bytes,
+	}, nil
+}
+
+// costs is what dept bench --config says of a model.
+type costs struct {
+	Date       string `json:"date"`
+	Device     device `json:"device"`
+	Model      string `json:"model"`
+	Batch      int    `json:"batch_size"`
+	Parameters int    `json:"model_parameters"`
+	Weights    int64  `json:"weights_bytes"`
+	Lengths    []struct {
+		Source          int                `json:"source_length"`
+		Planned         string             `json:"planned"`
+		DePT            costPrompt         `json:"dept"`
+		PT              costPrompt         `json:"pt"`
+		StepRatios      map[string]float64 `json:"step_ratios"`
+		InferenceRatios map[string]float64 `json:"inference_ratios"`
+	} `json:"lengths"`
+}
+
+type costPrompt struct {
+	Length     int      `json:"prompt_length"`
+	Rank       int      `json:"rank"`
+	Parameters int      `json:"parameters"`
+	Step       costWork `json:"step"`
+	Inference  costWork `json:"inference"`
+}
+
+type costWork struct {
+	MS            float64 `json:"ms"`
+	RowsPerSecond float64 `json:"rows_per_second"`
+	FMA           int64   `json:"fma"`
+	PeakBytes     int64   `json:"peak_bytes"`
+	OwnBytes      int64   `json:"peak_bytes_without_weights"`
+}
+
+// readSizes are the first T5s: what is trained beside what there is, and what a step and an answer
+// take by length, counted.
+func readSizes(docs string, made map[string]origin) (any, error) {
+	sizes := object{}
+	for _, model := range []string{"t5-small", "t5-base", "t5-large", "t5-3b"} {
+		var c costs
+		if err := read(filepath.Join(docs, "costs", "plan-"+model+".json"), &c); err != nil {
+			return nil, err
+		}
+		made["sizes"] = origin{Command: "dept bench --config MODEL --batch-size 32 --plan --json", Date: c.Date}
+		lengths := object{}
+		for _, l := range c.Lengths {
+			of := func(p costPrompt) object {
+				return object{
+					"m": p.Length, "r": p.Rank, "trained": p.Parameters, "percent": share(p.Parameters, c.Parameters), "reads": p.Length + l.Source,
+					"fma": p.Step.FMA, "bytes": p.Step.PeakBytes, "bytes_without_weights": p.Step.OwnBytes, "answer_fma": p.Inference.FMA,
+				}
+			}
+			lengths[fmt.Sprint(l.Source)] = object{"dept": of(l.DePT), "pt": of(l.PT), "fma_ratio": rounded(l.StepRatios["fma"]), "bytes_ratio": rounded(l.StepRatios["peak_bytes"]),
+				"bytes_without_weights_ratio": rounded(l.StepRatios["peak_bytes_without_weights"]), "answer_fma_ratio": rounded(l.InferenceRatios["fma"])}
+		}
+		sizes[model] = object{"parameters": c.Parameters, "batch": c.Batch, "lengths": lengths}
+	}
+	return sizes, nil
+}
+
+// readTimed is a model of half precision's, whose steps and answers were timed.
+func readTimed(docs string, made map[string]origin) (any, error) {
+	var c costs
+	if err := read(filepath.Join(docs, "costs", "time-t5-small.json"), &c); err != nil {
+		return nil, err
+	}
+	made["timed"] = origin{Command: "dept bench --config t5-small --batch-size 1 --steps 9 --source-length 128 --json", Adapter: c.Device.Name, Date: c.Date}
+	l := c.Lengths[0]
+	of := func(p costPrompt) object {
+		return object{"m": p.Length, "r": p.Rank, "trained": p.Parameters, "step_ms": p.Step.MS, "answers_per_second": p.Inference.RowsPerSecond}
+	}
+	return object{
+		"model": c.Model, "source": l.Source, "dept": of(l.DePT), "pt": of(l.PT),
+		"step_ratio": rounded(l.StepRatios["ms"]), "answers_ratio": rounded(l.InferenceRatios["rows_per_second"]),
+	}, nil
+}
+
+// share is a part in percent, to three digits.
+func share(part, whole int) float64 {
+	x := 100 * float64(part) / float64(whole)
+	digits := math.Pow(10, 2-math.Floor(math.Log10(x)))
+	return math.Round(x*digits) / digits
+}
+
+func rounded(ratio float64) float64 { return math.Round(1e4*ratio) / 1e4 }
+
+func read(path string, into any) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(content, into); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
