@@ -258,7 +258,7 @@ func readStep(docs string, made map[string]origin) (any, error) {
 	if err := read(filepath.Join(docs, "costs", "step.json"), &r); err != nil {
 		return nil, err
 	}
-	made["step"] = origin{Command: "dept bench --steps 5 --json", Adapter: r.Device.Name, Date: r.Date}
+	made["step"] = origin{Command: "dept bench --steps 3 --json", Adapter: r.Device.Name, Date: r.Date}
 	of := func(p prompt) object {
 		total := 0.
 		for _, k := range p.Work {
