@@ -232,17 +232,16 @@ type device struct {
 	Name string `json:"name"`
 }
 
-// readStep is a training step's time, DePT beside prompt tuning at T5-small's sizes.
+// readStep is where a training step's time goes, DePT beside prompt tuning at T5-small's sizes. Times
+// are those of the kernels one by one: a whole step's has in it what else the machine did.
 func readStep(docs string, made map[string]origin) (any, error) {
 	type prompt struct {
-		Length     int                `json:"prompt_length"`
-		Rank       int                `json:"rank"`
-		Parameters int                `json:"parameters"`
-		StepMS     float64            `json:"step_ms"`
-		PartsMS    map[string]float64 `json:"parts_ms"`
-		Work       []kind             `json:"work"`
-		OwnBytes   int64              `json:"peak_bytes_without_weights"`
-		PeakBytes  int64              `json:"peak_bytes"`
+		Length     int    `json:"prompt_length"`
+		Rank       int    `json:"rank"`
+		Parameters int    `json:"parameters"`
+		Work       []kind `json:"work"`
+		OwnBytes   int64  `json:"peak_bytes_without_weights"`
+		PeakBytes  int64  `json:"peak_bytes"`
 	}
 	var r struct {
 		Date   string  `json:"date"`
@@ -252,25 +251,28 @@ func readStep(docs string, made map[string]origin) (any, error) {
 		Target int     `json:"target_length"`
 		DePT   prompt  `json:"dept"`
 		PT     prompt  `json:"pt"`
-		Ratio  float64 `json:"step_ratio"`
 		Bytes  float64 `json:"bytes_ratio"`
 	}
 	if err := read(filepath.Join(docs, "costs", "step.json"), &r); err != nil {
 		return nil, err
 	}
 	made["step"] = origin{Command: "dept bench --steps 3 --json", Adapter: r.Device.Name, Date: r.Date}
-	of := func(p prompt) object {
-		total := 0.
+	sum := func(p prompt) (ms float64) {
 		for _, k := range p.Work {
-			total += k.MS
+			ms += k.MS
 		}
+		return ms
+	}
+	of := func(p prompt) object {
 		return object{
-			"m": p.Length, "r": p.Rank, "trained": p.Parameters, "ms": p.StepMS, "parts_ms": p.PartsMS, "work": p.Work, "work_ms": math.Round(1000*total) / 1000,
-			"reads": p.Length + r.Source, "bytes": p.PeakBytes, "bytes_without_weights": p.OwnBytes,
+			"m": p.Length, "r": p.Rank, "trained": p.Parameters, "reads": p.Length + r.Source, "ms": math.Round(10*sum(p)) / 10, "work": p.Work,
+			"bytes": p.PeakBytes, "bytes_without_weights": p.OwnBytes,
 		}
 	}
 	return object{
-		"batch": r.Batch, "source": r.Source, "target": r.Target, "dept": of(r.DePT), "pt": of(r.PT), "ratio": r.Ratio, "bytes_ratio": r.Bytes,
+		"batch": r.Batch, "source": r.Source, "target": r.Target, "dept": of(r.DePT), "pt": of(r.PT),
+		"reads_ratio": rounded(float64(r.DePT.Length+r.Source) / float64(r.PT.Length+r.Source)),
+		"ratio":       rounded(sum(r.DePT) / sum(r.PT)), "bytes_without_weights_ratio": rounded(r.Bytes),
 	}, nil
 }
 
