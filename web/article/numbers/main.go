@@ -63,7 +63,7 @@ func collect(docs string) (object, error) {
 		{"place", byVariant("place")}, {"starts", byVariant("starts")}, {"things", byVariant("things")}, {"start", byVariant("start")},
 		{"constant", byVariant("constant")}, {"budget", byVariant("budget")}, {"rows", byVariant("rows")},
 		{"grid", readGrid}, {"lessons", readLessons},
-		{"step", readStep}, {"sizes", readSizes}, {"timed", readTimed},
+		{"step", readStep}, {"sizes", readSizes},
 	} {
 		numbers, err := group.read(docs, made)
 		if err != nil {
@@ -279,14 +279,10 @@ func readStep(docs string, made map[string]origin) (any, error) {
 // costs is what dept bench --config says of a model.
 type costs struct {
 	Date       string `json:"date"`
-	Device     device `json:"device"`
-	Model      string `json:"model"`
 	Batch      int    `json:"batch_size"`
 	Parameters int    `json:"model_parameters"`
-	Weights    int64  `json:"weights_bytes"`
 	Lengths    []struct {
 		Source          int                `json:"source_length"`
-		Planned         string             `json:"planned"`
 		DePT            costPrompt         `json:"dept"`
 		PT              costPrompt         `json:"pt"`
 		StepRatios      map[string]float64 `json:"step_ratios"`
@@ -303,11 +299,9 @@ type costPrompt struct {
 }
 
 type costWork struct {
-	MS            float64 `json:"ms"`
-	RowsPerSecond float64 `json:"rows_per_second"`
-	FMA           int64   `json:"fma"`
-	PeakBytes     int64   `json:"peak_bytes"`
-	OwnBytes      int64   `json:"peak_bytes_without_weights"`
+	FMA       int64 `json:"fma"`
+	PeakBytes int64 `json:"peak_bytes"`
+	OwnBytes  int64 `json:"peak_bytes_without_weights"`
 }
 
 // readSizes are the first T5s: what is trained beside what there is, and what a step and an answer
@@ -334,23 +328,6 @@ func readSizes(docs string, made map[string]origin) (any, error) {
 		sizes[model] = object{"parameters": c.Parameters, "batch": c.Batch, "lengths": lengths}
 	}
 	return sizes, nil
-}
-
-// readTimed is a model of half precision's, whose steps and answers were timed.
-func readTimed(docs string, made map[string]origin) (any, error) {
-	var c costs
-	if err := read(filepath.Join(docs, "costs", "time-t5-small.json"), &c); err != nil {
-		return nil, err
-	}
-	made["timed"] = origin{Command: "dept bench --config t5-small --batch-size 1 --steps 9 --source-length 128 --json", Adapter: c.Device.Name, Date: c.Date}
-	l := c.Lengths[0]
-	of := func(p costPrompt) object {
-		return object{"m": p.Length, "r": p.Rank, "trained": p.Parameters, "step_ms": p.Step.MS, "answers_per_second": p.Inference.RowsPerSecond}
-	}
-	return object{
-		"model": c.Model, "source": l.Source, "dept": of(l.DePT), "pt": of(l.PT),
-		"step_ratio": rounded(l.StepRatios["ms"]), "answers_ratio": rounded(l.InferenceRatios["rows_per_second"]),
-	}, nil
 }
 
 // share is a part in percent, to three digits.
