@@ -97,9 +97,9 @@ func benchCommand() *cobra.Command {
 		Use:   "bench",
 		Short: "Time the methods, DePT against prompt tuning, and matrix products",
 		Long: `Time training steps of a random model of T5-small's size: DePT with a prompt of 40
-against prompt tuning with 100 vectors, at equally many parameters, in turns; then
-the other methods at their defaults, in turns. Then time matrix products next to a
-naive kernel.
+against prompt tuning with 100 vectors, at equally many parameters, in turns, whole,
+in parts, and a kernel at a time, by kind of work; then the other methods at their
+defaults, in turns. Then time matrix products next to a naive kernel.
 
 With --config, what DePT costs beside prompt tuning on a model of that size, with
 random weights in half precision: the time of a training step and of short greedy

@@ -82,10 +82,11 @@ func TestBenchKinds(t *testing.T) {
 	for _, b := range []*benchPair{dept, pt} {
 		defer b.release()
 		require.NoError(t, b.prepare(ctx, dev, m, benchWork{Batch: 2, Source: 12, Target: benchTarget}))
+		require.NoError(t, b.step(ctx))
 		require.NoError(t, b.stepParts(ctx))
 		require.NoError(t, b.stepParts(ctx))
 		b.conclude()
-		assert.Equal(t, 5, b.trainer.Done())
+		assert.Equal(t, 6, b.trainer.Done())
 		programs, err := b.trainer.Programs(ctx)
 		require.NoError(t, err)
 		var all, parted costWork

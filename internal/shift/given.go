@@ -162,11 +162,11 @@ func (f figure) drawGrid(path string, b *book, first, last uint64) error {
 // lessonsTable is the figure in Markdown: percent of the test rows before and after the change.
 func (f figure) lessonsTable(b *book, first, last uint64) string {
 	var t strings.Builder
-	t.WriteString("| change | m | r | rates | updates | rows | as it was | changed | difference |\n|---|---|---|---|---|---|---|---|---|\n")
+	t.WriteString("| lesson | what is changed | m | r | rates | updates | rows | as it was | changed | difference |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, c := range f.cells {
 		was, now := c.from.spreadOf(c.from.only, first, last, b), c.spreadOf(c.only, first, last, b)
 		g := c.given
-		fmt.Fprintf(&t, "| %s | %d | %d | %s | %d | %d | %s | %s | %+.1f |\n", c.change, g.Length, g.Rank, g.rates(), g.Steps, g.Rows, was, now, now.mean-was.mean)
+		fmt.Fprintf(&t, "| %s | %s | %d | %d | %s | %d | %d | %s | %s | %+.1f |\n", c.lesson, c.change, g.Length, g.Rank, g.rates(), g.Steps, g.Rows, was, now, now.mean-was.mean)
 	}
 	return t.String()
 }
@@ -189,7 +189,7 @@ func (f figure) drawLessons(path string, b *book, first, last uint64) error {
 	var names []string
 	var was, now plots.Line
 	for i, c := range f.cells {
-		names = append(names, c.change)
+		names = append(names, c.lesson)
 		x, y := c.from.spreadOf(c.from.only, first, last, b), c.spreadOf(c.only, first, last, b)
 		was.AddSpread(float64(i)-0.1, x.mean, x.sd)
 		now.AddSpread(float64(i)+0.1, y.mean, y.sd)

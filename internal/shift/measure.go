@@ -86,14 +86,15 @@ func check(ctx context.Context, f figure, seed uint64, path string, b *book, dev
 	for _, c := range f.cells {
 		for _, v := range c.trained(f) {
 			list := c.chosen(v, seed, record)
-			if list == nil {
+			all := c.spreadOf(v, 1, lastSeed, record)
+			if all.n == 0 {
 				continue // it is not on record
 			}
 			if err := l.all(ctx, list); err != nil {
 				return err
 			}
 			o, _ := bestOf(list, b)
-			all, got := c.spreadOf(v, 1, lastSeed, record), 100*c.accuracy(o)
+			got := 100 * c.accuracy(o)
 			want := all.mean
 			if same, ok := bestOf(list, record); ok {
 				want = 100 * c.accuracy(same)

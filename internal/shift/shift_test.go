@@ -296,6 +296,6 @@ func TestTrialsRepeat(t *testing.T) {
 		}
 		require.NoError(t, wrong.add(o))
 	}
-	require.ErrorContains(t, check(context.Background(), short, 2, wrong.file.Name(), openTemp(t, ""), ""), "3 came out otherwise")
+	require.ErrorContains(t, check(context.Background(), short, 2, wrong.file.Name(), openTemp(t, ""), ""), "4 came out otherwise")
 	require.ErrorContains(t, check(context.Background(), short, 2, openTemp(t, "").file.Name(), openTemp(t, ""), ""), "of 0 variants")
 }

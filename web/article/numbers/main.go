@@ -63,7 +63,7 @@ func collect(docs string) (object, error) {
 		{"place", byVariant("place")}, {"starts", byVariant("starts")}, {"things", byVariant("things")}, {"start", byVariant("start")},
 		{"constant", byVariant("constant")}, {"budget", byVariant("budget")}, {"rows", byVariant("rows")},
 		{"grid", readGrid}, {"lessons", readLessons},
-		{"step", readStep}, {"sizes", readSizes}, {"timed", readTimed},
+		{"step", readStep}, {"sizes", readSizes},
 	} {
 		numbers, err := group.read(docs, made)
 		if err != nil {
@@ -232,17 +232,16 @@ type device struct {
 	Name string `json:"name"`
 }
 
-// readStep is a training step's time, DePT beside prompt tuning at T5-small's sizes.
+// readStep is where a training step's time goes, DePT beside prompt tuning at T5-small's sizes. Times
+// are those of the kernels one by one: a whole step's has in it what else the machine did.
 func readStep(docs string, made map[string]origin) (any, error) {
 	type prompt struct {
-		Length     int                `json:"prompt_length"`
-		Rank       int                `json:"rank"`
-		Parameters int                `json:"parameters"`
-		StepMS     float64            `json:"step_ms"`
-		PartsMS    map[string]float64 `json:"parts_ms"`
-		Work       []kind             `json:"work"`
-		OwnBytes   int64              `json:"peak_bytes_without_weights"`
-		PeakBytes  int64              `json:"peak_bytes"`
+		Length     int    `json:"prompt_length"`
+		Rank       int    `json:"rank"`
+		Parameters int    `json:"parameters"`
+		Work       []kind `json:"work"`
+		OwnBytes   int64  `json:"peak_bytes_without_weights"`
+		PeakBytes  int64  `json:"peak_bytes"`
 	}
 	var r struct {
 		Date   string  `json:"date"`
@@ -252,39 +251,38 @@ func readStep(docs string, made map[string]origin) (any, error) {
 		Target int     `json:"target_length"`
 		DePT   prompt  `json:"dept"`
 		PT     prompt  `json:"pt"`
-		Ratio  float64 `json:"step_ratio"`
 		Bytes  float64 `json:"bytes_ratio"`
 	}
 	if err := read(filepath.Join(docs, "costs", "step.json"), &r); err != nil {
 		return nil, err
 	}
-	made["step"] = origin{Command: "dept bench --steps 5 --json", Adapter: r.Device.Name, Date: r.Date}
-	of := func(p prompt) object {
-		total := 0.
+	made["step"] = origin{Command: "dept bench --steps 3 --json", Adapter: r.Device.Name, Date: r.Date}
+	sum := func(p prompt) (ms float64) {
 		for _, k := range p.Work {
-			total += k.MS
+			ms += k.MS
 		}
+		return ms
+	}
+	of := func(p prompt) object {
 		return object{
-			"m": p.Length, "r": p.Rank, "trained": p.Parameters, "ms": p.StepMS, "parts_ms": p.PartsMS, "work": p.Work, "work_ms": math.Round(1000*total) / 1000,
-			"reads": p.Length + r.Source, "bytes": p.PeakBytes, "bytes_without_weights": p.OwnBytes,
+			"m": p.Length, "r": p.Rank, "trained": p.Parameters, "reads": p.Length + r.Source, "ms": math.Round(10*sum(p)) / 10, "work": p.Work,
+			"bytes": p.PeakBytes, "bytes_without_weights": p.OwnBytes,
 		}
 	}
 	return object{
-		"batch": r.Batch, "source": r.Source, "target": r.Target, "dept": of(r.DePT), "pt": of(r.PT), "ratio": r.Ratio, "bytes_ratio": r.Bytes,
+		"batch": r.Batch, "source": r.Source, "target": r.Target, "dept": of(r.DePT), "pt": of(r.PT),
+		"reads_ratio": rounded(float64(r.DePT.Length+r.Source) / float64(r.PT.Length+r.Source)),
+		"ratio":       rounded(sum(r.DePT) / sum(r.PT)), "bytes_without_weights_ratio": rounded(r.Bytes),
 	}, nil
 }
 
 // costs is what dept bench --config says of a model.
 type costs struct {
 	Date       string `json:"date"`
-	Device     device `json:"device"`
-	Model      string `json:"model"`
 	Batch      int    `json:"batch_size"`
 	Parameters int    `json:"model_parameters"`
-	Weights    int64  `json:"weights_bytes"`
 	Lengths    []struct {
 		Source          int                `json:"source_length"`
-		Planned         string             `json:"planned"`
 		DePT            costPrompt         `json:"dept"`
 		PT              costPrompt         `json:"pt"`
 		StepRatios      map[string]float64 `json:"step_ratios"`
@@ -301,11 +299,9 @@ type costPrompt struct {
 }
 
 type costWork struct {
-	MS            float64 `json:"ms"`
-	RowsPerSecond float64 `json:"rows_per_second"`
-	FMA           int64   `json:"fma"`
-	PeakBytes     int64   `json:"peak_bytes"`
-	OwnBytes      int64   `json:"peak_bytes_without_weights"`
+	FMA       int64 `json:"fma"`
+	PeakBytes int64 `json:"peak_bytes"`
+	OwnBytes  int64 `json:"peak_bytes_without_weights"`
 }
 
 // readSizes are the first T5s: what is trained beside what there is, and what a step and an answer
@@ -332,23 +328,6 @@ func readSizes(docs string, made map[string]origin) (any, error) {
 		sizes[model] = object{"parameters": c.Parameters, "batch": c.Batch, "lengths": lengths}
 	}
 	return sizes, nil
-}
-
-// readTimed is a model of half precision's, whose steps and answers were timed.
-func readTimed(docs string, made map[string]origin) (any, error) {
-	var c costs
-	if err := read(filepath.Join(docs, "costs", "time-t5-small.json"), &c); err != nil {
-		return nil, err
-	}
-	made["timed"] = origin{Command: "dept bench --config t5-small --batch-size 1 --steps 9 --source-length 128 --json", Adapter: c.Device.Name, Date: c.Date}
-	l := c.Lengths[0]
-	of := func(p costPrompt) object {
-		return object{"m": p.Length, "r": p.Rank, "trained": p.Parameters, "step_ms": p.Step.MS, "answers_per_second": p.Inference.RowsPerSecond}
-	}
-	return object{
-		"model": c.Model, "source": l.Source, "dept": of(l.DePT), "pt": of(l.PT),
-		"step_ratio": rounded(l.StepRatios["ms"]), "answers_ratio": rounded(l.InferenceRatios["rows_per_second"]),
-	}, nil
 }
 
 // share is a part in percent, to three digits.
