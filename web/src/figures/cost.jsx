@@ -1,15 +1,15 @@
 // Where the time of a step goes: prompt tuning beside DePT, of as many trained numbers.
 import numbers from "../../article/numbers.json";
 
-const kinds = [["products", "products.grad"], ["attention", "attention.grad"], ["other", "other.grad"], ["prompt", "prompt.grad"], ["loss", "loss.grad"], ["update"]];
+// Forward and backward together; any other kind is by itself.
+const kinds = [["products", "products.grad"], ["attention", "attention.grad"]];
 
 export function Cost({ words }) {
   const { pt, dept, source, batch } = numbers.step;
   const of = (p, names) => p.work.filter(({ kind }) => names.includes(kind)).reduce((sum, { ms }) => sum + ms, 0);
-  const listed = [...pt.work.map(({ kind }) => kind)];
-  const groups = kinds.map((names) => names.filter((name) => listed.includes(name))).filter((names) => names.length > 0);
-  for (const kind of listed) if (!groups.flat().includes(kind)) groups.push([kind]);
-  const most = Math.max(pt.work_ms, dept.work_ms);
+  const listed = pt.work.map(({ kind }) => kind);
+  const groups = [...kinds, ...listed.filter((kind) => !kinds.flat().includes(kind)).map((kind) => [kind])];
+  const most = Math.max(of(pt, listed), of(dept, listed));
   return (
     <div class="body">
       <table class="cost">
@@ -29,7 +29,7 @@ export function Cost({ words }) {
                     })}
                   </svg>
                 </td>
-                <td class="number">{Math.round(p.work_ms).toLocaleString("en")} ms</td>
+                <td class="number">{Math.round(of(p, listed)).toLocaleString("en")} ms</td>
               </tr>
             );
           })}
