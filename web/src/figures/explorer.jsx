@@ -42,7 +42,7 @@ export function Explorer({ state, words, act }) {
         <dl class="facts">
           <dt>{words["explorer-parameters"]}</dt><dd>{cell.parameters.toLocaleString("en")}{cell.parameters > budget ? `, ${words["explorer-over"]}` : ""}</dd>
           <dt>{words["explorer-positions"]}</dt><dd>{cell.positions}</dd>
-          <dt>{words["explorer-accuracy"]}</dt><dd>{percent(cell.accuracy)} ± {Math.round(cell.sd * 100)}</dd>
+          <dt>{words["explorer-accuracy"]}</dt><dd>{percent(cell.accuracy)}{cell.seeds > 1 && ` ± ${Math.round(cell.sd * 100)}`}</dd>
           {run && <><dt>{words["explorer-here"]}</dt><dd>{run.done ? percent(run.accuracy) : `${run.step} / ${run.steps}`}</dd></>}
         </dl>
         <p class="line">
