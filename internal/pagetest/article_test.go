@@ -107,7 +107,7 @@ func (s *site) figureInFrame(p tab) {
 // untilArticle waits until the model of the article is ready or training.
 func (p tab) untilArticle(status string) {
 	p.Helper()
-	p.until(`document.body.dataset.status === %q || document.body.dataset.status === "failed"`, status)
+	p.until(`[%q, "failed"].includes(document.body.dataset.status)`, status)
 	require.Equal(p, status, js[string](p, `document.body.dataset.status`), js[string](p, `document.getElementById("said").textContent`))
 }
 

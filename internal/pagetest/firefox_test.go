@@ -202,6 +202,10 @@ func (v *firefoxVisit) withoutWebGPU() {
 	require.NoError(v, plain.firefox.Navigate(address.String()))
 	plain.untilError("has no WebGPU here. Open about:config, set dom.webgpu.enabled to true and reload this page.")
 	plain.until(`document.getElementById("recorded").textContent.includes("recorded run")`)
+	require.NoError(v, plain.firefox.Navigate(v.url)) // the article
+	plain.untilArticle("failed")
+	assert.Contains(v, js[string](plain.tab, `document.getElementById("said").textContent`), "dom.webgpu.enabled")
+	assert.Contains(v, js[string](plain.tab, `document.querySelector("#figure-ask .source").textContent`), "recorded")
 	address.Host = "dept.test:" + address.Port()
 	require.NoError(v, plain.firefox.Navigate(address.String()))
 	plain.untilError("plain http")

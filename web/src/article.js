@@ -9,7 +9,7 @@ import { start } from "./state.js";
 
 const words = JSON.parse(document.getElementById("figure-words").textContent);
 const state = start();
-const act = connect(state, change);
+const act = connect(state, words, change);
 
 const drawn = new Map(); // a figure's element → its component
 let due = false;
@@ -32,7 +32,7 @@ function sources() {
   for (const figure of document.querySelectorAll("figure[data-figure]")) figure.querySelector(".source").textContent = source(figure.dataset.figure, state, words);
   const said = document.getElementById("said");
   document.body.dataset.status = state.status;
-  said.textContent = state.said || words[`status-${state.status}`] || "";
+  said.textContent = [state.said || words[`status-${state.status}`], state.status === "training" && `${state.run.step} / ${state.run.steps}`].filter(Boolean).join(" ");
 }
 
 // Made anew, as record.js says.

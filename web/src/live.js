@@ -8,7 +8,7 @@ import recording from "../article/recording.json";
  * connect makes the model of a state. `change` takes what is new of it. It returns what a
  * reader can do.
  */
-export function connect(state, change) {
+export function connect(state, words, change) {
   let send = null;
   let task = null; // the first of the page's own
   let question = 0; // the newest
@@ -25,6 +25,9 @@ export function connect(state, change) {
       task = tasks[0];
       change({ status: "loading", examples: task.examples });
       send("load", { model: "" });
+    },
+    progress({ unit, done, total }) {
+      if (unit === "bytes" && state.status === "loading") change({ said: words["status-fetching"].replace("%", (done / 1e6).toFixed(1)).replace("%", (total / 1e6).toFixed(1)) });
     },
     ready({ device }) {
       change({ device: device.name, live: true });
