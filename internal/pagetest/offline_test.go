@@ -268,7 +268,13 @@ func TestOffline(t *testing.T) {
 	p.untilReady()
 	assert.Equal(t, "two two", p.build())
 	assert.Equal(t, answer, p.answers(sentence))
-	p.until(`caches.keys().then((names) => names.filter((n) => n.startsWith("go-dept page")).length === 1)`)
+	// The old build goes once none of its tabs is left, which may take another visit where the
+	// browser was slow to close one.
+	for visits := 0; visits < 3 && len(kept()) > 1; visits++ {
+		again()
+		p.untilReady()
+	}
+	require.Len(t, kept(), 1)
 
 	// What the server forbids or allows holds at once, for what is kept, too.
 	h.start(t, two, hostPolicy+"; frame-ancestors 'none'")
