@@ -274,7 +274,7 @@ func TestOffline(t *testing.T) {
 		again()
 		p.untilReady()
 	}
-	require.Len(t, kept(), 1)
+	p.until(`caches.keys().then((names) => names.filter((n) => n.startsWith("go-dept page")).length === 1)`)
 
 	// What the server forbids or allows holds at once, for what is kept, too.
 	h.start(t, two, hostPolicy+"; frame-ancestors 'none'")
