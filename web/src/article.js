@@ -13,6 +13,7 @@ const act = connect(state, words, change);
 
 const drawn = new Map(); // a figure's element → its component
 let due = false;
+let offline = false; // the browser is asked to keep the page
 
 function change(patch) {
   Object.assign(state, patch);
@@ -25,6 +26,10 @@ function draw() {
   for (const [element, figure] of drawn) render(h(figure, { state, words, act }), element);
   sources();
   lessons.show(state);
+  if (state.live && !offline) {
+    offline = true; // once there is more to keep than text
+    keepOffline(document.getElementById("offline"), words.offline);
+  }
 }
 
 /** sources says below each figure where what it shows comes from, and at the end how the model is. */
@@ -64,4 +69,3 @@ const near = new IntersectionObserver((entries) => {
   act.begin();
 }, { rootMargin: "200px" });
 for (const element of document.querySelectorAll("figure[data-figure], .lesson")) near.observe(element);
-keepOffline(document.getElementById("offline"));
