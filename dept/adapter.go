@@ -60,6 +60,29 @@ type Config interface {
 	note(maxLength string) error
 }
 
+// anyLength is a part of the Configs of methods that put nothing before the text, and
+// none of whose numbers depend on its length.
+type anyLength struct {
+	maxSource int // of the texts of training
+}
+
+// Positions is 0.
+func (*anyLength) Positions() int { return 0 }
+
+// MaxSource is the longest text of training.
+func (l *anyLength) MaxSource() int { return l.maxSource }
+
+// SetMaxSource sets it: no tensor depends on it.
+func (l *anyLength) SetMaxSource(tokens int) error {
+	l.maxSource = tokens
+	return nil
+}
+
+func (l *anyLength) note(maxLength string) (err error) {
+	l.maxSource, err = parseMaxLength(maxLength)
+	return err
+}
+
 // Tensor is one of an adapter's: its name in the file, and numbers row by row.
 type Tensor struct {
 	Name   string
@@ -463,7 +486,6 @@ var otherMethods = map[string]string{
 	"P_TUNING":                "P-tuning, a prompt that a small network makes",
 	"MULTITASK_PROMPT_TUNING": "multitask prompt tuning, a prompt and a change of it for each task",
 	"CPT":                     "context-aware prompt tuning",
-	"LN_TUNING":               "LN tuning, which trains the layer norms",
 	"ADALORA":                 "AdaLoRA, LoRA whose ranks training spreads over the modules",
 	"LOHA":                    "LoHa, low-rank Hadamard products",
 	"LOKR":                    "LoKr, low-rank Kronecker products",

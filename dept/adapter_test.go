@@ -377,7 +377,7 @@ func TestReferenceAdapters(t *testing.T) {
 func TestInteropAdapters(t *testing.T) {
 	for config, want := range map[string]string{
 		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of prefix tuning, which puts trained keys and values before those of each attention (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA",
-		`{"peft_type": "LN_TUNING"}`:     "it is an adapter of LN tuning",
+		`{"peft_type": "ADALORA"}`:       "it is an adapter of AdaLoRA",
 		`{"peft_type": "NEXT_YEARS"}`:    `it is an adapter of a method that is not known here (peft_type "NEXT_YEARS")`,
 		`{"config": {"mh_adapter": true}, "model_class": "T5ForConditionalGeneration"}`: "it is an adapter of the adapters library (AdapterHub)",
 		`{}`: "it is no adapter of PEFT's, since it has no peft_type",

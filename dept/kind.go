@@ -32,13 +32,13 @@ type Kind struct {
 	Start func(c Config, v Values, o Origin) ([]Tensor, error)
 	// Hooks hang the method on a model's passes; array gives the tensors by name.
 	Hooks func(c Config, array Arrays) nn.Hooks
-	// Merge folds a site's share of the adapter into its weight w [out, in]. It is
-	// nil where the method is no change of weights.
+	// Merge folds a site's share of the adapter into its weight w, [out, in] or a
+	// norm's [d]. It is nil where the method is no change of weights.
 	Merge func(a *Adapter, s nn.Site, w []float32) error
 }
 
 // Kinds is the table of methods, in the order in which they are offered.
-var Kinds = []*Kind{&DePT, &PromptTuning, &LoRA, &IA3, &Full}
+var Kinds = []*Kind{&DePT, &PromptTuning, &LoRA, &IA3, &Norms, &Full}
 
 // Lookup finds a method by its name.
 func Lookup(name string) (*Kind, error) {

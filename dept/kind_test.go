@@ -31,15 +31,15 @@ var sizes = map[string]string{
 
 // The numbers of parameters are those that the methods' papers and PEFT give.
 func TestParameterCounts(t *testing.T) {
-	for model, want := range map[string][2]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo
-		"t5-small":   {294_912, 43_008},
-		"t5-base":    {884_736, 129_024},
-		"t5-large":   {2_359_296, 344_064},
-		"v1_1-small": {344_064, 34_816},
-		"v1_1-base":  {884_736, 104_448},
+	for model, want := range map[string][3]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo; all norms
+		"t5-small":   {294_912, 43_008, 16_384},
+		"t5-base":    {884_736, 129_024, 47_616},
+		"t5-large":   {2_359_296, 344_064, 124_928},
+		"v1_1-small": {344_064, 34_816, 21_504},
+		"v1_1-base":  {884_736, 104_448, 47_616},
 	} {
 		d := describe(t, sizes[model])
-		for i, k := range []*Kind{&LoRA, &IA3} {
+		for i, k := range []*Kind{&LoRA, &IA3, &Norms} {
 			c, advice, err := k.Configure(k.Defaults(), 256, d)
 			require.NoError(t, err)
 			assert.Empty(t, advice)
@@ -115,9 +115,10 @@ func TestForeignConfigs(t *testing.T) {
 		`modules_to_save is ["lm_head"]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "modules_to_save": ["lm_head"]}`,
 		`init_lora_weights is "pissa"`:                    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "init_lora_weights": "pissa"}`,
 		`bias is "all"`:                                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "bias": "all"}`,
-		`target_modules is empty`:                         `{"peft_type": "IA3"}`,
-		`r is 0`:                                          `{"peft_type": "LORA", "r": 0, "target_modules": ["q"]}`,
-		`neither a list of names nor`:                     `{"peft_type": "LORA", "r": 2, "target_modules": 7}`,
+		`target_modules is empty: name the modules`:       `{"peft_type": "IA3"}`,
+		`target_modules is empty: name the norms`:         `{"peft_type": "LN_TUNING"}`,
+		`r is 0`:                      `{"peft_type": "LORA", "r": 0, "target_modules": ["q"]}`,
+		`neither a list of names nor`: `{"peft_type": "LORA", "r": 2, "target_modules": 7}`,
 	} {
 		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
 		assert.ErrorContains(t, err, want)
@@ -149,4 +150,9 @@ func TestTargets(t *testing.T) {
 	c := IA3Config{Targets: Targets{Names: []string{"wi_0"}}, FeedForward: Targets{Names: []string{"wi_0"}}}
 	_, err = c.Tensors(d)
 	assert.ErrorContains(t, err, "cannot be multiplied for one of them")
+	norms, err := Targets{Pattern: `encoder\..*norm`}.choose(d.Norms())
+	require.NoError(t, err)
+	assert.Len(t, norms, 17)
+	_, err = (&NormsConfig{Targets: Targets{Names: []string{"q"}}}).Tensors(d)
+	assert.EqualError(t, err, "no module of the model is named q: there are layer_norm, final_layer_norm")
 }

@@ -58,7 +58,7 @@ type LoRAConfig struct {
 	FanIn   bool            `json:"fan_in_fan_out"`
 	Init    json.RawMessage `json:"init_lora_weights"`
 
-	maxSource int // of the texts it was trained with
+	anyLength
 }
 
 // The parts of a module's tensors in PEFT's files.
@@ -83,24 +83,6 @@ func (c *LoRAConfig) UnmarshalJSON(data []byte) error {
 
 // Kind is LoRA.
 func (c *LoRAConfig) Kind() *Kind { return &LoRA }
-
-// Positions is 0.
-func (c *LoRAConfig) Positions() int { return 0 }
-
-// MaxSource is the longest text of training.
-func (c *LoRAConfig) MaxSource() int { return c.maxSource }
-
-// SetMaxSource sets it: no tensor depends on it.
-func (c *LoRAConfig) SetMaxSource(tokens int) error {
-	c.maxSource = tokens
-	return nil
-}
-
-// note takes the longest text from the file's metadata.
-func (c *LoRAConfig) note(maxLength string) (err error) {
-	c.maxSource, err = parseMaxLength(maxLength)
-	return err
-}
 
 // Scale is s, alpha/r or with rsLoRA alpha/√r.
 func (c *LoRAConfig) Scale() float64 {
@@ -138,7 +120,7 @@ func (c *LoRAConfig) Check() error {
 		return fmt.Errorf("lora_dropout is %g, expected at least 0 and less than 1", c.Dropout)
 	case c.Bias != "none":
 		return fmt.Errorf("bias is %q, expected none: T5 has no biases to train", c.Bias)
-	case len(c.Targets.Names) == 0 && c.Targets.Pattern == "":
+	case c.Targets.empty():
 		return fmt.Errorf("target_modules is empty: name the modules that are changed, such as q and v")
 	case init != "true" && init != "false" && init != `"gaussian"`:
 		return fmt.Errorf("init_lora_weights is %s, which changes the model's own weights: convert the adapter to plain LoRA with PEFT first", init)
@@ -188,7 +170,7 @@ func (c *LoRAConfig) Take(file []Tensor) ([]Tensor, error) {
 func configureLoRA(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {
 	c := &LoRAConfig{
 		Rank: v.Int("rank"), Alpha: v.Float("lora-alpha"), Dropout: v.Float("lora-dropout"), RSLoRA: v.Bool("use-rslora"), DoRA: v.Bool("use-dora"),
-		Targets: Targets{Names: v.Strings("target-modules")}, Bias: "none", Init: json.RawMessage("true"), maxSource: maxSourceLength,
+		Targets: Targets{Names: v.Strings("target-modules")}, Bias: "none", Init: json.RawMessage("true"), anyLength: anyLength{maxSourceLength},
 	}
 	if !(c.Alpha > 0) {
 		return nil, nil, refuse("lora-alpha", c.Alpha, "it must be a positive number")

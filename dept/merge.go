@@ -18,7 +18,7 @@ func Merge(a *Adapter, d nn.Description, weights func(name string) ([]float32, e
 		return nil, err
 	}
 	sites := map[string]nn.Site{}
-	for _, s := range d.Sites() {
+	for _, s := range append(d.Sites(), d.Norms()...) {
 		sites[s.Tensor()] = s
 	}
 	return func(name string) ([]float32, error) {

@@ -47,24 +47,29 @@ func (t *Targets) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// sites are those of a model that the targets choose. A name that chooses none is
-// an error.
-func (t Targets) sites(d nn.Description) ([]nn.Site, error) {
-	all := d.Sites()
+// empty says that nothing is chosen.
+func (t Targets) empty() bool { return len(t.Names) == 0 && t.Pattern == "" }
+
+// sites are those of a model's matrices that the targets choose.
+func (t Targets) sites(d nn.Description) ([]nn.Site, error) { return t.choose(d.Sites()) }
+
+// choose picks those of some modules of a model that the targets choose. A name that
+// chooses none is an error.
+func (t Targets) choose(all []nn.Site) ([]nn.Site, error) {
 	if t.Pattern != "" {
 		whole, err := regexp.Compile("^(?:" + t.Pattern + ")$")
 		if err != nil {
 			return nil, fmt.Errorf("the targets' regular expression: %w", err)
 		}
-		chosen := slices.DeleteFunc(all, func(s nn.Site) bool { return !whole.MatchString(s.Module) })
+		chosen := slices.DeleteFunc(slices.Clone(all), func(s nn.Site) bool { return !whole.MatchString(s.Module) })
 		if len(chosen) == 0 {
-			return nil, fmt.Errorf("the targets' regular expression %q matches no module of the model, such as %s", t.Pattern, d.Sites()[0].Module)
+			return nil, fmt.Errorf("the targets' regular expression %q matches no module of the model, such as %s", t.Pattern, all[0].Module)
 		}
 		return chosen, nil
 	}
 	for _, name := range t.Names {
 		if !slices.ContainsFunc(all, func(s nn.Site) bool { return named(s, name) }) {
-			return nil, fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(d), ", "))
+			return nil, fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(all), ", "))
 		}
 	}
 	return slices.DeleteFunc(all, func(s nn.Site) bool { return !t.has(s) }), nil
@@ -80,9 +85,9 @@ func named(s nn.Site, name string) bool {
 }
 
 // moduleNames lists the last parts of the modules' paths.
-func moduleNames(d nn.Description) []string {
+func moduleNames(modules []nn.Site) []string {
 	var names []string
-	for _, s := range d.Sites() {
+	for _, s := range modules {
 		if name := s.Module[strings.LastIndexByte(s.Module, '.')+1:]; !slices.Contains(names, name) {
 			names = append(names, name)
 		}

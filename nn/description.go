@@ -126,6 +126,25 @@ type Site struct {
 	Shared  bool // other sites multiply the same input, and one product serves them all
 }
 
+// Norms lists the norms as sites, those of each stack's blocks in order and then the
+// one behind them: a norm multiplies by its weight number by number.
+func (d Description) Norms() []Site {
+	var norms []Site
+	for _, s := range []Stack{d.Encoder, d.Decoder} {
+		for i, b := range s.Blocks {
+			for _, l := range b {
+				norms = append(norms, d.norm(d.place(s, i, l).Name, l.Norm))
+			}
+		}
+		norms = append(norms, d.norm(s.Name, s.Norm))
+	}
+	return norms
+}
+
+func (d Description) norm(place, tensor string) Site {
+	return Site{Name: place + ".norm", Module: strings.TrimSuffix(tensor, ".weight"), In: d.Width, Out: d.Width}
+}
+
 // Tensor is the name of the site's weight in the checkpoint.
 func (s Site) Tensor() string { return s.Module + ".weight" }
 

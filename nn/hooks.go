@@ -17,6 +17,8 @@ type Hooks struct {
 	// ScaleInput multiplies the columns of a site's input: [in], or nil. The site
 	// must not share its input with others.
 	ScaleInput func(p *Pass, s Site) *tensor.Value
+	// Norm is the weight [d] of a norm in place of the model's own, or nil.
+	Norm func(p *Pass, s Site) *tensor.Value
 	// Keys are keys and values of the method's own, [n, inner] each, in front of those
 	// that an attention reads, for every row alike; n is what Ahead says for its kind.
 	// They take the first positions, as far as distances count.

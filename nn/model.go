@@ -87,7 +87,7 @@ func (l *loader) stack(s Stack) stack {
 		var block []*sublayer
 		for _, sub := range b {
 			place := l.m.place(s, i, sub)
-			x := &sublayer{Sublayer: sub, place: place, norm: l.float(sub.Norm)}
+			x := &sublayer{Sublayer: sub, place: place, norm: l.norm(place.Name, sub.Norm)}
 			switch a, f := sub.Attention, sub.FeedForward; {
 			case a != nil && a.Cross:
 				x.in = l.linear(place, false, a.Q)
@@ -104,7 +104,7 @@ func (l *loader) stack(s Stack) stack {
 		}
 		out.blocks = append(out.blocks, block)
 	}
-	out.norm = l.float(s.Norm)
+	out.norm = l.norm(s.Name, s.Norm)
 	return out
 }
 

@@ -247,7 +247,13 @@ func (p *Pass) attend(block int, l *sublayer, h *tensor.Value, around surroundin
 func (p *Pass) use(w *weight) *tensor.Value { return p.g.Use(w.array) }
 
 func (p *Pass) norm(w *weight, x *tensor.Value, d tensor.Dropout) *tensor.Value {
-	return p.g.RMSNorm(w.names[0], x, p.use(w), p.m.Epsilon, d)
+	weight := p.use(w)
+	if f := p.hooks.Norm; f != nil {
+		if own := f(p, w.sites[0]); own != nil {
+			weight = own
+		}
+	}
+	return p.g.RMSNorm(w.names[0], x, weight, p.m.Epsilon, d)
 }
 
 // project is x times a weight, with what the hooks add to its sites and multiply

@@ -56,7 +56,7 @@ func without(a *dept.Adapter, parts []string) *dept.Adapter {
 // tensorTitles are what people call tensors of an adapter for a model: those of a
 // module begin with its place in the model.
 func tensorTitles(tensors []dept.Tensor, d nn.Description) []string {
-	sites := d.Sites()
+	sites := append(d.Sites(), d.Norms()...)
 	return mapped(tensors, func(t dept.Tensor) string {
 		if title, ok := promptTensors[t.Name]; ok {
 			return title

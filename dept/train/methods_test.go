@@ -56,6 +56,8 @@ var methodCases = []methodCase{
 	{"DoRA on all modules", &dept.LoRA, dept.Values{"rank": 2, "lora-alpha": 3., "use-dora": true, "target-modules": []string{"all"}}},
 	{"(IA)³", &dept.IA3, nil},
 	{"(IA)³ on all modules' results", &dept.IA3, dept.Values{"target-modules": []string{"all"}, "feedforward-modules": []string(nil)}},
+	{"norms", &dept.Norms, nil},
+	{"the norms behind the stacks", &dept.Norms, dept.Values{"target-modules": []string{"final_layer_norm"}}},
 }
 
 // start is the case's adapter for a model as training starts it; more settings

@@ -247,7 +247,10 @@ func (o *oracle) place(module string) string {
 }
 
 func (o *oracle) norm(x matrix, name string) matrix {
-	y := make(matrix, len(x))
+	y, weight := make(matrix, len(x)), o.weights[name]
+	if own := o.part(strings.TrimSuffix(name, ".weight"), "ln_tuning_layers.weight"); own != nil {
+		weight = own
+	}
 	for i, row := range x {
 		var squares float64
 		for _, v := range row {
@@ -256,7 +259,7 @@ func (o *oracle) norm(x matrix, name string) matrix {
 		f := 1 / math.Sqrt(squares/float64(len(row))+o.c.LayerNormEpsilon)
 		y[i] = make([]float64, len(row))
 		for k, v := range row {
-			y[i][k] = v * f * o.weights[name][k]
+			y[i][k] = v * f * weight[k]
 		}
 	}
 	return y
