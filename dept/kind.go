@@ -35,10 +35,12 @@ type Kind struct {
 	// Merge folds a site's share of the adapter into its weight w, [out, in] or a
 	// norm's [d]. It is nil where the method is no change of weights.
 	Merge func(a *Adapter, s nn.Site, w []float32) error
+	// Apart says why there is no Merge.
+	Apart string
 }
 
 // Kinds is the table of methods, in the order in which they are offered.
-var Kinds = []*Kind{&DePT, &PromptTuning, &LoRA, &IA3, &Norms, &Full}
+var Kinds = []*Kind{&DePT, &PromptTuning, &LoRA, &IA3, &Norms, &Biases, &Full}
 
 // Lookup finds a method by its name.
 func Lookup(name string) (*Kind, error) {

@@ -31,15 +31,15 @@ var sizes = map[string]string{
 
 // The numbers of parameters are those that the methods' papers and PEFT give.
 func TestParameterCounts(t *testing.T) {
-	for model, want := range map[string][3]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo; all norms
-		"t5-small":   {294_912, 43_008, 16_384},
-		"t5-base":    {884_736, 129_024, 47_616},
-		"t5-large":   {2_359_296, 344_064, 124_928},
-		"v1_1-small": {344_064, 34_816, 21_504},
-		"v1_1-base":  {884_736, 104_448, 47_616},
+	for model, want := range map[string][4]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo; all norms; biases
+		"t5-small":   {294_912, 43_008, 16_384, 58_368},
+		"t5-base":    {884_736, 129_024, 47_616, 175_104},
+		"t5-large":   {2_359_296, 344_064, 124_928, 466_944},
+		"v1_1-small": {344_064, 34_816, 21_504, 71_680},
+		"v1_1-base":  {884_736, 104_448, 47_616, 199_680},
 	} {
 		d := describe(t, sizes[model])
-		for i, k := range []*Kind{&LoRA, &IA3, &Norms} {
+		for i, k := range []*Kind{&LoRA, &IA3, &Norms, &Biases} {
 			c, advice, err := k.Configure(k.Defaults(), 256, d)
 			require.NoError(t, err)
 			assert.Empty(t, advice)

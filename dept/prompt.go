@@ -36,6 +36,7 @@ var DePT = Kind{
 	Configure: configurePrompt,
 	Start:     startPrompt,
 	Hooks:     promptHooks,
+	Apart:     "it changes what the encoder reads of each text, and no weight of the model",
 }
 
 // PromptTuning is P alone (Lester et al., "The Power of Scale for
@@ -50,6 +51,7 @@ var PromptTuning = Kind{
 	Configure: configurePrompt,
 	Start:     startPrompt,
 	Hooks:     promptHooks,
+	Apart:     "it changes what the encoder reads of each text, and no weight of the model",
 }
 
 // The parameter groups of a prompt: each has a learning rate of its own.

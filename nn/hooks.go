@@ -14,6 +14,8 @@ type Hooks struct {
 	// Scale multiplies the columns of a site's product, Plus included: [out], or
 	// nil.
 	Scale func(p *Pass, s Site) *tensor.Value
+	// Bias is added to the columns of a site's product, after Scale: [out], or nil.
+	Bias func(p *Pass, s Site) *tensor.Value
 	// ScaleInput multiplies the columns of a site's input: [in], or nil. The site
 	// must not share its input with others.
 	ScaleInput func(p *Pass, s Site) *tensor.Value

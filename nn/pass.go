@@ -266,6 +266,9 @@ func (p *Pass) project(w *weight, x *tensor.Value, o tensor.LinearOptions) *tens
 	if f := p.hooks.Scale; f != nil {
 		o.Scale = p.gather(w, name+".scale", 1, 1, func(s Site) *tensor.Value { return f(p, s) })
 	}
+	if f := p.hooks.Bias; f != nil {
+		o.Bias = p.gather(w, name+".bias", 1, 0, func(s Site) *tensor.Value { return f(p, s) })
+	}
 	if f := p.hooks.ScaleInput; f != nil && len(w.sites) == 1 {
 		if scale := f(p, w.sites[0]); scale != nil {
 			x = p.g.Columns(name+".input_scale", x, scale, nil)

@@ -32,7 +32,7 @@ func operations() []operation {
 			for _, to := range []struct {
 				is bool
 				at **Value
-			}{{o.Plus != nil, &o.Plus}, {o.Scale != nil, &o.Scale}, {o.End == shaders.EndResidual, &o.Residual}} {
+			}{{o.Plus != nil, &o.Plus}, {o.Scale != nil, &o.Scale}, {o.Bias != nil, &o.Bias}, {o.End == shaders.EndResidual, &o.Residual}} {
 				if to.is {
 					*to.at, rest = rest[0], rest[1:]
 				}
@@ -60,6 +60,8 @@ func operations() []operation {
 		{name: "linear, one row", shapes: [][]int{{1, 5}, {6, 5}}, record: linear(LinearOptions{})},
 		{name: "linear, plus", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}}, record: linear(LinearOptions{Plus: some})},
 		{name: "linear, scale", shapes: [][]int{{7, 5}, {6, 5}, {6}}, record: linear(LinearOptions{Scale: some})},
+		{name: "linear, bias and gated", shapes: [][]int{{7, 5}, {6, 5}, {6}}, record: linear(LinearOptions{Bias: some, End: shaders.EndGated, Dropout: drop})},
+		{name: "linear, scale, bias and residual", shapes: [][]int{{7, 5}, {6, 5}, {6}, {6}, {7, 6}}, record: linear(LinearOptions{Scale: some, Bias: some, End: shaders.EndResidual})},
 		{name: "linear, relu", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}}, step: 1. / 4096, record: linear(LinearOptions{End: shaders.EndReLU, Plus: some, Dropout: drop})},
 		{name: "linear, gated", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}}, record: linear(LinearOptions{End: shaders.EndGated, Plus: some, Dropout: drop})},
 		{name: "linear, residual", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}, {7, 6}}, record: linear(LinearOptions{End: shaders.EndResidual, Plus: some, Dropout: drop})},

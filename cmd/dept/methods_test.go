@@ -49,7 +49,7 @@ func TestEveryMethod(t *testing.T) {
 		answers := succeed(t, readArgs(k, "predict", out)...).stdout
 		assert.Len(t, strings.Split(strings.TrimSuffix(answers, "\n"), "\n"), 20)
 	}
-	for _, name := range []string{"lora", "ia3", "norms"} {
+	for _, name := range []string{"lora", "ia3", "norms", "biases"} {
 		assert.Equal(t, first["full"], first[name], "%s starts from the model as it is", name)
 	}
 }

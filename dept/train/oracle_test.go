@@ -113,7 +113,15 @@ func (o *oracle) linear(x matrix, name string) matrix {
 			return columns(product(x, o.weights[name]), l)
 		}
 	}
-	return product(x, o.weights[name])
+	y := product(x, o.weights[name])
+	if b := o.part(module, "bias"); b != nil {
+		for i := range y {
+			for k := range y[i] {
+				y[i][k] += b[k]
+			}
+		}
+	}
+	return y
 }
 
 // loraLinear is W·x + s·B·A·x', and with DoRA W·x + (m/n − 1)·W·x' + (m/n)·s·B·A·x',
