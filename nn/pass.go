@@ -113,6 +113,12 @@ func (p *Pass) Embed(stack string, text Tokens, o tensor.EmbedOptions) *tensor.V
 	return p.g.Embed(stack+".embed", text.IDs, o)
 }
 
+// Words records the embeddings of text alone, [batch·length, d], for a method that
+// computes something of them.
+func (p *Pass) Words(stack string, text Tokens) *tensor.Value {
+	return p.g.Embed(stack+".words", text.IDs, tensor.EmbedOptions{Table: p.use(p.m.table), Runs: text.Runs, Order: text.Order})
+}
+
 // Encode records the encoder on text [batch, length]. The result is [batch·(m +
 // length), d] with the m positions that a method puts in front.
 func (p *Pass) Encode(text Tokens, s Spans) *tensor.Value {

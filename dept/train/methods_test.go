@@ -50,6 +50,7 @@ type methodCase struct {
 // methodCases are the methods that have adapters, in their variants.
 var methodCases = []methodCase{
 	{"DePT", &dept.DePT, dept.Values{"prompt-length": 5, "rank": 3}},
+	{"ADePT", &dept.ADePT, dept.Values{"prompt-length": 5, "rank": 3}},
 	{"LoRA", &dept.LoRA, dept.Values{"rank": 3}},
 	{"rsLoRA on all modules", &dept.LoRA, dept.Values{"rank": 2, "lora-alpha": 3., "use-rslora": true, "target-modules": []string{"all"}}},
 	{"DoRA", &dept.LoRA, dept.Values{"rank": 3, "use-dora": true}},
@@ -124,9 +125,9 @@ func TestMethodsAgainstFloat64(t *testing.T) {
 	}
 }
 
-// The methods that change weights start as the model is, and what they draw leaves
-// the model's own masks alone: the first loss of training is the plain model's, to
-// the bit, also with the dropout of both. DoRA's starts with m/n, which is 1 but for
+// The methods start as the model is, or with a prompt as prompt tuning, and what they
+// draw leaves the model's own masks alone: the first loss of training is the plain
+// model's, or prompt tuning's, to the bit, also with the dropout of both. DoRA's starts with m/n, which is 1 but for
 // float32: m is rounded from a norm in float64, and n is summed on the device.
 func TestMethodsStartAsTheModel(t *testing.T) {
 	ctx := context.Background()
@@ -138,10 +139,15 @@ func TestMethodsStartAsTheModel(t *testing.T) {
 		m, err := t5.Load(ctx, e, ck, false)
 		require.NoError(t, err)
 		t.Cleanup(m.Release)
-		want, _, _ := runPass(t, e, m, dept.AsIs(), rows, s, draw)
+		plain, _, _ := runPass(t, e, m, dept.AsIs(), rows, s, draw)
 		for _, c := range methodCases {
-			if c.kind == &dept.DePT {
-				continue // a prompt changes the input from the start
+			want := plain
+			if _, ok := c.values["prompt-length"]; ok {
+				// A prompt changes the input from the start, and what is beside it does not.
+				alone, err := dept.New(m, methodCase{"", &dept.PromptTuning, c.values}.start(t, ck, 33, nil), false)
+				require.NoError(t, err)
+				t.Cleanup(alone.Release)
+				want, _, _ = runPass(t, e, m, alone, rows, s, draw)
 			}
 			method, err := dept.New(m, c.start(t, ck, 33, dept.Values{"lora-dropout": 0.5}), true)
 			require.NoError(t, err)

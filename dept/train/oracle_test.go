@@ -406,7 +406,11 @@ func (o *oracle) input(ids []int32) matrix {
 	for i := range o.m {
 		h = append(h, append([]float64(nil), p[i*d:][:d]...))
 	}
-	for t, row := range o.embed(ids) {
+	words := o.embed(ids)
+	if _, ok := o.config.(*dept.ADePTConfig); ok {
+		return append(h, o.adept(words)...)
+	}
+	for t, row := range words {
 		if r := len(b) / d; r > 0 {
 			scale := o.config.(*dept.PromptConfig).Scale()
 			for k := range row {
@@ -418,6 +422,33 @@ func (o *oracle) input(ids []int32) matrix {
 		h = append(h, row)
 	}
 	return h
+}
+
+// adept shifts each word by relu(dropout(E·A + a))·B + b.
+func (o *oracle) adept(words matrix) matrix {
+	plus := func(x matrix, name string) matrix {
+		for _, row := range x {
+			for k := range row {
+				row[k] += o.adapter[name][k]
+			}
+		}
+		return x
+	}
+	d := o.c.DModel
+	z := plus(product(words, transposed(o.adapter[dept.TensorA], d)), dept.TensorInnerBias)
+	z = o.relu(o.drop(z, "adept", 0.1, o.size.source), "adept")
+	return add(plus(product(z, transposed(o.adapter[dept.TensorB], len(z[0]))), dept.TensorOuterBias), words)
+}
+
+// transposed is a matrix of so many rows with its rows as columns.
+func transposed(w []float64, rows int) []float64 {
+	out := make([]float64, 0, len(w))
+	for c := range len(w) / rows {
+		for r := range rows {
+			out = append(out, w[r*(len(w)/rows)+c])
+		}
+	}
+	return out
 }
 
 // encode returns the encoder's output for a row of the batch.
