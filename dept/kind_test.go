@@ -101,7 +101,12 @@ func TestKinds(t *testing.T) {
 		assert.ErrorContains(t, back.Fits(wider), "give the model it was trained on")
 		var keys map[string]any
 		require.NoError(t, json.Unmarshal(files[AdapterConfigFile], &keys))
-		assert.Equal(t, k.Peft, keys["peft_type"])
+		if k.Hub {
+			assert.Equal(t, "m", keys["model_name"])
+			assert.NotContains(t, keys, "peft_type")
+		} else {
+			assert.Equal(t, k.Peft, keys["peft_type"])
+		}
 	}
 	_, err := Lookup("lohra")
 	assert.EqualError(t, err, `there is no method "lohra": there are `+strings.Join(Names(), ", "))
@@ -122,6 +127,26 @@ func TestForeignConfigs(t *testing.T) {
 	} {
 		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
 		assert.ErrorContains(t, err, want)
+	}
+}
+
+// The numbers of AdapterHub's adapters, each with its own reduction, as it counts them.
+func TestParametersOfAdapters(t *testing.T) {
+	for model, want := range map[string]map[string]int{
+		"t5-small": {"pfeiffer": 399_744, "houlsby": 799_488},
+		"t5-base":  {"pfeiffer": 1_789_056, "houlsby": 3_578_112},
+		"t5-large": {"pfeiffer": 6_343_680, "houlsby": 12_687_360},
+	} {
+		for placement, n := range want {
+			d, v := describe(t, sizes[model]), Bottleneck.Defaults()
+			v["placement"] = placement
+			c, advice, err := Bottleneck.Configure(v, 256, d)
+			require.NoError(t, err)
+			assert.Empty(t, advice)
+			list, err := c.Tensors(d)
+			require.NoError(t, err)
+			assert.Equal(t, n, count(list), "%s on %s", placement, model)
+		}
 	}
 }
 

@@ -127,10 +127,20 @@ func refuseKeys(config []byte, keys ...string) error {
 // the parts, in the order of the modules' names in the file, with shapes that fit
 // says are right.
 func takeModules(file []Tensor, parts []string, fit func(part string, shape []int) error) ([]Tensor, error) {
+	for _, t := range file {
+		if !strings.HasPrefix(t.Name, moduleKey) {
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
+		}
+	}
+	return takeParts(file, "", parts, fit)
+}
+
+// takeParts is takeModules for any names that end in the module's end and a part.
+func takeParts(file []Tensor, end string, parts []string, fit func(part string, shape []int) error) ([]Tensor, error) {
 	var modules []string
 	byName := map[string]Tensor{}
 	for _, t := range file {
-		module, part := splitTensorName(t.Name, parts)
+		module, part := splitTensorName(t.Name, end, parts)
 		if part == "" {
 			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
 		}
@@ -155,9 +165,9 @@ func takeModules(file []Tensor, parts []string, fit func(part string, shape []in
 	return took, nil
 }
 
-func splitTensorName(name string, parts []string) (module, part string) {
+func splitTensorName(name, end string, parts []string) (module, part string) {
 	for _, p := range parts {
-		if m, ok := strings.CutSuffix(name, "."+p); ok && strings.HasPrefix(m, moduleKey) {
+		if m, ok := strings.CutSuffix(name, "."+p); ok && strings.HasSuffix(m, end) {
 			return m, p
 		}
 	}

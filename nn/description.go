@@ -42,6 +42,7 @@ type Block []Sublayer
 // Sublayer is attention or a feed-forward network behind its norm.
 type Sublayer struct {
 	Name        string // "self", "cross" or "ff": a part of the names of its sites
+	Module      string // as the checkpoint names it: begins its tensors' names
 	Norm        string // tensor [d]
 	Attention   *Attention
 	FeedForward *FeedForward
@@ -150,10 +151,11 @@ func (s Site) Tensor() string { return s.Module + ".weight" }
 
 // Place is a sublayer of a block: where something can follow it.
 type Place struct {
-	Name  string // "encoder.3.ff"
-	Kind  string // the sublayer's name: "self", "cross" or "ff"
-	Width int    // of the stream
-	Inner int    // of all heads together; 0 where nothing attends
+	Name   string // "encoder.3.ff"
+	Module string // "encoder.block.3.layer.1", as the checkpoint names it
+	Kind   string // the sublayer's name: "self", "cross" or "ff"
+	Width  int    // of the stream
+	Inner  int    // of all heads together; 0 where nothing attends
 }
 
 // Sites lists the sites of all blocks in order.
@@ -186,7 +188,7 @@ func (d Description) walk(do func(Place, Sublayer)) {
 
 // place is where a sublayer of block i of a stack stands.
 func (d Description) place(s Stack, i int, l Sublayer) Place {
-	p := Place{Name: fmt.Sprintf("%s.%d.%s", s.Name, i, l.Name), Kind: l.Name, Width: d.Width}
+	p := Place{Name: fmt.Sprintf("%s.%d.%s", s.Name, i, l.Name), Module: l.Module, Kind: l.Name, Width: d.Width}
 	if l.Attention != nil {
 		p.Inner = l.Attention.Heads * l.Attention.HeadDim
 	}

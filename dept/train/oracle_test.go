@@ -24,6 +24,7 @@ import (
 // oracle is T5 under an adapter in plain float64, one row at a time, as Hugging
 // Face's code and PEFT's compute it.
 type oracle struct {
+	t       *testing.T
 	c       *t5.Config
 	weights map[string][]float64
 	adapter map[string][]float64 // by the names of its file
@@ -55,7 +56,7 @@ type matrix [][]float64
 
 func newOracle(t *testing.T, ck *t5.Checkpoint, a *dept.Adapter) *oracle {
 	o := &oracle{
-		c: ck.Config, weights: map[string][]float64{}, adapter: map[string][]float64{}, norms: map[string][]float64{}, places: map[string]string{},
+		t: t, c: ck.Config, weights: map[string][]float64{}, adapter: map[string][]float64{}, norms: map[string][]float64{}, places: map[string]string{},
 	}
 	for _, name := range ck.Names() {
 		x, err := ck.Float32(name)
@@ -115,11 +116,7 @@ func (o *oracle) linear(x matrix, name string) matrix {
 	}
 	y := product(x, o.weights[name])
 	if b := o.part(module, "bias"); b != nil {
-		for i := range y {
-			for k := range y[i] {
-				y[i][k] += b[k]
-			}
-		}
+		y = shifted(y, b)
 	}
 	return y
 }
@@ -193,6 +190,16 @@ func columns(x matrix, factor []float64) matrix {
 		}
 	}
 	return y
+}
+
+// shifted is x with a number added to each column.
+func shifted(x matrix, b []float64) matrix {
+	for _, row := range x {
+		for k := range row {
+			row[k] += b[k]
+		}
+	}
+	return x
 }
 
 // drawing is the dropout of a training pass: the model's rate, and the step's key.
@@ -280,6 +287,68 @@ func add(x, y matrix) matrix {
 		}
 	}
 	return x
+}
+
+// behind is the stream x after a sublayer has made s of it: x + s, or under bottleneck
+// adapters x + s + scale·a(h), where h is x + s, s or x.
+func (o *oracle) behind(x, s matrix, module, kind string) matrix {
+	name := module + ".adapters.dept."
+	down := o.adapter[name+"adapter_down.0.weight"]
+	if down == nil {
+		return add(x, s)
+	}
+	c := o.config.(*dept.BottleneckConfig).Config
+	require.True(o.t, map[string]bool{"self": c.SelfAttention, "cross": c.Cross, "ff": c.FeedForward}[kind], "an adapter behind %s", module)
+	h := make(matrix, len(x))
+	for i := range h {
+		h[i] = make([]float64, len(x[i]))
+		for k := range h[i] {
+			switch {
+			case c.Parallel:
+				h[i][k] = x[i][k]
+			case c.Sums:
+				h[i][k] = x[i][k] + s[i][k]
+			default:
+				h[i][k] = s[i][k]
+			}
+		}
+	}
+	z := shifted(product(h, down), o.adapter[name+"adapter_down.0.bias"])
+	a := shifted(product(o.activation(z, c.NonLinearity, name), o.adapter[name+"adapter_up.weight"]), o.adapter[name+"adapter_up.bias"])
+	for _, row := range a {
+		for k := range row {
+			row[k] *= c.Scale
+		}
+	}
+	return add(add(x, s), a)
+}
+
+// activation is a non-linearity that torch has under a name.
+func (o *oracle) activation(z matrix, name, place string) matrix {
+	y := make(matrix, len(z))
+	for i, row := range z {
+		y[i] = slices.Clone(row)
+	}
+	if name == "relu" || name == "leakyrelu" {
+		y = o.relu(y, place)
+	}
+	for i, row := range y {
+		for k, v := range row {
+			switch name {
+			case "leakyrelu":
+				row[k] = 0.99*v + 0.01*z[i][k]
+			case "swish":
+				row[k] = v / (1 + math.Exp(-v))
+			case "gelu":
+				row[k] = v * math.Erfc(-v/math.Sqrt2) / 2
+			case "gelu_new":
+				row[k] = v / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v)))
+			case "tanh":
+				row[k] = math.Tanh(v)
+			}
+		}
+	}
+	return y
 }
 
 // bucket is T5's for a distance from query to key.
@@ -426,18 +495,10 @@ func (o *oracle) input(ids []int32) matrix {
 
 // adept shifts each word by relu(dropout(E·A + a))·B + b.
 func (o *oracle) adept(words matrix) matrix {
-	plus := func(x matrix, name string) matrix {
-		for _, row := range x {
-			for k := range row {
-				row[k] += o.adapter[name][k]
-			}
-		}
-		return x
-	}
 	d := o.c.DModel
-	z := plus(product(words, transposed(o.adapter[dept.TensorA], d)), dept.TensorInnerBias)
+	z := shifted(product(words, transposed(o.adapter[dept.TensorA], d)), o.adapter[dept.TensorInnerBias])
 	z = o.relu(o.drop(z, "adept", 0.1, o.size.source), "adept")
-	return add(plus(product(z, transposed(o.adapter[dept.TensorB], len(z[0]))), dept.TensorOuterBias), words)
+	return add(shifted(product(z, transposed(o.adapter[dept.TensorB], len(z[0]))), o.adapter[dept.TensorOuterBias]), words)
 }
 
 // transposed is a matrix of so many rows with its rows as columns.
@@ -462,8 +523,8 @@ func (o *oracle) encode(row int, x data.Example) matrix {
 	for i := range o.c.NumLayers {
 		block := fmt.Sprintf("encoder.block.%d.layer.", i)
 		n := o.norm(h, block+"0.layer_norm.weight")
-		h = add(h, o.attention(n, n, block+"0.SelfAttention", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", false))
-		h = add(h, o.feedForward(o.norm(h, block+"1.layer_norm.weight"), block+"1.DenseReluDense"))
+		h = o.behind(h, o.attention(n, n, block+"0.SelfAttention", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", false), block+"0", "self")
+		h = o.behind(h, o.feedForward(o.norm(h, block+"1.layer_norm.weight"), block+"1.DenseReluDense"), block+"1", "ff")
 	}
 	encoded := o.modelDrop(o.norm(h, "encoder.final_layer_norm.weight"), "encoder.norm", positions)
 	if p := o.point; p != nil && p.encoded[row] == nil {
@@ -481,9 +542,9 @@ func (o *oracle) decode(row int, x data.Example, encoded matrix) matrix {
 	for i := range o.c.NumDecoderLayers {
 		block := fmt.Sprintf("decoder.block.%d.layer.", i)
 		n := o.norm(h, block+"0.layer_norm.weight")
-		h = add(h, o.attention(n, n, block+"0.SelfAttention", "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", true))
-		h = add(h, o.attention(o.norm(h, block+"1.layer_norm.weight"), encoded, block+"1.EncDecAttention", "", false))
-		h = add(h, o.feedForward(o.norm(h, block+"2.layer_norm.weight"), block+"2.DenseReluDense"))
+		h = o.behind(h, o.attention(n, n, block+"0.SelfAttention", "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", true), block+"0", "self")
+		h = o.behind(h, o.attention(o.norm(h, block+"1.layer_norm.weight"), encoded, block+"1.EncDecAttention", "", false), block+"1", "cross")
+		h = o.behind(h, o.feedForward(o.norm(h, block+"2.layer_norm.weight"), block+"2.DenseReluDense"), block+"2", "ff")
 	}
 	h = o.modelDrop(o.norm(h, "decoder.final_layer_norm.weight"), "decoder.norm", positions)
 	if !o.c.TieWordEmbeddings {
