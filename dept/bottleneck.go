@@ -145,7 +145,9 @@ func (c *BottleneckConfig) Describe() string {
 }
 
 // width is b.
-func (c *BottleneckConfig) width() int { return max(1, int(math.Floor(float64(c.Width)/c.Config.Reduction))) }
+func (c *BottleneckConfig) width() int {
+	return max(1, int(math.Floor(float64(c.Width)/c.Config.Reduction)))
+}
 
 // Check reports the first value that no adapter can have, or that is not supported.
 func (c *BottleneckConfig) Check() error {

@@ -150,14 +150,16 @@ func TestParametersOfAdapters(t *testing.T) {
 	}
 }
 
-// ADePT's numbers on T5-base are the authors': m = 60 vectors and a network of width 19.
-func TestParametersOfADePT(t *testing.T) {
+// What other methods have on T5-base: ADePT's is the authors' number.
+func TestParametersOnT5Base(t *testing.T) {
 	d := describe(t, sizes["t5-base"])
-	c, _, err := ADePT.Configure(ADePT.Defaults(), 256, d)
-	require.NoError(t, err)
-	list, err := c.Tensors(d)
-	require.NoError(t, err)
-	assert.Equal(t, 76_051, count(list))
+	for k, want := range map[*Kind]int{&ADePT: 76_051, &ResidualPrompt: 1_239_584} {
+		c, _, err := k.Configure(k.Defaults(), 256, d)
+		require.NoError(t, err)
+		list, err := c.Tensors(d)
+		require.NoError(t, err)
+		assert.Equal(t, want, count(list), k.Name)
+	}
 }
 
 func TestTargets(t *testing.T) {

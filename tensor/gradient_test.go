@@ -121,6 +121,7 @@ func operations() []operation {
 		{name: "divide", shapes: [][]int{{7, 5}}, record: func(t *testing.T, g *Graph, x []*Value) *Value {
 			return g.Divide("divide", x[0], g.Use(newArray(t, g.e, "by", uniforms(3, 35, 1, 2), 7, 5)))
 		}},
+		{name: "center", shapes: [][]int{{7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Center("center", x[0]) }},
 		{name: "activate", shapes: [][]int{{7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Activate("activate", x[0], shaders.Swish) }},
 		{name: "dropout", shapes: [][]int{{7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Dropout("dropout", x[0], drop) }},
 		{name: "embed", shapes: [][]int{{11, 5}, {3, 5}, {4, 5}}, record: embedded(false)},

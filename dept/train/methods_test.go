@@ -51,6 +51,7 @@ type methodCase struct {
 var methodCases = []methodCase{
 	{"DePT", &dept.DePT, dept.Values{"prompt-length": 5, "rank": 3}},
 	{"ADePT", &dept.ADePT, dept.Values{"prompt-length": 5, "rank": 3}},
+	{"residual prompt tuning", &dept.ResidualPrompt, dept.Values{"prompt-length": 4, "bottleneck": 7}},
 	{"LoRA", &dept.LoRA, dept.Values{"rank": 3}},
 	{"rsLoRA on all modules", &dept.LoRA, dept.Values{"rank": 2, "lora-alpha": 3., "use-rslora": true, "target-modules": []string{"all"}}},
 	{"DoRA", &dept.LoRA, dept.Values{"rank": 3, "use-dora": true}},
@@ -146,8 +147,8 @@ func TestMethodsStartAsTheModel(t *testing.T) {
 		t.Cleanup(m.Release)
 		plain, _, _ := runPass(t, e, m, dept.AsIs(), rows, s, draw)
 		for _, c := range methodCases {
-			if c.kind == &dept.Bottleneck && c.values["placement"] != "parallel" {
-				continue // they start small, not at zero
+			if c.kind == &dept.ResidualPrompt || c.kind == &dept.Bottleneck && c.values["placement"] != "parallel" {
+				continue // their networks start small, not at zero
 			}
 			want := plain
 			if _, ok := c.values["prompt-length"]; ok {

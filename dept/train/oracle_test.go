@@ -475,6 +475,9 @@ func (o *oracle) input(ids []int32) matrix {
 	for i := range o.m {
 		h = append(h, append([]float64(nil), p[i*d:][:d]...))
 	}
+	if _, ok := o.config.(*dept.ResidualConfig); ok {
+		h = o.residual(h)
+	}
 	words := o.embed(ids)
 	if _, ok := o.config.(*dept.ADePTConfig); ok {
 		return append(h, o.adept(words)...)
@@ -491,6 +494,27 @@ func (o *oracle) input(ids []int32) matrix {
 		h = append(h, row)
 	}
 	return h
+}
+
+// residual is P + norm(D·relu(C·P + c) + e), with a norm that takes off the mean.
+func (o *oracle) residual(p matrix) matrix {
+	part := func(name string) []float64 { return o.adapter["prompt_encoder.module."+name] }
+	z := shifted(product(p, part("0.weight")), part("0.bias"))
+	z = shifted(product(o.relu(z, "residual"), part("2.weight")), part("2.bias"))
+	weight, bias := part("3.weight"), part("3.bias")
+	for i, row := range z {
+		var mean, variance float64
+		for _, v := range row {
+			mean += v / float64(len(row))
+		}
+		for _, v := range row {
+			variance += (v - mean) * (v - mean) / float64(len(row))
+		}
+		for k, v := range row {
+			row[k] = p[i][k] + (v-mean)/math.Sqrt(variance+1e-5)*weight[k] + bias[k]
+		}
+	}
+	return z
 }
 
 // adept shifts each word by relu(dropout(E·A + a))·B + b.
