@@ -44,7 +44,7 @@ type Kind struct {
 }
 
 // Kinds is the table of methods, in the order in which they are offered.
-var Kinds = []*Kind{&DePT, &PromptTuning, &ADePT, &ResidualPrompt, &LoRA, &IA3, &Norms, &Biases, &Bottleneck, &Full}
+var Kinds = []*Kind{&DePT, &PromptTuning, &ADePT, &ResidualPrompt, &LoRA, &IA3, &Norms, &Biases, &Bottleneck, &Prefix, &Full}
 
 // Lookup finds a method by its name.
 func Lookup(name string) (*Kind, error) {

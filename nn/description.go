@@ -151,11 +151,12 @@ func (s Site) Tensor() string { return s.Module + ".weight" }
 
 // Place is a sublayer of a block: where something can follow it.
 type Place struct {
-	Name   string // "encoder.3.ff"
-	Module string // "encoder.block.3.layer.1", as the checkpoint names it
-	Kind   string // the sublayer's name: "self", "cross" or "ff"
-	Width  int    // of the stream
-	Inner  int    // of all heads together; 0 where nothing attends
+	Name    string // "encoder.3.ff"
+	Module  string // "encoder.block.3.layer.1", as the checkpoint names it
+	Kind    string // the sublayer's name: "self", "cross" or "ff"
+	Encoder bool   // it is one of the encoder's
+	Width   int    // of the stream
+	Inner   int    // of all heads together; 0 where nothing attends
 }
 
 // Sites lists the sites of all blocks in order.
@@ -188,7 +189,7 @@ func (d Description) walk(do func(Place, Sublayer)) {
 
 // place is where a sublayer of block i of a stack stands.
 func (d Description) place(s Stack, i int, l Sublayer) Place {
-	p := Place{Name: fmt.Sprintf("%s.%d.%s", s.Name, i, l.Name), Module: l.Module, Kind: l.Name, Width: d.Width}
+	p := Place{Name: fmt.Sprintf("%s.%d.%s", s.Name, i, l.Name), Module: l.Module, Kind: l.Name, Encoder: s.Name == d.Encoder.Name, Width: d.Width}
 	if l.Attention != nil {
 		p.Inner = l.Attention.Heads * l.Attention.HeadDim
 	}

@@ -15,6 +15,7 @@ type Pass struct {
 	train     bool
 	recompute bool
 	mixed     bool
+	once      map[string]*tensor.Value
 	err       error
 }
 
@@ -46,6 +47,18 @@ func (p *Pass) Graph() *tensor.Graph { return p.g }
 
 // Model is the model that is passed through.
 func (p *Pass) Model() *Model { return p.m }
+
+// Once records something that several hooks of a method read, where the first of them
+// asks for it.
+func (p *Pass) Once(name string, record func() *tensor.Value) *tensor.Value {
+	if p.once == nil {
+		p.once = map[string]*tensor.Value{}
+	}
+	if p.once[name] == nil {
+		p.once[name] = record()
+	}
+	return p.once[name]
+}
 
 // Training says whether the pass is one of training, in which methods draw
 // dropout of their own.

@@ -115,6 +115,11 @@ func operations() []operation {
 		{name: "part", shapes: [][]int{{7, 10}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
 			return g.Part("part", x[0], Layout{Widths: []int{5, 3, 2}}, 1)
 		}},
+		{name: "parts", shapes: [][]int{{7 * 10}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			whole := g.Reshape(x[0], 7, 10)
+			first := g.Part("first", whole, Layout{Widths: []int{0, 4, 6}}, 1)
+			return g.Add("parts", first, g.Part("last", whole, Layout{Widths: []int{6, 4, 0}}, 1), 0.5)
+		}},
 		{name: "concat", shapes: [][]int{{2, 3, 5}, {2, 4, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Concat("concat", x[0], x[1]) }},
 		{name: "concat, shared", shapes: [][]int{{3, 5}, {2, 4, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Concat("concat", x[0], x[1]) }},
 		{name: "add", shapes: [][]int{{7, 5}, {7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Add("add", x[0], x[1], -0.5) }},

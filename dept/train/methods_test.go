@@ -65,6 +65,8 @@ var methodCases = []methodCase{
 	{"Houlsby's adapters", &dept.Bottleneck, dept.Values{"placement": "houlsby", "reduction": 7, "non-linearity": "swish"}},
 	{"Houlsby's adapters, cross-attention too", &dept.Bottleneck, dept.Values{"placement": "houlsby-cross", "reduction": 11, "non-linearity": "gelu"}},
 	{"parallel adapters", &dept.Bottleneck, dept.Values{"placement": "parallel", "reduction": 2}},
+	{"prefixes", &dept.Prefix, dept.Values{"prefix-length": 3, "bottleneck": 7}},
+	{"flat prefixes", &dept.Prefix, dept.Values{"prefix-length": 5, "flat": true}},
 	{"leaky adapters", &dept.Bottleneck, dept.Values{"reduction": 9, "non-linearity": "leakyrelu"}},
 }
 
@@ -147,8 +149,8 @@ func TestMethodsStartAsTheModel(t *testing.T) {
 		t.Cleanup(m.Release)
 		plain, _, _ := runPass(t, e, m, dept.AsIs(), rows, s, draw)
 		for _, c := range methodCases {
-			if c.kind == &dept.ResidualPrompt || c.kind == &dept.Bottleneck && c.values["placement"] != "parallel" {
-				continue // their networks start small, not at zero
+			if c.kind == &dept.ResidualPrompt || c.kind == &dept.Prefix || c.kind == &dept.Bottleneck && c.values["placement"] != "parallel" {
+				continue // what they add is not zero at the start
 			}
 			want := plain
 			if _, ok := c.values["prompt-length"]; ok {

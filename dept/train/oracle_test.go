@@ -375,9 +375,13 @@ func (o *oracle) bucket(distance int, causal bool) int {
 // given.
 func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) matrix {
 	q, k, v := o.linear(x, name+".q.weight"), o.linear(memory, name+".k.weight"), o.linear(memory, name+".v.weight")
-	ahead := len(o.keys[name])
-	k, v = append(slices.Clone(o.keys[name]), k...), append(slices.Clone(o.values[name]), v...)
-	queries, keys, place := o.positions(name+".q"), o.positions(name+".k"), o.place(name+".q")
+	inFront, theirs := o.keys[name], o.values[name]
+	if c, ok := o.config.(*dept.PrefixConfig); ok {
+		inFront, theirs = o.prefix(name, c.Config.Length, c.Config.NonLinearity)
+	}
+	ahead := len(inFront)
+	k, v = append(slices.Clone(inFront), k...), append(slices.Clone(theirs), v...)
+	queries, keys, place := o.positions(name+".q"), ahead+o.positions(name+".k"), o.place(name+".q")
 	mixed := make(matrix, len(x))
 	for i := range mixed {
 		mixed[i] = make([]float64, len(q[0]))
@@ -414,6 +418,37 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 		}
 	}
 	return o.modelDrop(o.linear(mixed, name+".o.weight"), place, queries)
+}
+
+// prefix is the n keys and values of prefix tuning in front of an attention's own.
+func (o *oracle) prefix(attention string, n int, f string) (keys, values matrix) {
+	group := "self_prefix"
+	switch {
+	case strings.HasSuffix(attention, "EncDecAttention"):
+		group = "cross_prefix"
+	case strings.HasPrefix(attention, "encoder."):
+		group = "encoder_prefix"
+	}
+	part := func(name string) []float64 { return o.adapter["prefix_tuning.prefix_tunings.dept."+group+name] }
+	var layer int
+	_, err := fmt.Sscanf(attention[strings.Index(attention, ".block.")+7:], "%d", &layer)
+	require.NoError(o.t, err)
+	all, inner := part(".control_trans"), o.c.NumHeads*o.c.DKV
+	if all == nil {
+		var words matrix
+		for i := range n {
+			words = append(words, part(".wte.weight")[i*o.c.DModel:][:o.c.DModel])
+		}
+		z := o.activation(shifted(product(words, part(".control_trans.0.weight")), part(".control_trans.0.bias")), f, group)
+		for _, row := range shifted(product(z, part(".control_trans.2.weight")), part(".control_trans.2.bias")) {
+			all = append(all, row...)
+		}
+	}
+	for i := range n {
+		row := all[i*(len(all)/n):][:len(all)/n]
+		keys, values = append(keys, row[2*layer*inner:][:inner]), append(values, row[(2*layer+1)*inner:][:inner])
+	}
+	return keys, values
 }
 
 func (o *oracle) feedForward(x matrix, name string) matrix {
