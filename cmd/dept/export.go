@@ -112,7 +112,7 @@ func newCard(dir string) (*modelCard, error) {
 	k := a.Config.Kind()
 	c := &modelCard{
 		Title: k.Title, About: k.About, Describe: a.Config.Describe(), Parameters: count(a.Parameters()), Model: a.Base.Model,
-		Peft: k != &dept.DePT, method: k.Name,
+		Peft: slices.Contains([]*dept.Kind{&dept.PromptTuning, &dept.LoRA, &dept.IA3, &dept.Norms}, k), method: k.Name,
 	}
 	for _, s := range k.Settings {
 		if s.Of != nil {

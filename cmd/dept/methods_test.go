@@ -16,8 +16,8 @@ import (
 	"github.com/go-dept/dept/dept"
 )
 
-// Every method of the table trains, is measured, inspected and asked, and logs the
-// rates of its groups.
+// Every method of the table trains, is inspected and measured, and logs the rates of
+// its groups.
 func TestEveryMethod(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -46,8 +46,6 @@ func TestEveryMethod(t *testing.T) {
 		}
 		scores := succeed(t, readArgs(k, "eval", out)...).stdout
 		assert.Contains(t, scores, metrics(log[7].Metrics), "the last evaluation's")
-		answers := succeed(t, readArgs(k, "predict", out)...).stdout
-		assert.Len(t, strings.Split(strings.TrimSuffix(answers, "\n"), "\n"), 20)
 	}
 	for _, name := range []string{"lora", "ia3", "norms", "biases"} {
 		assert.Equal(t, first["full"], first[name], "%s starts from the model as it is", name)
@@ -102,9 +100,9 @@ func TestMethodFlags(t *testing.T) {
 			assert.Equal(t, reflect.TypeOf(settingNamed(s.Name).Default), reflect.TypeOf(s.Default), "%s of %s", s.Name, k.Name)
 		}
 	}
-	assert.Equal(t, "r, the rank of the shift A·B (dept 45); r, the rank of the changes (lora 8)", settingUsage("rank"))
-	assert.Contains(t, settingUsage("lr"), "learning rate (lora, full 0.001; ia3 0.003")
-	assert.Equal(t, "names of the modules that are changed, such as q,v (lora q,v; ia3 k,v,wo)", settingUsage("target-modules"))
+	assert.Equal(t, "r, the rank of the shift A·B (dept 45); r, the width of the network that shifts a word (adept 19); r, the rank of the changes (lora 8)", settingUsage("rank"))
+	assert.Contains(t, settingUsage("lr"), "learning rate (residual 0.3; lora, norms, biases, full 0.001; ia3 0.003")
+	assert.Equal(t, "names of the modules that are changed, such as q,v (lora q,v; ia3 k,v,wo); names of the norms that are trained (norms final_layer_norm,layer_norm)", settingUsage("target-modules"))
 
 	// What is not given is each method's own.
 	m := methodFlags{}
