@@ -290,7 +290,9 @@ func configFile(c Config, baseModel string) ([]byte, error) {
 		return nil, err
 	}
 	keys := map[string]any{}
-	if err := json.Unmarshal(own, &keys); err != nil {
+	numbers := json.NewDecoder(bytes.NewReader(own))
+	numbers.UseNumber() // as they are written
+	if err := numbers.Decode(&keys); err != nil {
 		return nil, err
 	}
 	if c.Kind().Hub {
@@ -418,12 +420,19 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	var file []Tensor
+	type place struct {
+		offset, size int64
+		dtype        safetensors.DType
+	}
+	read := map[place][]float32{} // PyTorch's files may have one tensor under several names
 	for _, info := range weights.Tensors() {
-		values, err := weights.Float32(info.Name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		place := place{info.Offset, info.Size, info.DType}
+		if read[place] == nil {
+			if read[place], err = weights.Float32(info.Name); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
 		}
-		file = append(file, Tensor{Name: info.Name, Shape: info.Shape, Values: values})
+		file = append(file, Tensor{Name: info.Name, Shape: info.Shape, Values: read[place]})
 	}
 	if a.Tensors, err = a.Config.Take(file); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -497,7 +506,7 @@ func parseConfig(config []byte) (*Adapter, error) {
 
 // otherMethods are methods of PEFT's that are not in Kinds, by peft_type.
 var otherMethods = map[string]string{
-	"PREFIX_TUNING":           "prefix tuning, which puts trained keys and values before those of each attention",
+	"PREFIX_TUNING":           "PEFT's prefix tuning, half of whose numbers have no effect on a T5; that of the adapters library is read",
 	"P_TUNING":                "P-tuning, a prompt that a small network makes",
 	"MULTITASK_PROMPT_TUNING": "multitask prompt tuning, a prompt and a change of it for each task",
 	"CPT":                     "context-aware prompt tuning",

@@ -376,7 +376,7 @@ func TestReferenceAdapters(t *testing.T) {
 // model in an adapter's place, and a file that is no weights.
 func TestInteropAdapters(t *testing.T) {
 	for config, want := range map[string]string{
-		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of prefix tuning, which puts trained keys and values before those of each attention (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, ",
+		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of PEFT's prefix tuning, half of whose numbers have no effect on a T5; that of the adapters library is read (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, ",
 		`{"peft_type": "ADALORA"}`:       "it is an adapter of AdaLoRA",
 		`{"peft_type": "NEXT_YEARS"}`:    `it is an adapter of a method that is not known here (peft_type "NEXT_YEARS")`,
 		`{"config": {"architecture": "reft"}, "model_class": "T5ForConditionalGeneration"}`:               `it is an adapter of the adapters library (AdapterHub) of a method that is not read (architecture "reft"`,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"github.com/go-dept/dept/nn"
@@ -85,10 +86,23 @@ type bottleneck struct {
 	After         bool    `json:"original_ln_after"`
 	Residual      bool    `json:"residual_before_ln"`
 	Parallel      bool    `json:"is_parallel"` // it reads x
-	Scale         float64 `json:"scaling"`
+	Scale         decimal `json:"scaling"`
 	Reduction     float64 `json:"reduction_factor"`
 	NonLinearity  string  `json:"non_linearity"`
 	Init          string  `json:"init_weights"`
+}
+
+// decimal is a number that is written with a point: the adapters library takes another
+// one for no number.
+type decimal float64
+
+// MarshalJSON writes 1 as 1.0.
+func (d decimal) MarshalJSON() ([]byte, error) {
+	text := strconv.FormatFloat(float64(d), 'g', -1, 64)
+	if !strings.ContainsAny(text, ".e") {
+		text += ".0"
+	}
+	return []byte(text), nil
 }
 
 // UnmarshalJSON refuses what the file asks for beyond the fields.
@@ -123,7 +137,7 @@ func (c *BottleneckConfig) Kind() *Kind { return &Bottleneck }
 func (c *BottleneckConfig) placement() string {
 	b := c.Config
 	for _, p := range placements {
-		if b.FeedForward && b.SelfAttention == p.attention && b.Cross == p.cross && b.Parallel == p.parallel && b.Scale == p.scale && (b.Sums == p.sums || p.parallel) {
+		if b.FeedForward && b.SelfAttention == p.attention && b.Cross == p.cross && b.Parallel == p.parallel && b.Scale == decimal(p.scale) && (b.Sums == p.sums || p.parallel) {
 			return p.name
 		}
 	}
@@ -158,7 +172,7 @@ func (c *BottleneckConfig) Check() error {
 	switch {
 	case !(b.Reduction > 0 && b.Reduction <= maxSize && float64(c.Width)/b.Reduction <= maxSize):
 		return fmt.Errorf("reduction_factor is %g, expected a positive number", b.Reduction)
-	case !(math.Abs(b.Scale) <= math.MaxFloat32):
+	case !(math.Abs(float64(b.Scale)) <= math.MaxFloat32):
 		return fmt.Errorf("scaling is %g, expected a number", b.Scale)
 	case !b.FeedForward && !b.SelfAttention && !b.Cross:
 		return fmt.Errorf("mh_adapter, cross_adapter and output_adapter are false, which leaves no place for adapters")
@@ -233,7 +247,7 @@ func configureBottleneck(v Values, maxSourceLength int, d nn.Description) (Confi
 	}
 	for _, p := range placements {
 		if p.name == v.String("placement") {
-			c.Config.SelfAttention, c.Config.Cross, c.Config.Sums, c.Config.Parallel, c.Config.Scale = p.attention, p.cross, p.sums, p.parallel, p.scale
+			c.Config.SelfAttention, c.Config.Cross, c.Config.Sums, c.Config.Parallel, c.Config.Scale = p.attention, p.cross, p.sums, p.parallel, decimal(p.scale)
 		}
 	}
 	if c.Config.Parallel {

@@ -12,14 +12,14 @@ import (
 
 // Prefix tuning (Li and Liang, "Prefix-Tuning: Optimizing Continuous Prompts for
 // Generation") puts n trained keys and values in front of those of every attention: the
-// encoder's, the decoder's own and that on the encoder's states, where they take the
-// first positions. In training a network of width b makes those of a stack's layers, from
+// encoder's, the decoder's own and that on the encoder's states. In training a network of width b makes those of a stack's layers, from
 // vectors W [n, d]:
 //
 //	(K_0 V_0 K_1 V_1 …) = D·tanh(C·W + c) + e,   softmax(Q·(K_i ; K)ᵀ)·(V_i ; V)
 //
 // with C [b, d] and D [2·layers·inner, b], one network for each kind of attention, as
-// the adapters library (AdapterHub) has them, whose files are read and written. Flat
+// the adapters library (AdapterHub) has them, whose files are read and written. As
+// there, the text's keys are n positions farther off for the bias by distance. Flat
 // prefixes are trained themselves, without a network, as in P-tuning v2 (Liu et al.,
 // "P-Tuning v2: Prompt Tuning Can Be Comparable to Fine-tuning Universally Across Scales
 // and Tasks").

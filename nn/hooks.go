@@ -23,7 +23,8 @@ type Hooks struct {
 	Norm func(p *Pass, s Site) *tensor.Value
 	// Keys are keys and values of the method's own, [n, inner] each, in front of those
 	// that an attention reads, for every row alike; n is what Ahead says for its kind.
-	// They take the first positions, as far as distances count.
+	// As far as distances count they have the first positions and push the other keys
+	// back, but not the queries, as in the adapters library.
 	Keys  func(p *Pass, at Place) (k, v *tensor.Value)
 	Ahead Ahead
 	// Sublayer follows a sublayer, which has taken the stream from before to

@@ -25,9 +25,8 @@ type Model struct {
 
 // bucketKey names the buckets of the distances that span positions have.
 type bucketKey struct {
-	span  int
-	ahead int
-	bias  RelativeBias
+	span, offset int
+	bias         RelativeBias
 }
 
 // stack is a Stack with its weights.
@@ -170,7 +169,7 @@ func (m *Model) Release() {
 
 // bucketIndex is the bucket of every distance that span positions have.
 func (m *Model) bucketIndex(b RelativeBias, r tensor.RelativeBias) (*tensor.Ints, error) {
-	key := bucketKey{r.Span, r.Ahead, b}
+	key := bucketKey{r.Span, r.Offset, b}
 	if a, ok := m.buckets[key]; ok {
 		return a, nil
 	}

@@ -149,7 +149,7 @@ func (p *Pass) Encode(text Tokens, s Spans) *tensor.Value {
 func (p *Pass) EncodeFrom(x *tensor.Value, batch int, s Spans) *tensor.Value {
 	stack, ahead := &p.m.encoder, p.hooks.Ahead.Encoder
 	return p.stack(stack, x, surroundings{
-		batch: batch, bias: p.bias(stack, x.Rows()/batch, ahead), ahead: ahead, window: s.Source, seenBy: s.SourceBy, causal: stack.Causal,
+		batch: batch, bias: p.bias(stack, ahead+x.Rows()/batch, 0), ahead: ahead, window: s.Source, seenBy: s.SourceBy, causal: stack.Causal,
 	})
 }
 
@@ -160,7 +160,7 @@ func (p *Pass) Decode(t Tokens, encoded *tensor.Value, s Spans) *tensor.Value {
 	stack, ahead := &p.m.decoder, p.hooks.Ahead.Decoder
 	batch, length := t.IDs.Shape[0], t.IDs.Shape[1]
 	return p.stack(stack, p.Embed(stack.Name, t, tensor.EmbedOptions{}), surroundings{
-		batch: batch, bias: p.bias(stack, length, ahead), ahead: ahead, window: s.Target, seenBy: s.TargetBy, causal: stack.Causal && ahead == 0,
+		batch: batch, bias: p.bias(stack, ahead+length, 0), ahead: ahead, window: s.Target, seenBy: s.TargetBy, causal: stack.Causal && ahead == 0,
 		cross:       func(block int) *tensor.Value { return p.crossKeys(block, encoded, batch) },
 		crossWindow: s.Cross, crossSeenBy: s.CrossBy,
 	})
@@ -314,15 +314,15 @@ func (p *Pass) gather(w *weight, name string, rows int, fill float32, of func(Si
 	return p.g.Pack(name, rows, w.layout, fill, parts...)
 }
 
-// bias spreads a stack's table over span positions with keys ahead of them; nil where
-// there is none.
-func (p *Pass) bias(s *stack, span, ahead int) *tensor.Value {
+// bias spreads a stack's table over span positions, whose distances are offset more than
+// the differences of their indexes; nil where there is none.
+func (p *Pass) bias(s *stack, span, offset int) *tensor.Value {
 	if s.Bias == nil {
 		return nil
 	}
 	r := tensor.RelativeBias{
 		Heads: s.bias.array.Shape[1], Buckets: s.Bias.Buckets, MaxDistance: s.Bias.MaxDistance,
-		Span: ahead + span, Ahead: ahead, Bidirectional: s.Bias.Bidirectional,
+		Span: span, Offset: offset, Bidirectional: s.Bias.Bidirectional,
 	}
 	index, err := p.m.bucketIndex(*s.Bias, r)
 	if err != nil {

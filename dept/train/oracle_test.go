@@ -317,7 +317,7 @@ func (o *oracle) behind(x, s matrix, module, kind string) matrix {
 	a := shifted(product(o.activation(z, c.NonLinearity, name), o.adapter[name+"adapter_up.weight"]), o.adapter[name+"adapter_up.bias"])
 	for _, row := range a {
 		for k := range row {
-			row[k] *= c.Scale
+			row[k] *= float64(c.Scale)
 		}
 	}
 	return add(add(x, s), a)
@@ -397,7 +397,7 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 					scores[j] += q[i][e] * k[j][e]
 				}
 				if bias != "" {
-					scores[j] += o.weights[bias][o.bucket(j-ahead-i, causal)*o.c.NumHeads+head]
+					scores[j] += o.weights[bias][o.bucket(j-i, causal)*o.c.NumHeads+head]
 				}
 				most = max(most, scores[j])
 			}
