@@ -32,7 +32,7 @@ var values = map[string][]string{
 	"task":      tasks.Names(),
 	"device":    {"cpu", "gpu", "discrete", "integrated"},
 	"precision": {"float32", "mixed"},
-	"scale":     choices("scale"), "prompt-init": choices("prompt-init"),
+	"scale":     choices("scale"), "prompt-init": choices("prompt-init"), "placement": choices("placement"), "non-linearity": choices("non-linearity"),
 	"log": {logTensorBoard},
 }
 

@@ -78,6 +78,8 @@ func TestInitOfEveryMethod(t *testing.T) {
 		{&dept.PromptTuning, nil, "prompt-length 5", []string{"--prompt-length", "6"}, "--prompt-length 6: the adapter in"},
 		{&dept.LoRA, []string{"--target-modules", "o,q", "--use-rslora"}, "rank 3, lora-alpha 8, lora-dropout 0, use-rslora true, use-dora false, target-modules o, q",
 			[]string{"--target-modules", "q,v"}, "--target-modules q, v: the adapter in"},
+		{&dept.Bottleneck, []string{"--placement", "parallel", "--reduction", "2", "--non-linearity", "gelu"}, "placement parallel, reduction 2, non-linearity gelu",
+			[]string{"--placement", "houlsby"}, "--placement houlsby: the adapter in"},
 		{&dept.IA3, []string{"--target-modules", "v,wo"}, "target-modules v, wo, feedforward-modules wo", []string{"--feedforward-modules", "v"}, "--feedforward-modules v: the adapter in"},
 	} {
 		first, second := filepath.Join(dir, c.kind.Name), filepath.Join(dir, c.kind.Name+" again")
@@ -85,7 +87,7 @@ func TestInitOfEveryMethod(t *testing.T) {
 		// Nothing in these adapters depends on the longest text.
 		succeed(t, drop(drop(methodArgs(c.kind, second, "--init", first, "--max-source-length", "12"), "--rank"), "--prompt-length")...)
 		assert.Contains(t, succeed(t, "inspect", second).stdout, c.same+", max-source-length 12")
-		assert.NotEqual(t, readFile(t, first, dept.AdapterWeightsFile), readFile(t, second, dept.AdapterWeightsFile))
+		assert.NotEqual(t, readFile(t, first, c.kind.WeightsFile()), readFile(t, second, c.kind.WeightsFile()))
 		third := filepath.Join(dir, "third")
 		assert.Contains(t, fail(t, exitUsage, methodArgs(c.kind, third, append(c.refuse, "--init", first)...)...), c.why)
 		assert.Contains(t, fail(t, exitUsage, trainArgs(third, "--init", first)...), "train it on with --method "+c.kind.Name)

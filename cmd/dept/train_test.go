@@ -157,6 +157,12 @@ func TestResume(t *testing.T) {
 			// A finished run has nothing left to do.
 			finished := succeed(t, append(dropSwitch(args(parts), "--overwrite"), "--resume")...)
 			assert.Contains(t, finished.stdout, "done       40 steps")
+			if k == &dept.Bottleneck {
+				line := fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--placement", "houlsby")...)
+				assert.Contains(t, line, "the run began with another --placement")
+				line = fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--reduction", "5")...)
+				assert.Contains(t, line, "the run began with --reduction 16, and this is 5")
+			}
 			// Another setting is another run.
 			line := fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--seed", "7")...)
 			assert.Contains(t, line, "the run began with --seed 42, and this is 7: go on with the settings and data")
