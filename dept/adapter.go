@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -289,18 +288,18 @@ func configFile(c Config, baseModel string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := map[string]any{}
-	numbers := json.NewDecoder(bytes.NewReader(own))
-	numbers.UseNumber() // as they are written
-	if err := numbers.Decode(&keys); err != nil {
+	keys := map[string]json.RawMessage{} // what stands in them stays as it is written
+	if err := json.Unmarshal(own, &keys); err != nil {
 		return nil, err
 	}
+	common := map[string]any{"peft_type": c.Kind().Peft, "task_type": "SEQ_2_SEQ_LM", "base_model_name_or_path": baseModel, "inference_mode": true}
 	if c.Kind().Hub {
-		keys["model_name"] = baseModel
-	} else {
-		maps.Copy(keys, map[string]any{
-			"peft_type": c.Kind().Peft, "task_type": "SEQ_2_SEQ_LM", "base_model_name_or_path": baseModel, "inference_mode": true,
-		})
+		common = map[string]any{"model_name": baseModel}
+	}
+	for key, value := range common {
+		if keys[key], err = json.Marshal(value); err != nil {
+			return nil, err
+		}
 	}
 	b, err := json.MarshalIndent(keys, "", "  ")
 	return append(b, '\n'), err

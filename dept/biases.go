@@ -59,7 +59,7 @@ func (c *BiasesConfig) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that all tensors are vectors of modules.
 func (c *BiasesConfig) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, []string{bias}, func(_ string, shape []int) error {
+	return takeModules(file, []string{bias}, func(_, _ string, shape []int) error {
 		if len(shape) != 1 {
 			return fmt.Errorf("it is %v, expected [out]", shape)
 		}

@@ -230,7 +230,7 @@ func (c *BottleneckConfig) Take(file []Tensor) ([]Tensor, error) {
 	shapes := map[string]string{
 		downWeight: fmt.Sprint([]int{b, c.Width}), downBias: fmt.Sprint([]int{b}), upWeight: fmt.Sprint([]int{c.Width, b}), upBias: fmt.Sprint([]int{c.Width}),
 	}
-	return takeParts(c.own(file), ".adapters."+hubName, []string{downWeight, downBias, upWeight, upBias}, func(part string, shape []int) error {
+	return takeParts(c.own(file), ".adapters."+hubName, []string{downWeight, downBias, upWeight, upBias}, func(_, part string, shape []int) error {
 		if fmt.Sprint(shape) != shapes[part] {
 			return fmt.Errorf("it is %v, expected %s by %s", shape, shapes[part], AdapterConfigFile)
 		}

@@ -105,7 +105,7 @@ func (c *IA3Config) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that all tensors are vectors of modules.
 func (c *IA3Config) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, []string{ia3L}, func(_ string, shape []int) error {
+	return takeModules(file, []string{ia3L}, func(_, _ string, shape []int) error {
 		if len(shape) != 2 || min(shape[0], shape[1]) != 1 {
 			return fmt.Errorf("it is %v, expected [out 1] or [1 in]", shape)
 		}

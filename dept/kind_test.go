@@ -116,7 +116,12 @@ func TestKinds(t *testing.T) {
 // by name.
 func TestForeignConfigs(t *testing.T) {
 	for want, config := range map[string]string{
-		`rank_pattern is {"q":4}, which is not supported`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":4}}`,
+		`rank_pattern has 1.5 for q, expected a whole`:    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":1.5}}`,
+		`alpha_pattern has -1 for q, expected a positive`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "alpha_pattern": {"q":-1}}`,
+		`the pattern "(": error parsing regexp`:           `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q": 1, "(": 2}}`,
+		`the pattern "q" has no number`:                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":null}}`,
+		`is no object of patterns with a number each`:     `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": [1]}`,
+		`is more than patterns of a model's modules need`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q{1000}": 1}}`,
 		`modules_to_save is ["lm_head"]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "modules_to_save": ["lm_head"]}`,
 		`init_lora_weights is "pissa"`:                    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "init_lora_weights": "pissa"}`,
 		`bias is "all"`:                                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "bias": "all"}`,
@@ -148,6 +153,33 @@ func TestParametersOfAdapters(t *testing.T) {
 			assert.Equal(t, n, count(list), "%s on %s", placement, model)
 		}
 	}
+}
+
+// A module's rank and alpha are those of the first pattern that matches its path, or the
+// end of that behind a dot.
+func TestPatterns(t *testing.T) {
+	files := map[string][]byte{AdapterConfigFile: []byte(`{"peft_type": "LORA", "r": 2, "lora_alpha": 3, "target_modules": ["q", "v"],
+		"rank_pattern": {"layer.0.SelfAttention.v": 5, "v": 4, "^encoder.*": 7, "on.q": 9}, "alpha_pattern": {"decoder\\..*": 1.5}}`)}
+	a, err := parseConfig(files[AdapterConfigFile])
+	require.NoError(t, err)
+	c := a.Config.(*LoRAConfig)
+	for module, want := range map[string]struct {
+		rank  int
+		scale float64
+	}{
+		"encoder.block.0.layer.0.SelfAttention.v":   {5, 3. / 5},
+		"decoder.block.0.layer.1.EncDecAttention.v": {4, 1.5 / 4},
+		"encoder.block.0.layer.0.SelfAttention.q":   {7, 3. / 7},
+		"decoder.block.1.layer.1.EncDecAttention.q": {2, 1.5 / 2},
+	} {
+		assert.Equal(t, want.rank, c.RankOf(module), module)
+		assert.InDelta(t, want.scale, c.ScaleOf(module), 1e-12, module)
+	}
+	written, err := configFile(c, "m")
+	require.NoError(t, err)
+	again, err := parseConfig(written)
+	require.NoError(t, err)
+	assert.Equal(t, c.Describe(), again.Config.Describe(), "the order of the patterns counts")
 }
 
 // What other methods have on T5-base: ADePT's is the authors' number.

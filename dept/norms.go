@@ -80,7 +80,7 @@ func (c *NormsConfig) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that all tensors are weights of norms.
 func (c *NormsConfig) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, []string{normWeight}, func(_ string, shape []int) error {
+	return takeModules(file, []string{normWeight}, func(_, _ string, shape []int) error {
 		if len(shape) != 1 {
 			return fmt.Errorf("it is %v, expected [d]", shape)
 		}

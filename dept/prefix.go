@@ -200,7 +200,7 @@ func (c *PrefixConfig) Take(file []Tensor) ([]Tensor, error) {
 		}
 	}
 	n, b := c.Config.Length, c.Config.Bottleneck
-	return takeParts(own, "_prefix", c.parts(), func(part string, shape []int) error {
+	return takeParts(own, "_prefix", c.parts(), func(_, part string, shape []int) error {
 		want := map[string]string{
 			prefixFlat[1:]: fmt.Sprintf("[%d·any]", n), prefixWords[1:]: fmt.Sprint([]int{n, c.Width}), prefixInnerWeight[1:]: fmt.Sprint([]int{b, c.Width}),
 			prefixInnerBias[1:]: fmt.Sprint([]int{b}), prefixOuterWeight[1:]: fmt.Sprintf("[any %d]", b), prefixOuterBias[1:]: "[any]",

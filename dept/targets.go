@@ -126,17 +126,19 @@ func refuseKeys(config []byte, keys ...string) error {
 // takeModules picks out of a file what belongs to modules: for each module all of
 // the parts, in the order of the modules' names in the file, with shapes that fit
 // says are right.
-func takeModules(file []Tensor, parts []string, fit func(part string, shape []int) error) ([]Tensor, error) {
+func takeModules(file []Tensor, parts []string, fit func(module, part string, shape []int) error) ([]Tensor, error) {
 	for _, t := range file {
 		if !strings.HasPrefix(t.Name, moduleKey) {
 			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
 		}
 	}
-	return takeParts(file, "", parts, fit)
+	return takeParts(file, "", parts, func(module, part string, shape []int) error {
+		return fit(strings.TrimPrefix(module, moduleKey), part, shape)
+	})
 }
 
 // takeParts is takeModules for any names that end in the module's end and a part.
-func takeParts(file []Tensor, end string, parts []string, fit func(part string, shape []int) error) ([]Tensor, error) {
+func takeParts(file []Tensor, end string, parts []string, fit func(module, part string, shape []int) error) ([]Tensor, error) {
 	var modules []string
 	byName := map[string]Tensor{}
 	for _, t := range file {
@@ -144,7 +146,7 @@ func takeParts(file []Tensor, end string, parts []string, fit func(part string, 
 		if part == "" {
 			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
 		}
-		if err := fit(part, t.Shape); err != nil {
+		if err := fit(module, part, t.Shape); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 		byName[t.Name] = t
@@ -172,4 +174,88 @@ func splitTensorName(name, end string, parts []string) (module, part string) {
 		}
 	}
 	return "", ""
+}
+
+// patterns gives some modules values of their own, as PEFT's configurations do: each is
+// a regular expression with a value, in the file's order.
+type patterns []valuePattern
+
+type valuePattern struct {
+	key    string
+	value  float64
+	module *regexp.Regexp // matches whole paths
+}
+
+// What a file's patterns may take of memory is bounded: their text, and how often they
+// may repeat a part by number.
+const maxPatterns = 4096
+
+var manyTimes = regexp.MustCompile(`\{\d*,?\d{3}`)
+
+// of is the value of the first pattern that matches a module, else usual.
+func (l patterns) of(module string, usual float64) float64 {
+	for _, p := range l {
+		if p.module.MatchString(module) {
+			return p.value
+		}
+	}
+	return usual
+}
+
+func (l patterns) String() string {
+	var parts []string
+	for _, p := range l {
+		parts = append(parts, fmt.Sprintf("%s: %g", p.key, p.value))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// MarshalJSON writes an object in the patterns' order.
+func (l patterns) MarshalJSON() ([]byte, error) {
+	out := []byte("{")
+	for i, p := range l {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		key, err := json.Marshal(p.key)
+		if err != nil {
+			return nil, err
+		}
+		out = fmt.Appendf(append(out, key...), ":%g", p.value)
+	}
+	return append(out, '}'), nil
+}
+
+// UnmarshalJSON reads an object, or null.
+func (l *patterns) UnmarshalJSON(data []byte) error {
+	*l = nil
+	var values map[string]*float64
+	if err := json.Unmarshal(data, &values); err != nil {
+		return fmt.Errorf("%.100s is no object of patterns with a number each", data)
+	}
+	if len(data) > maxPatterns || manyTimes.Match(data) {
+		return fmt.Errorf("%.100s... is more than patterns of a model's modules need", data)
+	}
+	text := json.NewDecoder(bytes.NewReader(data))
+	for range len(values) {
+		key := ""
+		for key == "" { // the brace, or the number before
+			token, err := text.Token()
+			if err != nil {
+				return err
+			}
+			if name, ok := token.(string); ok {
+				key = name
+			}
+		}
+		module, err := regexp.Compile(`^(?:(?:.*\.)?(?:` + key + `))$`)
+		if err != nil {
+			return fmt.Errorf("the pattern %q: %w", key, err)
+		}
+		if values[key] == nil {
+			return fmt.Errorf("the pattern %q has no number", key)
+		}
+		*l = append(*l, valuePattern{key, *values[key], module})
+	}
+	return nil
 }

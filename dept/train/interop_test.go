@@ -140,7 +140,7 @@ func TestAdapterFiles(t *testing.T) {
 	ctx, e := context.Background(), sharedEngine(t)
 	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", "expect.json"))
 	require.NoError(t, err)
-	require.Len(t, found, 10)
+	require.Len(t, found, 12)
 	for _, expect := range found {
 		dir := filepath.Dir(expect)
 		t.Run(filepath.Base(dir), func(t *testing.T) {
@@ -167,6 +167,17 @@ func TestAdapterFiles(t *testing.T) {
 			require.NoError(t, err)
 			defer method.Release()
 			answersAs(t, m, method, expect)
+			if a.Config.Kind().Merge == nil {
+				return
+			}
+			weights, err := dept.Merge(a, ck.Config.Describe(), ck.Float32)
+			require.NoError(t, err)
+			whole, err := t5.NewCheckpoint(ck.Config, weights)
+			require.NoError(t, err)
+			merged, err := t5.Load(ctx, e, whole, false)
+			require.NoError(t, err)
+			defer merged.Release()
+			answersAs(t, merged, dept.AsIs(), expect)
 		})
 	}
 }
@@ -185,7 +196,7 @@ func TestAdaptersOfPEFT(t *testing.T) {
 	m, err := t5.Load(ctx, e, ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	for _, name := range []string{"base", "lora", "lora-rslora", "lora-dora", "ia3", "ln", "bottleneck-pfeiffer", "bottleneck-houlsby", "bottleneck-parallel"} {
+	for _, name := range []string{"base", "lora", "lora-rslora", "lora-dora", "lora-patterns", "ia3", "ln", "bottleneck-pfeiffer", "bottleneck-houlsby", "bottleneck-parallel"} {
 		t.Run(name, func(t *testing.T) {
 			method := dept.AsIs()
 			if name != "base" {
@@ -211,7 +222,7 @@ func TestAdaptersForPEFT(t *testing.T) {
 	if !ok {
 		return
 	}
-	for _, name := range []string{"lora", "lora-rslora", "lora-dora", "ia3", "ln"} {
+	for _, name := range []string{"lora", "lora-rslora", "lora-dora", "lora-patterns", "ia3", "ln"} {
 		from, to := filepath.Join(dir, name), t.TempDir()
 		a, err := dept.ReadAdapter(from)
 		require.NoError(t, err)
@@ -247,6 +258,4 @@ func TestAdaptersForPEFT(t *testing.T) {
 	}
 	_, err := dept.ReadAdapter(filepath.Join(dir, "prefix"))
 	assert.ErrorContains(t, err, "it is an adapter of PEFT's prefix tuning")
-	_, err = dept.ReadAdapter(filepath.Join(dir, "lora-patterns"))
-	assert.ErrorContains(t, err, "_pattern is ")
 }

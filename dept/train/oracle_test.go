@@ -135,7 +135,7 @@ func (o *oracle) loraLinear(x matrix, module string, c *dept.LoRAConfig) matrix 
 	}
 	for i := range y {
 		for k := range y[i] {
-			share := c.Scale() * low[i][k]
+			share := c.ScaleOf(module) * low[i][k]
 			if c.DoRA {
 				share = m[k]/n[k]*share + (m[k]/n[k]-1)*plain[i][k]
 			}
@@ -148,13 +148,14 @@ func (o *oracle) loraLinear(x matrix, module string, c *dept.LoRAConfig) matrix 
 // rowNorms is the length of each row of W + s·B·A.
 func (o *oracle) rowNorms(module string, c *dept.LoRAConfig) []float64 {
 	w, a, b := o.weights[module+".weight"], o.part(module, "lora_A.weight"), o.part(module, "lora_B.weight")
-	n := make([]float64, len(b)/c.Rank)
+	r := c.RankOf(module)
+	n := make([]float64, len(b)/r)
 	width := len(w) / len(n)
 	for row := range n {
 		for k := range width {
 			x := w[row*width+k]
-			for j := range c.Rank {
-				x += c.Scale() * b[row*c.Rank+j] * a[j*width+k]
+			for j := range r {
+				x += c.ScaleOf(module) * b[row*r+j] * a[j*width+k]
 			}
 			n[row] += x * x
 		}
