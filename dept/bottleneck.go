@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-dept/dept/internal/jsontext"
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/tensor"
 )
@@ -128,6 +129,27 @@ func (b *bottleneck) UnmarshalJSON(data []byte) error {
 	}
 	*b = bottleneck(f)
 	return refuseKeys(data, "adapter_residual_before_ln", "ln_before", "ln_after", "inv_adapter", "leave_out", "dropout", "phm_layer", "use_gating", "stochastic_depth")
+}
+
+// UnmarshalJSON takes the names of non-linearities as the library does: in files that
+// say no version gelu is gelu_new, and gelu_orig is gelu.
+func (c *BottleneckConfig) UnmarshalJSON(data []byte) error {
+	type fields BottleneckConfig
+	var f fields
+	if err := jsontext.Unmarshal(data, &f); err != nil {
+		return err
+	}
+	if f.Version == "" {
+		switch f.Config.NonLinearity {
+		case "gelu":
+			f.Config.NonLinearity = "gelu_new"
+		case "gelu_orig":
+			f.Config.NonLinearity = "gelu"
+		}
+		f.Version = hubVersion
+	}
+	*c = BottleneckConfig(f)
+	return nil
 }
 
 // Kind is Bottleneck.

@@ -17,6 +17,9 @@ const (
 // which is a part of the names of their tensors.
 const hubName = "dept"
 
+// hubVersion is the library's whose files are written.
+const hubVersion = "adapters.1.3.0"
+
 // Hub is what an adapter_config.json of the adapters library says besides what an
 // adapter is like.
 type Hub struct {
@@ -30,7 +33,7 @@ type Hub struct {
 
 // newHub is that of an adapter that is made here.
 func newHub(d nn.Description) Hub {
-	return Hub{Name: hubName, Width: d.Width, ModelType: "t5", ModelClass: "T5ForConditionalGeneration", Version: "adapters.1.3.0"}
+	return Hub{Name: hubName, Width: d.Width, ModelType: "t5", ModelClass: "T5ForConditionalGeneration", Version: hubVersion}
 }
 
 // fits refuses a model of another width.

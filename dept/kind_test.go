@@ -155,6 +155,17 @@ func TestParametersOfAdapters(t *testing.T) {
 	}
 }
 
+// In files of the adapters library that say no version some names are others.
+func TestOldNonLinearities(t *testing.T) {
+	for _, c := range []struct{ version, written, want string }{
+		{"", "gelu", "gelu_new"}, {"", "gelu_orig", "gelu"}, {"", "swish", "swish"}, {"adapters.1.0.0", "gelu", "gelu"},
+	} {
+		a, err := parseConfig(fmt.Appendf(nil, `{"hidden_size": 9, "version": %q, "config": {"output_adapter": true, "reduction_factor": 2.0, "non_linearity": %q}}`, c.version, c.written))
+		require.NoError(t, err)
+		assert.Equal(t, c.want, a.Config.(*BottleneckConfig).Config.NonLinearity, "%+v", c)
+	}
+}
+
 // A module's rank and alpha are those of the first pattern that matches its path, or the
 // end of that behind a dot.
 func TestPatterns(t *testing.T) {
