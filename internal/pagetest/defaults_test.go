@@ -45,7 +45,7 @@ func TestDefaults(t *testing.T) {
 	v.trains("apple common-3", 4)
 	v.set("steps", "2")
 	// Together they have every kernel that a method brings.
-	for _, k := range []*dept.Kind{&dept.ResidualPrompt, &dept.LoRA, &dept.IA3, &dept.Bottleneck, &dept.Prefix} {
+	for _, k := range []*dept.Kind{&dept.ResidualPrompt, &dept.LoRA, &dept.Bottleneck, &dept.Prefix} {
 		v.click("reset")
 		v.untilStatus("Reset")
 		v.set("method", k.Name)
