@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -29,6 +28,9 @@ const (
 	AdapterWeightsFile = "adapter_model.safetensors"
 	AdapterTorchFile   = "adapter_model.bin" // read where there are no safetensors
 )
+
+// AdapterFiles are the names of all files that an adapter can have.
+var AdapterFiles = []string{AdapterConfigFile, AdapterWeightsFile, AdapterTorchFile, HubWeightsFile, HubTorchFile}
 
 // maxSize bounds sizes far from where products of two overflow.
 const maxSize = 1 << 24
@@ -58,6 +60,29 @@ type Config interface {
 	Describe() string
 	// note takes in what the weights' file says of the longest text.
 	note(maxLength string) error
+}
+
+// anyLength is a part of the Configs of methods that put nothing before the text, and
+// none of whose numbers depend on its length.
+type anyLength struct {
+	maxSource int // of the texts of training
+}
+
+// Positions is 0.
+func (*anyLength) Positions() int { return 0 }
+
+// MaxSource is the longest text of training.
+func (l *anyLength) MaxSource() int { return l.maxSource }
+
+// SetMaxSource sets it: no tensor depends on it.
+func (l *anyLength) SetMaxSource(tokens int) error {
+	l.maxSource = tokens
+	return nil
+}
+
+func (l *anyLength) note(maxLength string) (err error) {
+	l.maxSource, err = parseMaxLength(maxLength)
+	return err
 }
 
 // Tensor is one of an adapter's: its name in the file, and numbers row by row.
@@ -256,22 +281,28 @@ func (a *Adapter) Files() (map[string][]byte, error) {
 	if err := safetensors.Write(&weights, packed, notes); err != nil {
 		return nil, fmt.Errorf("adapter: %w", err)
 	}
-	return map[string][]byte{AdapterConfigFile: config, AdapterWeightsFile: weights.Bytes()}, nil
+	return map[string][]byte{AdapterConfigFile: config, a.Config.Kind().WeightsFile(): weights.Bytes()}, nil
 }
 
-// configFile is an adapter_config.json, keys sorted as PEFT sorts them.
+// configFile is an adapter_config.json, keys sorted as PEFT and the adapters library sort them.
 func configFile(c Config, baseModel string) ([]byte, error) {
 	own, err := json.Marshal(c)
 	if err != nil {
 		return nil, err
 	}
-	keys := map[string]any{}
+	keys := map[string]json.RawMessage{} // what stands in them stays as it is written
 	if err := json.Unmarshal(own, &keys); err != nil {
 		return nil, err
 	}
-	maps.Copy(keys, map[string]any{
-		"peft_type": c.Kind().Peft, "task_type": "SEQ_2_SEQ_LM", "base_model_name_or_path": baseModel, "inference_mode": true,
-	})
+	common := map[string]any{"peft_type": c.Kind().Peft, "task_type": "SEQ_2_SEQ_LM", "base_model_name_or_path": baseModel, "inference_mode": true}
+	if c.Kind().Hub {
+		common = map[string]any{"model_name": baseModel}
+	}
+	for key, value := range common {
+		if keys[key], err = json.Marshal(value); err != nil {
+			return nil, err
+		}
+	}
 	b, err := json.MarshalIndent(keys, "", "  ")
 	return append(b, '\n'), err
 }
@@ -294,14 +325,14 @@ func (a *Adapter) Write(dir string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("adapter: %w", err)
 	}
-	changed := []string{AdapterWeightsFile}
+	changed := []string{a.Config.Kind().WeightsFile()}
 	if !bytes.Equal(old, files[AdapterConfigFile]) {
-		for _, name := range []string{AdapterWeightsFile, AdapterTorchFile} {
+		for _, name := range AdapterFiles[1:] {
 			if err := os.Remove(filepath.Join(dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("adapter: %w", err)
 			}
 		}
-		changed = []string{AdapterConfigFile, AdapterWeightsFile}
+		changed = append([]string{AdapterConfigFile}, changed...)
 	}
 	for _, name := range changed {
 		err := atomicfile.WriteFile(filepath.Join(dir, name), func(w io.Writer) error {
@@ -321,20 +352,20 @@ func (a *Adapter) Fingerprint() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	sum := sha256.Sum256(files[AdapterWeightsFile])
+	sum := sha256.Sum256(files[a.Config.Kind().WeightsFile()])
 	return hex.EncodeToString(sum[:]), nil
 }
 
 // ReadAdapter reads the adapter in a folder: ours, the DePT authors', or one of
-// Hugging Face's PEFT of a method in Kinds.
+// Hugging Face's PEFT or of the adapters library of a method in Kinds.
 func ReadAdapter(dir string) (*Adapter, error) {
 	if err := foreign.CheckFolder(dir, AdapterConfigFile); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("adapter %s: %w", dir, err)
 	}
 	files := map[string][]byte{}
-	for _, name := range []string{AdapterConfigFile, AdapterWeightsFile, AdapterTorchFile} {
-		if name == AdapterTorchFile && files[AdapterWeightsFile] != nil {
-			break
+	for _, name := range AdapterFiles {
+		if name == AdapterTorchFile && files[AdapterWeightsFile] != nil || name == HubTorchFile && files[HubWeightsFile] != nil {
+			continue
 		}
 		content, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -357,18 +388,20 @@ func ReadAdapter(dir string) (*Adapter, error) {
 }
 
 // ParseAdapter reads an adapter from the contents of its files, by name: adapter_config.json
-// and adapter_model.safetensors or, without that, PyTorch's adapter_model.bin.
+// and adapter_model.safetensors or, without that, PyTorch's adapter_model.bin; of the adapters
+// library adapter.safetensors or pytorch_adapter.bin.
 func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 	a, err := parseConfig(files[AdapterConfigFile])
 	if err != nil {
 		return nil, err
 	}
-	name, format, open := AdapterWeightsFile, foreign.SafeTensors, safetensors.Parse
+	k := a.Config.Kind()
+	name, format, open := k.WeightsFile(), foreign.SafeTensors, safetensors.Parse
 	if files[name] == nil {
-		name, format, open = AdapterTorchFile, foreign.PyTorch, torchbin.Parse
+		name, format, open = k.torchFile(), foreign.PyTorch, torchbin.Parse
 	}
 	if files[name] == nil {
-		return nil, fmt.Errorf("no %s or %s: no weights have been saved", AdapterWeightsFile, AdapterTorchFile)
+		return nil, fmt.Errorf("no %s or %s: no weights have been saved", k.WeightsFile(), k.torchFile())
 	}
 	if err := foreign.Check(files[name], format); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -388,12 +421,19 @@ func ParseAdapter(files map[string][]byte) (*Adapter, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	var file []Tensor
+	type place struct {
+		offset, size int64
+		dtype        safetensors.DType
+	}
+	read := map[place][]float32{} // PyTorch's files may have one tensor under several names
 	for _, info := range weights.Tensors() {
-		values, err := weights.Float32(info.Name)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
+		place := place{info.Offset, info.Size, info.DType}
+		if read[place] == nil {
+			if read[place], err = weights.Float32(info.Name); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
 		}
-		file = append(file, Tensor{Name: info.Name, Shape: info.Shape, Values: values})
+		file = append(file, Tensor{Name: info.Name, Shape: info.Shape, Values: read[place]})
 	}
 	if a.Tensors, err = a.Config.Take(file); err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -428,7 +468,9 @@ func parseConfig(config []byte) (*Adapter, error) {
 		PeftType    string `json:"peft_type"`
 		BaseModel   string `json:"base_model_name_or_path"`
 		Fingerprint string `json:"base_model_fingerprint"` // of adapters of earlier versions
-		ModelClass  string `json:"model_class"`            // of adapters of the adapters library
+		// Of the adapters library's files: what the adapter is like, and its model.
+		Config    json.RawMessage `json:"config"`
+		ModelName string          `json:"model_name"`
 	}
 	err := foreign.Check(config)
 	if err == nil {
@@ -437,13 +479,17 @@ func parseConfig(config []byte) (*Adapter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", AdapterConfigFile, err)
 	}
+	var like struct{ Architecture string }
+	hub := file.PeftType == "" && json.Unmarshal(file.Config, &like) == nil
+	if hub {
+		file.BaseModel = file.ModelName
+	}
 	var peft []string
 	for _, k := range Kinds {
-		if k.Checkpoints() {
-			continue
+		if k.Peft != "" {
+			peft = append(peft, k.Peft)
 		}
-		peft = append(peft, k.Peft)
-		if k.Peft != file.PeftType {
+		if k.Checkpoints() || k.Hub != hub || k.Peft != file.PeftType || k.Architecture != like.Architecture {
 			continue
 		}
 		c := k.Empty()
@@ -456,16 +502,15 @@ func parseConfig(config []byte) (*Adapter, error) {
 		}
 		return &Adapter{Config: c, Base: Base{file.BaseModel, file.Fingerprint}}, nil
 	}
-	return nil, fmt.Errorf("%s: it is %s: the adapters that are read have peft_type %s", AdapterConfigFile, otherMethod(file.PeftType, file.ModelClass), strings.Join(peft, ", "))
+	return nil, fmt.Errorf("%s: it is %s: the adapters that are read have peft_type %s", AdapterConfigFile, otherMethod(file.PeftType, hub, like.Architecture), strings.Join(peft, ", "))
 }
 
 // otherMethods are methods of PEFT's that are not in Kinds, by peft_type.
 var otherMethods = map[string]string{
-	"PREFIX_TUNING":           "prefix tuning, which puts trained keys and values before those of each attention",
+	"PREFIX_TUNING":           "PEFT's prefix tuning, half of whose numbers have no effect on a T5; that of the adapters library is read",
 	"P_TUNING":                "P-tuning, a prompt that a small network makes",
 	"MULTITASK_PROMPT_TUNING": "multitask prompt tuning, a prompt and a change of it for each task",
 	"CPT":                     "context-aware prompt tuning",
-	"LN_TUNING":               "LN tuning, which trains the layer norms",
 	"ADALORA":                 "AdaLoRA, LoRA whose ranks training spreads over the modules",
 	"LOHA":                    "LoHa, low-rank Hadamard products",
 	"LOKR":                    "LoKr, low-rank Kronecker products",
@@ -475,14 +520,14 @@ var otherMethods = map[string]string{
 }
 
 // otherMethod says what an adapter is that no row of Kinds reads.
-func otherMethod(peftType, modelClass string) string {
+func otherMethod(peftType string, hub bool, architecture string) string {
 	switch about, known := otherMethods[peftType]; {
 	case known:
 		return fmt.Sprintf("an adapter of %s (peft_type %s)", about, peftType)
 	case peftType != "":
 		return fmt.Sprintf("an adapter of a method that is not known here (peft_type %q)", peftType)
-	case modelClass != "":
-		return "an adapter of the adapters library (AdapterHub), layers put between a model's own"
+	case hub:
+		return fmt.Sprintf("an adapter of the adapters library (AdapterHub) of a method that is not read (architecture %q; bottleneck adapters have none)", architecture)
 	}
 	return "no adapter of PEFT's, since it has no peft_type"
 }

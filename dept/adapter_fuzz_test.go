@@ -20,11 +20,29 @@ func FuzzParseAdapter(f *testing.F) {
 	} {
 		addAdapter(f, c, c.list())
 	}
-	d := nn.Description{Encoder: nn.Stack{Name: "encoder", Blocks: []nn.Block{{{Name: "ff", FeedForward: &nn.FeedForward{
-		In:  []nn.Linear{{Name: "wi", Tensor: "encoder.block.0.layer.1.DenseReluDense.wi.weight", In: 3, Out: 5}},
-		Out: nn.Linear{Name: "wo", Tensor: "encoder.block.0.layer.1.DenseReluDense.wo.weight", In: 5, Out: 3},
-	}}}}}}
+	linear := func(name string, in, out int) nn.Linear {
+		return nn.Linear{Name: name, Tensor: "encoder.block.0." + name + ".weight", In: in, Out: out}
+	}
+	d := nn.Description{Width: 3, Encoder: nn.Stack{Name: "encoder", Norm: "encoder.final_layer_norm.weight", Blocks: []nn.Block{{
+		{Name: "self", Module: "encoder.block.0.layer.0", Norm: "encoder.block.0.layer.0.layer_norm.weight", Attention: &nn.Attention{
+			Heads: 1, HeadDim: 2, Q: linear("q", 3, 2), K: linear("k", 3, 2), V: linear("v", 3, 2), O: linear("o", 2, 3),
+		}},
+		{Name: "ff", Module: "encoder.block.0.layer.1", Norm: "encoder.block.0.layer.1.layer_norm.weight", FeedForward: &nn.FeedForward{
+			In: []nn.Linear{linear("wi", 3, 5)}, Out: linear("wo", 5, 3),
+		}},
+	}}}}
+	ranks := patterns{}
+	require.NoError(f, json.Unmarshal([]byte(`{"wi": 1, "^enc.*o": 2}`), &ranks))
+	hub := Hub{Name: "a1", Width: 3, Version: "adapters.1.3.0"}
 	for _, c := range []Config{
+		&LoRAConfig{Rank: 1, Alpha: 4, Targets: Targets{Pattern: ".*w[io]"}, Bias: "none", Init: json.RawMessage("true"), Ranks: ranks},
+		&NormsConfig{Targets: Targets{Names: []string{"layer_norm"}}},
+		&BiasesConfig{},
+		&ADePTConfig{PromptLength: 2, Width: 1, MaxSourceLength: 9, ModelWidth: 3, Submodules: 1},
+		&ResidualConfig{PromptLength: 2, Bottleneck: 1, Width: 3},
+		&BottleneckConfig{Config: bottleneck{FeedForward: true, After: true, Residual: true, Scale: 1.5, Reduction: 2, NonLinearity: "swish"}, Hub: hub},
+		&PrefixConfig{Config: prefix{prefixArchitecture, true, true, false, 2, 1, "tanh"}, Hub: hub},
+		&PrefixConfig{Config: prefix{prefixArchitecture, true, false, true, 2, 1, "tanh"}, Hub: hub},
 		&LoRAConfig{Rank: 2, Alpha: 4, DoRA: true, Targets: Targets{Names: []string{"wi"}}, Bias: "none", Init: json.RawMessage("true")},
 		&IA3Config{Targets: Targets{Names: []string{"wi", "wo"}}, FeedForward: Targets{Names: []string{"wo"}}, Init: true},
 	} {
@@ -33,11 +51,11 @@ func FuzzParseAdapter(f *testing.F) {
 		addAdapter(f, c, list)
 	}
 	f.Fuzz(func(t *testing.T, config, weights []byte) {
-		for _, name := range []string{AdapterWeightsFile, AdapterTorchFile} {
+		for _, names := range [][]string{{AdapterWeightsFile, HubWeightsFile}, {AdapterTorchFile, HubTorchFile}} {
 			var a *Adapter
 			var err error
 			allocation.Check(t, len(config)+len(weights), func() {
-				a, err = ParseAdapter(map[string][]byte{AdapterConfigFile: config, name: weights})
+				a, err = ParseAdapter(map[string][]byte{AdapterConfigFile: config, names[0]: weights, names[1]: weights})
 			})
 			if err != nil {
 				require.NotContains(t, err.Error(), "Go struct")
@@ -59,5 +77,5 @@ func addAdapter(f *testing.F, c Config, list []Tensor) {
 	}
 	files, err := (&Adapter{Config: c, Answers: &Answers{Template: "a {text}", Labels: []string{"0", "1"}, Names: []string{"x", "y"}, Rank: true}, Tensors: list}).Files()
 	require.NoError(f, err)
-	f.Add(files[AdapterConfigFile], files[AdapterWeightsFile])
+	f.Add(files[AdapterConfigFile], files[c.Kind().WeightsFile()])
 }

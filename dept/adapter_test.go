@@ -208,7 +208,7 @@ func TestParseAdapterErrors(t *testing.T) {
 		{"no width", map[string]any{"token_dim": nil}, nil, "token_dim is 0, expected 1 to"},
 		{"no max_length", map[string]any{"max_length": nil}, nil, "max_length is 0, expected 1 to"},
 		{"no lora_alpha", map[string]any{"lora_alpha": nil}, nil, "lora_alpha is 0, expected a positive number"},
-		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, "it is an adapter of LoHa, low-rank Hadamard products (peft_type LOHA): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA"},
+		{"an unknown method", map[string]any{"peft_type": "LOHA"}, nil, "it is an adapter of LoHa, low-rank Hadamard products (peft_type LOHA): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, "},
 		{"two submodules", map[string]any{"num_transformer_submodules": 2}, nil, "prompt_embeddings has shape [3 4], expected [6 4]"},
 		{"m is text", map[string]any{"num_virtual_tokens": "3"}, nil, "num_virtual_tokens is a text, expected a whole number"},
 		{"A missing", nil, tensors{TensorA: nil}, "lora_embedding_A is missing, expected shape [5 2]"},
@@ -376,13 +376,18 @@ func TestReferenceAdapters(t *testing.T) {
 // model in an adapter's place, and a file that is no weights.
 func TestInteropAdapters(t *testing.T) {
 	for config, want := range map[string]string{
-		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of prefix tuning, which puts trained keys and values before those of each attention (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, LORA",
-		`{"peft_type": "LN_TUNING"}`:     "it is an adapter of LN tuning",
+		`{"peft_type": "PREFIX_TUNING"}`: "it is an adapter of PEFT's prefix tuning, half of whose numbers have no effect on a T5; that of the adapters library is read (peft_type PREFIX_TUNING): the adapters that are read have peft_type PROMPT_TUNING_LORA, PROMPT_TUNING, ",
+		`{"peft_type": "ADALORA"}`:       "it is an adapter of AdaLoRA",
 		`{"peft_type": "NEXT_YEARS"}`:    `it is an adapter of a method that is not known here (peft_type "NEXT_YEARS")`,
-		`{"config": {"mh_adapter": true}, "model_class": "T5ForConditionalGeneration"}`: "it is an adapter of the adapters library (AdapterHub)",
+		`{"config": {"architecture": "reft"}, "model_class": "T5ForConditionalGeneration"}`:               `it is an adapter of the adapters library (AdapterHub) of a method that is not read (architecture "reft"`,
+		`{"config": {"mh_adapter": true, "ln_before": true}}`:                                             "ln_before is true, which is not supported",
+		`{"config": {"mh_adapter": true, "reduction_factor": {"default": 8}}}`:                            `reduction_factor is {"default": 8}, which is not supported`,
+		`{"config": {"mh_adapter": true, "reduction_factor": 8}}`:                                         "hidden_size is 0, expected 1",
+		`{"config": {"reduction_factor": 8, "non_linearity": "relu"}, "hidden_size": 9}`:                  "which leaves no place for adapters",
+		`{"config": {"mh_adapter": true, "reduction_factor": 8, "non_linearity": "x"}, "hidden_size": 9}`: `no activation is named "x"`,
 		`{}`: "it is no adapter of PEFT's, since it has no peft_type",
 		"version https://git-lfs.github.com/spec/v1\n":                                               "adapter_config.json: it is a Git LFS pointer",
-		"{\"peft_type\": \"LORA\", \"target_modules\": [\"q\"], \"rank_pattern\": {\n  \"q\": 3\n}}": `rank_pattern is {"q":3}, which is not supported`,
+		"{\"peft_type\": \"LORA\", \"target_modules\": [\"q\"], \"layers_to_transform\": [\n  3\n]}": `layers_to_transform is [3], which is not supported`,
 		`{"peft_type": ["LORA"]}`:            "adapter_config.json: peft_type is a list, expected a text",
 		`{"peft_type": "LORA", "r": "four"}`: "adapter_config.json: r is a text, expected a whole number",
 	} {

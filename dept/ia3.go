@@ -39,7 +39,7 @@ type IA3Config struct {
 	FanIn       bool    `json:"fan_in_fan_out"`
 	Init        bool    `json:"init_ia3_weights"`
 
-	maxSource int // of the texts it was trained with
+	anyLength
 }
 
 // ia3L is the part of a module's tensor in PEFT's files.
@@ -59,24 +59,6 @@ func (c *IA3Config) UnmarshalJSON(data []byte) error {
 // Kind is (IA)³.
 func (c *IA3Config) Kind() *Kind { return &IA3 }
 
-// Positions is 0.
-func (c *IA3Config) Positions() int { return 0 }
-
-// MaxSource is the longest text of training.
-func (c *IA3Config) MaxSource() int { return c.maxSource }
-
-// SetMaxSource sets it: no tensor depends on it.
-func (c *IA3Config) SetMaxSource(tokens int) error {
-	c.maxSource = tokens
-	return nil
-}
-
-// note takes the longest text from the file's metadata.
-func (c *IA3Config) note(maxLength string) (err error) {
-	c.maxSource, err = parseMaxLength(maxLength)
-	return err
-}
-
 // Describe says which modules are multiplied.
 func (c *IA3Config) Describe() string {
 	return fmt.Sprintf("l of the modules %s; of these %s at their input", c.Targets, c.FeedForward)
@@ -84,7 +66,7 @@ func (c *IA3Config) Describe() string {
 
 // Check reports the first value that no adapter can have.
 func (c *IA3Config) Check() error {
-	if len(c.Targets.Names) == 0 && c.Targets.Pattern == "" {
+	if c.Targets.empty() {
 		return fmt.Errorf("target_modules is empty: name the modules that are multiplied, such as k, v and wo")
 	}
 	return nil
@@ -98,7 +80,7 @@ func (c *IA3Config) vectors(d nn.Description) ([]nn.Site, []Tensor, error) {
 		return nil, nil, err
 	}
 	inputs, err := c.FeedForward.sites(d)
-	if err != nil && (len(c.FeedForward.Names) > 0 || c.FeedForward.Pattern != "") {
+	if err != nil && !c.FeedForward.empty() {
 		return nil, nil, err
 	}
 	var list []Tensor
@@ -123,7 +105,7 @@ func (c *IA3Config) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that all tensors are vectors of modules.
 func (c *IA3Config) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, []string{ia3L}, func(_ string, shape []int) error {
+	return takeModules(file, []string{ia3L}, func(_, _ string, shape []int) error {
 		if len(shape) != 2 || min(shape[0], shape[1]) != 1 {
 			return fmt.Errorf("it is %v, expected [out 1] or [1 in]", shape)
 		}
@@ -134,15 +116,15 @@ func (c *IA3Config) Take(file []Tensor) ([]Tensor, error) {
 func configureIA3(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {
 	c := &IA3Config{
 		Targets: Targets{Names: v.Strings("target-modules")}, FeedForward: Targets{Names: v.Strings("feedforward-modules")},
-		Init: true, maxSource: maxSourceLength,
+		Init: true, anyLength: anyLength{maxSourceLength},
 	}
 	if err := c.Check(); err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
-	if err := c.FeedForward.check(d); err != nil {
+	if err := c.FeedForward.check(d.Sites()); err != nil {
 		return nil, nil, refuse("feedforward-modules", c.FeedForward, "%v", err)
 	}
-	if err := c.Targets.check(d); err != nil {
+	if err := c.Targets.check(d.Sites()); err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
 	if _, _, err := c.vectors(d); err != nil {

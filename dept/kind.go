@@ -15,13 +15,17 @@ import (
 
 // Kind is a method of fine-tuning, as the programs around it know it.
 type Kind struct {
-	Name     string // on the command line and in files: "dept"
-	Title    string // for people: "Decomposed prompt tuning"
-	About    string // what it trains, in a line
-	Peft     string // peft_type of its adapter_config.json; empty where it makes whole checkpoints
-	Settings []Setting
+	Name  string // on the command line and in files: "dept"
+	Title string // for people: "Decomposed prompt tuning"
+	About string // what it trains, in a line
+	Peft  string // peft_type of its adapter_config.json; empty where the file has none
+	Hub   bool   // its files are the adapters library's (AdapterHub), not PEFT's
+	// Architecture is the adapters library's name of what the adapter is like.
+	Architecture string
+	Settings     []Setting
 
-	// Empty is a Config to read an adapter_config.json into.
+	// Empty is a Config to read an adapter_config.json into; nil where the method makes
+	// whole checkpoints.
 	Empty func() Config
 	// Configure makes an adapter's Config of settings for texts of up to
 	// maxSourceLength tokens and a model. What is asked for in vain, but works, comes
@@ -32,13 +36,15 @@ type Kind struct {
 	Start func(c Config, v Values, o Origin) ([]Tensor, error)
 	// Hooks hang the method on a model's passes; array gives the tensors by name.
 	Hooks func(c Config, array Arrays) nn.Hooks
-	// Merge folds a site's share of the adapter into its weight w [out, in]. It is
-	// nil where the method is no change of weights.
+	// Merge folds a site's share of the adapter into its weight w, [out, in] or a
+	// norm's [d]. It is nil where the method is no change of weights.
 	Merge func(a *Adapter, s nn.Site, w []float32) error
+	// Apart says why there is no Merge.
+	Apart string
 }
 
 // Kinds is the table of methods, in the order in which they are offered.
-var Kinds = []*Kind{&DePT, &PromptTuning, &LoRA, &IA3, &Full}
+var Kinds = []*Kind{&DePT, &PromptTuning, &ADePT, &ResidualPrompt, &LoRA, &IA3, &Norms, &Biases, &Bottleneck, &Prefix, &Full}
 
 // Lookup finds a method by its name.
 func Lookup(name string) (*Kind, error) {
@@ -59,7 +65,23 @@ func Names() []string {
 }
 
 // Checkpoints says whether the method makes whole checkpoints, not adapters.
-func (k *Kind) Checkpoints() bool { return k.Peft == "" }
+func (k *Kind) Checkpoints() bool { return k.Empty == nil }
+
+// WeightsFile is the name of the file of an adapter's numbers.
+func (k *Kind) WeightsFile() string {
+	if k.Hub {
+		return HubWeightsFile
+	}
+	return AdapterWeightsFile
+}
+
+// torchFile is the file of an adapter's numbers that is read where that one is missing.
+func (k *Kind) torchFile() string {
+	if k.Hub {
+		return HubTorchFile
+	}
+	return AdapterTorchFile
+}
 
 // Setting is something that a user may choose about a method.
 type Setting struct {
@@ -79,6 +101,14 @@ type Setting struct {
 	// Of reads the setting back from an adapter's Config; nil where the Config does
 	// not depend on it.
 	Of func(Config) any
+}
+
+// whole is a number as an int where it is one.
+func whole(x float64) any {
+	if x == math.Trunc(x) {
+		return int(x)
+	}
+	return x
 }
 
 // rateSetting is the learning rate of a group. The one group of a method has no

@@ -31,15 +31,15 @@ var sizes = map[string]string{
 
 // The numbers of parameters are those that the methods' papers and PEFT give.
 func TestParameterCounts(t *testing.T) {
-	for model, want := range map[string][2]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo
-		"t5-small":   {294_912, 43_008},
-		"t5-base":    {884_736, 129_024},
-		"t5-large":   {2_359_296, 344_064},
-		"v1_1-small": {344_064, 34_816},
-		"v1_1-base":  {884_736, 104_448},
+	for model, want := range map[string][4]int{ // LoRA of rank 8 on q and v; (IA)³ on k, v and wo; all norms; biases
+		"t5-small":   {294_912, 43_008, 16_384, 58_368},
+		"t5-base":    {884_736, 129_024, 47_616, 175_104},
+		"t5-large":   {2_359_296, 344_064, 124_928, 466_944},
+		"v1_1-small": {344_064, 34_816, 21_504, 71_680},
+		"v1_1-base":  {884_736, 104_448, 47_616, 199_680},
 	} {
 		d := describe(t, sizes[model])
-		for i, k := range []*Kind{&LoRA, &IA3} {
+		for i, k := range []*Kind{&LoRA, &IA3, &Norms, &Biases} {
 			c, advice, err := k.Configure(k.Defaults(), 256, d)
 			require.NoError(t, err)
 			assert.Empty(t, advice)
@@ -101,7 +101,12 @@ func TestKinds(t *testing.T) {
 		assert.ErrorContains(t, back.Fits(wider), "give the model it was trained on")
 		var keys map[string]any
 		require.NoError(t, json.Unmarshal(files[AdapterConfigFile], &keys))
-		assert.Equal(t, k.Peft, keys["peft_type"])
+		if k.Hub {
+			assert.Equal(t, "m", keys["model_name"])
+			assert.NotContains(t, keys, "peft_type")
+		} else {
+			assert.Equal(t, k.Peft, keys["peft_type"])
+		}
 	}
 	_, err := Lookup("lohra")
 	assert.EqualError(t, err, `there is no method "lohra": there are `+strings.Join(Names(), ", "))
@@ -111,16 +116,92 @@ func TestKinds(t *testing.T) {
 // by name.
 func TestForeignConfigs(t *testing.T) {
 	for want, config := range map[string]string{
-		`rank_pattern is {"q":4}, which is not supported`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":4}}`,
+		`rank_pattern has 1.5 for q, expected a whole`:    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":1.5}}`,
+		`alpha_pattern has -1 for q, expected a positive`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "alpha_pattern": {"q":-1}}`,
+		`the pattern "(": error parsing regexp`:           `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q": 1, "(": 2}}`,
+		`the pattern "q" has no number`:                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q":null}}`,
+		`is no object of patterns with a number each`:     `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": [1]}`,
+		`is more than patterns of a model's modules need`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q{1000}": 1}}`,
 		`modules_to_save is ["lm_head"]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "modules_to_save": ["lm_head"]}`,
 		`init_lora_weights is "pissa"`:                    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "init_lora_weights": "pissa"}`,
 		`bias is "all"`:                                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "bias": "all"}`,
-		`target_modules is empty`:                         `{"peft_type": "IA3"}`,
-		`r is 0`:                                          `{"peft_type": "LORA", "r": 0, "target_modules": ["q"]}`,
-		`neither a list of names nor`:                     `{"peft_type": "LORA", "r": 2, "target_modules": 7}`,
+		`target_modules is empty: name the modules`:       `{"peft_type": "IA3"}`,
+		`target_modules is empty: name the norms`:         `{"peft_type": "LN_TUNING"}`,
+		`r is 0`:                      `{"peft_type": "LORA", "r": 0, "target_modules": ["q"]}`,
+		`neither a list of names nor`: `{"peft_type": "LORA", "r": 2, "target_modules": 7}`,
 	} {
 		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
 		assert.ErrorContains(t, err, want)
+	}
+}
+
+// The numbers of AdapterHub's adapters, each with its own reduction, as it counts them.
+func TestParametersOfAdapters(t *testing.T) {
+	for model, want := range map[string]map[string]int{
+		"t5-small": {"pfeiffer": 399_744, "houlsby": 799_488},
+		"t5-base":  {"pfeiffer": 1_789_056, "houlsby": 3_578_112},
+		"t5-large": {"pfeiffer": 6_343_680, "houlsby": 12_687_360},
+	} {
+		for placement, n := range want {
+			d, v := describe(t, sizes[model]), Bottleneck.Defaults()
+			v["placement"] = placement
+			c, advice, err := Bottleneck.Configure(v, 256, d)
+			require.NoError(t, err)
+			assert.Empty(t, advice)
+			list, err := c.Tensors(d)
+			require.NoError(t, err)
+			assert.Equal(t, n, count(list), "%s on %s", placement, model)
+		}
+	}
+}
+
+// In files of the adapters library that say no version some names are others.
+func TestOldNonLinearities(t *testing.T) {
+	for _, c := range []struct{ version, written, want string }{
+		{"", "gelu", "gelu_new"}, {"", "gelu_orig", "gelu"}, {"", "swish", "swish"}, {"adapters.1.0.0", "gelu", "gelu"},
+	} {
+		a, err := parseConfig(fmt.Appendf(nil, `{"hidden_size": 9, "version": %q, "config": {"output_adapter": true, "reduction_factor": 2.0, "non_linearity": %q}}`, c.version, c.written))
+		require.NoError(t, err)
+		assert.Equal(t, c.want, a.Config.(*BottleneckConfig).Config.NonLinearity, "%+v", c)
+	}
+}
+
+// A module's rank and alpha are those of the first pattern that matches its path, or the
+// end of that behind a dot.
+func TestPatterns(t *testing.T) {
+	files := map[string][]byte{AdapterConfigFile: []byte(`{"peft_type": "LORA", "r": 2, "lora_alpha": 3, "target_modules": ["q", "v"],
+		"rank_pattern": {"layer.0.SelfAttention.v": 5, "v": 4, "^encoder.*": 7, "on.q": 9}, "alpha_pattern": {"decoder\\..*": 1.5}}`)}
+	a, err := parseConfig(files[AdapterConfigFile])
+	require.NoError(t, err)
+	c := a.Config.(*LoRAConfig)
+	for module, want := range map[string]struct {
+		rank  int
+		scale float64
+	}{
+		"encoder.block.0.layer.0.SelfAttention.v":   {5, 3. / 5},
+		"decoder.block.0.layer.1.EncDecAttention.v": {4, 1.5 / 4},
+		"encoder.block.0.layer.0.SelfAttention.q":   {7, 3. / 7},
+		"decoder.block.1.layer.1.EncDecAttention.q": {2, 1.5 / 2},
+	} {
+		assert.Equal(t, want.rank, c.RankOf(module), module)
+		assert.InDelta(t, want.scale, c.ScaleOf(module), 1e-12, module)
+	}
+	written, err := configFile(c, "m")
+	require.NoError(t, err)
+	again, err := parseConfig(written)
+	require.NoError(t, err)
+	assert.Equal(t, c.Describe(), again.Config.Describe(), "the order of the patterns counts")
+}
+
+// What other methods have on T5-base: ADePT's is the authors' number.
+func TestParametersOnT5Base(t *testing.T) {
+	d := describe(t, sizes["t5-base"])
+	for k, want := range map[*Kind]int{&ADePT: 76_051, &ResidualPrompt: 1_239_584} {
+		c, _, err := k.Configure(k.Defaults(), 256, d)
+		require.NoError(t, err)
+		list, err := c.Tensors(d)
+		require.NoError(t, err)
+		assert.Equal(t, want, count(list), k.Name)
 	}
 }
 
@@ -143,7 +224,7 @@ func TestTargets(t *testing.T) {
 	some, err := Targets{Names: []string{"q", "query"}}.sites(d)
 	require.NoError(t, err)
 	assert.Len(t, some, 24, "as PEFT takes it")
-	assert.Error(t, Targets{Names: []string{"q", "query"}}.check(d), "who begins a training asks for all of them")
+	assert.Error(t, Targets{Names: []string{"q", "query"}}.check(d.Sites()), "who begins a training asks for all of them")
 	_, err = Targets{Names: []string{"query"}}.sites(d)
 	assert.EqualError(t, err, "no module of the model is named query: there are q, k, v, o, wi_0, wi_1, wo")
 	_, err = Targets{Pattern: "q"}.sites(d)
@@ -153,4 +234,9 @@ func TestTargets(t *testing.T) {
 	c := IA3Config{Targets: Targets{Names: []string{"wi_0"}}, FeedForward: Targets{Names: []string{"wi_0"}}}
 	_, err = c.Tensors(d)
 	assert.ErrorContains(t, err, "cannot be multiplied for one of them")
+	norms, err := Targets{Pattern: `encoder\..*norm`}.choose(d.Norms())
+	require.NoError(t, err)
+	assert.Len(t, norms, 17)
+	_, err = (&NormsConfig{Targets: Targets{Names: []string{"q"}}}).Tensors(d)
+	assert.EqualError(t, err, "no module of the model is named q: there are layer_norm, final_layer_norm")
 }

@@ -57,8 +57,12 @@ type LoRAConfig struct {
 	Bias    string          `json:"bias"`
 	FanIn   bool            `json:"fan_in_fan_out"`
 	Init    json.RawMessage `json:"init_lora_weights"`
+	// Ranks and Alphas of modules that have their own: the first pattern that matches a
+	// module's whole path, or its end behind a dot, is the module's.
+	Ranks  patterns `json:"rank_pattern,omitempty"`
+	Alphas patterns `json:"alpha_pattern,omitempty"`
 
-	maxSource int // of the texts it was trained with
+	anyLength
 }
 
 // The parts of a module's tensors in PEFT's files.
@@ -76,7 +80,7 @@ func (c *LoRAConfig) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*c = LoRAConfig(f)
-	return refuseKeys(data, "fan_in_fan_out", "rank_pattern", "alpha_pattern", "modules_to_save", "exclude_modules", "layers_to_transform",
+	return refuseKeys(data, "fan_in_fan_out", "modules_to_save", "exclude_modules", "layers_to_transform",
 		"layers_pattern", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices", "alora_invocation_tokens",
 		"use_qalora", "use_bdlora", "megatron_config", "arrow_config", "kasa_config", "velora_config", "monteclora_config")
 }
@@ -84,30 +88,16 @@ func (c *LoRAConfig) UnmarshalJSON(data []byte) error {
 // Kind is LoRA.
 func (c *LoRAConfig) Kind() *Kind { return &LoRA }
 
-// Positions is 0.
-func (c *LoRAConfig) Positions() int { return 0 }
+// RankOf is r of a module.
+func (c *LoRAConfig) RankOf(module string) int { return int(c.Ranks.of(module, float64(c.Rank))) }
 
-// MaxSource is the longest text of training.
-func (c *LoRAConfig) MaxSource() int { return c.maxSource }
-
-// SetMaxSource sets it: no tensor depends on it.
-func (c *LoRAConfig) SetMaxSource(tokens int) error {
-	c.maxSource = tokens
-	return nil
-}
-
-// note takes the longest text from the file's metadata.
-func (c *LoRAConfig) note(maxLength string) (err error) {
-	c.maxSource, err = parseMaxLength(maxLength)
-	return err
-}
-
-// Scale is s, alpha/r or with rsLoRA alpha/√r.
-func (c *LoRAConfig) Scale() float64 {
+// ScaleOf is s of a module, alpha/r or with rsLoRA alpha/√r.
+func (c *LoRAConfig) ScaleOf(module string) float64 {
+	r, alpha := float64(c.RankOf(module)), c.Alphas.of(module, c.Alpha)
 	if c.RSLoRA {
-		return c.Alpha / math.Sqrt(float64(c.Rank))
+		return alpha / math.Sqrt(r)
 	}
-	return c.Alpha / float64(c.Rank)
+	return alpha / r
 }
 
 // Describe says what is changed and how.
@@ -119,7 +109,10 @@ func (c *LoRAConfig) Describe() string {
 	if c.DoRA {
 		kind += "DoRA, "
 	}
-	text := fmt.Sprintf("%sA [%d, in] and B [out, %d] of the modules %s, scale %.4g (lora_alpha %.4g)", kind, c.Rank, c.Rank, c.Targets, c.Scale(), c.Alpha)
+	text := fmt.Sprintf("%sA [%d, in] and B [out, %d] of the modules %s, scale %.4g (lora_alpha %.4g)", kind, c.Rank, c.Rank, c.Targets, c.ScaleOf(""), c.Alpha)
+	if len(c.Ranks)+len(c.Alphas) > 0 {
+		text += fmt.Sprintf(", of modules with their own rank %s and alpha %s", c.Ranks, c.Alphas)
+	}
 	if c.Dropout > 0 {
 		text += fmt.Sprintf(", dropout %g", c.Dropout)
 	}
@@ -129,6 +122,16 @@ func (c *LoRAConfig) Describe() string {
 // Check reports the first value that no adapter can have, or that is PEFT's and not
 // supported.
 func (c *LoRAConfig) Check() error {
+	for _, p := range c.Ranks {
+		if p.value != math.Trunc(p.value) || p.value < 1 || p.value > maxSize {
+			return fmt.Errorf("rank_pattern has %g for %s, expected a whole number from 1 to %d", p.value, p.key, maxSize)
+		}
+	}
+	for _, p := range c.Alphas {
+		if !(p.value > 0 && p.value <= math.MaxFloat32) {
+			return fmt.Errorf("alpha_pattern has %g for %s, expected a positive number", p.value, p.key)
+		}
+	}
 	switch init := string(c.Init); {
 	case c.Rank < 1 || c.Rank > maxSize:
 		return fmt.Errorf("r is %d, expected 1 to %d", c.Rank, maxSize)
@@ -138,7 +141,7 @@ func (c *LoRAConfig) Check() error {
 		return fmt.Errorf("lora_dropout is %g, expected at least 0 and less than 1", c.Dropout)
 	case c.Bias != "none":
 		return fmt.Errorf("bias is %q, expected none: T5 has no biases to train", c.Bias)
-	case len(c.Targets.Names) == 0 && c.Targets.Pattern == "":
+	case c.Targets.empty():
 		return fmt.Errorf("target_modules is empty: name the modules that are changed, such as q and v")
 	case init != "true" && init != "false" && init != `"gaussian"`:
 		return fmt.Errorf("init_lora_weights is %s, which changes the model's own weights: convert the adapter to plain LoRA with PEFT first", init)
@@ -162,7 +165,8 @@ func (c *LoRAConfig) Tensors(d nn.Description) ([]Tensor, error) {
 	}
 	var list []Tensor
 	for _, s := range sites {
-		shapes := map[string][]int{loraA: {c.Rank, s.In}, loraB: {s.Out, c.Rank}, magnitude: {s.Out}}
+		r := c.RankOf(s.Module)
+		shapes := map[string][]int{loraA: {r, s.In}, loraB: {s.Out, r}, magnitude: {s.Out}}
 		for _, part := range c.parts() {
 			list = append(list, Tensor{Name: tensorName(s, part), Shape: shapes[part]})
 		}
@@ -172,12 +176,13 @@ func (c *LoRAConfig) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that each module has all parts, of rank r.
 func (c *LoRAConfig) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, c.parts(), func(part string, shape []int) error {
+	return takeModules(file, c.parts(), func(module, part string, shape []int) error {
+		r := c.RankOf(module)
 		switch {
-		case part == loraA && (len(shape) != 2 || shape[0] != c.Rank):
-			return fmt.Errorf("it is %v, expected [%d in] by %s", shape, c.Rank, AdapterConfigFile)
-		case part == loraB && (len(shape) != 2 || shape[1] != c.Rank):
-			return fmt.Errorf("it is %v, expected [out %d] by %s", shape, c.Rank, AdapterConfigFile)
+		case part == loraA && (len(shape) != 2 || shape[0] != r):
+			return fmt.Errorf("it is %v, expected [%d in] by %s", shape, r, AdapterConfigFile)
+		case part == loraB && (len(shape) != 2 || shape[1] != r):
+			return fmt.Errorf("it is %v, expected [out %d] by %s", shape, r, AdapterConfigFile)
 		case part == magnitude && len(shape) != 1:
 			return fmt.Errorf("it is %v, expected [out]", shape)
 		}
@@ -188,7 +193,7 @@ func (c *LoRAConfig) Take(file []Tensor) ([]Tensor, error) {
 func configureLoRA(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {
 	c := &LoRAConfig{
 		Rank: v.Int("rank"), Alpha: v.Float("lora-alpha"), Dropout: v.Float("lora-dropout"), RSLoRA: v.Bool("use-rslora"), DoRA: v.Bool("use-dora"),
-		Targets: Targets{Names: v.Strings("target-modules")}, Bias: "none", Init: json.RawMessage("true"), maxSource: maxSourceLength,
+		Targets: Targets{Names: v.Strings("target-modules")}, Bias: "none", Init: json.RawMessage("true"), anyLength: anyLength{maxSourceLength},
 	}
 	if !(c.Alpha > 0) {
 		return nil, nil, refuse("lora-alpha", c.Alpha, "it must be a positive number")
@@ -198,7 +203,7 @@ func configureLoRA(v Values, maxSourceLength int, d nn.Description) (Config, []*
 	}
 	sites, err := c.Targets.sites(d)
 	if err == nil {
-		err = c.Targets.check(d)
+		err = c.Targets.check(d.Sites())
 	}
 	if err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
@@ -219,9 +224,10 @@ func startLoRA(config Config, _ Values, o Origin) ([]Tensor, error) {
 	}
 	var list []Tensor
 	for _, s := range sites {
-		a := Tensor{Name: tensorName(s, loraA), Shape: []int{c.Rank, s.In}}
+		r := c.RankOf(s.Module)
+		a := Tensor{Name: tensorName(s, loraA), Shape: []int{r, s.In}}
 		a.Values = uniform(drawsOf(o.Seed, a.Name), a.len(), 1/math.Sqrt(float64(s.In)))
-		b := Tensor{Name: tensorName(s, loraB), Shape: []int{s.Out, c.Rank}, Values: make([]float32, s.Out*c.Rank)}
+		b := Tensor{Name: tensorName(s, loraB), Shape: []int{s.Out, r}, Values: make([]float32, s.Out*r)}
 		list = append(list, a, b)
 		if c.DoRA {
 			w, err := o.Checkpoint.Float32(s.Tensor())
@@ -260,13 +266,13 @@ func rowNorms(w []float32, n int) []float32 {
 // which needs no second product with W.
 func loraHooks(config Config, array Arrays) nn.Hooks {
 	c := config.(*LoRAConfig)
-	scale := float32(c.Scale())
+	scale := func(s nn.Site) float32 { return float32(c.ScaleOf(s.Module)) }
 	has := func(s nn.Site) bool { return array[tensorName(s, loraA)] != nil }
 	use := func(p *nn.Pass, s nn.Site, part string) *tensor.Value {
 		return p.Graph().Use(array[tensorName(s, part)])
 	}
 	stretch := func(p *nn.Pass, s nn.Site) *tensor.Value { // m/n
-		n := p.Norms(s, use(p, s, loraA), use(p, s, loraB), scale)
+		n := p.Norms(s, use(p, s, loraA), use(p, s, loraB), scale(s))
 		return p.Graph().Divide(s.Name+".dora", use(p, s, magnitude), n)
 	}
 	drops := func(p *nn.Pass) bool { return p.Training() && c.Dropout > 0 }
@@ -278,7 +284,7 @@ func loraHooks(config Config, array Arrays) nn.Hooks {
 		if drops(p) {
 			x = g.Dropout(s.Name+".lora.dropout", x, nn.DropoutAt(s.Name+".lora", float32(c.Dropout)))
 		}
-		o := tensor.LinearOptions{Factor: scale}
+		o := tensor.LinearOptions{Factor: scale(s)}
 		if c.DoRA && drops(p) {
 			o.Plus = p.Product(s, x)
 		}
@@ -308,13 +314,14 @@ func mergeLoRA(adapter *Adapter, s nn.Site, w []float32) error {
 		return nil
 	}
 	m := adapter.Values(tensorName(s, magnitude))
+	r, scale := c.RankOf(s.Module), c.ScaleOf(s.Module)
 	row := make([]float64, s.In)
 	for o := range s.Out {
 		var squares float64
 		for i := range row {
 			row[i] = float64(w[o*s.In+i])
-			for k := range c.Rank {
-				row[i] += c.Scale() * float64(b[o*c.Rank+k]) * float64(a[k*s.In+i])
+			for k := range r {
+				row[i] += scale * float64(b[o*r+k]) * float64(a[k*s.In+i])
 			}
 			squares += row[i] * row[i]
 		}

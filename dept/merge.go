@@ -8,17 +8,18 @@ import (
 
 // Merge folds an adapter into a model's weights: it gives the model's tensors by
 // name as weights does, those of the adapter's modules changed so that the model
-// alone answers as both did. A method that is no change of weights is an error.
+// alone answers as both did. A method that is no change of weights is an error, which
+// says why.
 func Merge(a *Adapter, d nn.Description, weights func(name string) ([]float32, error)) (func(name string) ([]float32, error), error) {
 	k := a.Config.Kind()
 	if k.Merge == nil {
-		return nil, fmt.Errorf("%s changes no weight of the model (it trains %s), so there is nothing to merge: keep the adapter beside the model", k.Title, k.About)
+		return nil, fmt.Errorf("an adapter of %s cannot be merged: %s: keep it beside the model", k.Name, k.Apart)
 	}
 	if err := a.Fits(d); err != nil {
 		return nil, err
 	}
 	sites := map[string]nn.Site{}
-	for _, s := range d.Sites() {
+	for _, s := range append(d.Sites(), d.Norms()...) {
 		sites[s.Tensor()] = s
 	}
 	return func(name string) ([]float32, error) {

@@ -138,6 +138,15 @@ func uniform(random interface{ Float64() float64 }, n int, bound float64) []floa
 	return x
 }
 
+// normal draws n numbers from N(0, deviation²).
+func normal(random interface{ NormFloat64() float64 }, n int, deviation float64) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(deviation * random.NormFloat64())
+	}
+	return x
+}
+
 // constant is n times the same number.
 func constant(n int, value float32) []float32 {
 	x := make([]float32, n)

@@ -39,6 +39,7 @@ var DePT = Kind{
 	Configure: configurePrompt,
 	Start:     startPrompt,
 	Hooks:     promptHooks,
+	Apart:     "it changes what the encoder reads of each text, and no weight of the model",
 }
 
 // PromptTuning is P alone (Lester et al., "The Power of Scale for
@@ -53,6 +54,7 @@ var PromptTuning = Kind{
 	Configure: configurePrompt,
 	Start:     startPrompt,
 	Hooks:     promptHooks,
+	Apart:     "it changes what the encoder reads of each text, and no weight of the model",
 }
 
 // The parameter groups of a prompt: each has a learning rate of its own.
@@ -166,25 +168,44 @@ func (c *PromptConfig) Describe() string {
 
 // Check reports the first value that no adapter can have.
 func (c *PromptConfig) Check() error {
-	for _, size := range []struct {
-		key   string
-		value int
-		least int
-	}{
-		{"num_virtual_tokens", c.PromptLength, 0},
-		{"r", c.Rank, 0},
-		{"max_length", c.MaxSourceLength, min(c.Rank, 1)},
-		{"token_dim", c.Width, 1},
-	} {
-		if size.value < size.least || size.value > maxSize {
-			return fmt.Errorf("%s is %d, expected %d to %d", size.key, size.value, size.least, maxSize)
-		}
+	if err := checkSizes(
+		size{"num_virtual_tokens", c.PromptLength, 0}, size{"r", c.Rank, 0}, size{"max_length", c.MaxSourceLength, min(c.Rank, 1)}, size{"token_dim", c.Width, 1},
+	); err != nil {
+		return err
 	}
 	if c.Rank > 0 && !(c.LoraAlpha > 0 && c.LoraAlpha <= math.MaxFloat32) {
 		return fmt.Errorf("lora_alpha is %g, expected a positive number: %d as the DePT authors have it, √r for no scale", c.LoraAlpha, DefaultLoraAlpha)
 	}
-	if c.Submodules < 0 || c.Submodules > 2 {
-		return fmt.Errorf("num_transformer_submodules is %d, expected 1 or 2", c.Submodules)
+	return checkSubmodules(c.Submodules)
+}
+
+// size is a size of a config's and the least that it can be.
+type size struct {
+	key          string
+	value, least int
+}
+
+// checkSizes reports the first size that no adapter can have.
+func checkSizes(sizes ...size) error {
+	for _, s := range sizes {
+		if s.value < s.least || s.value > maxSize {
+			return fmt.Errorf("%s is %d, expected %d to %d", s.key, s.value, s.least, maxSize)
+		}
+	}
+	return nil
+}
+
+func checkSubmodules(n int) error {
+	if n < 0 || n > 2 {
+		return fmt.Errorf("num_transformer_submodules is %d, expected 1 or 2", n)
+	}
+	return nil
+}
+
+// checkWidth refuses a model of another width than the adapter's.
+func checkWidth(width int, d nn.Description) error {
+	if width != d.Width {
+		return fmt.Errorf("the adapter is for a model of width %d (token_dim), and this model's width is %d (d_model): give the model it was trained on", width, d.Width)
 	}
 	return nil
 }
@@ -200,8 +221,8 @@ func (c *PromptConfig) note(maxLength string) error {
 
 // Tensors are P, A and B as far as m and r leave them something.
 func (c *PromptConfig) Tensors(d nn.Description) ([]Tensor, error) {
-	if c.Width != d.Width {
-		return nil, fmt.Errorf("the adapter is for a model of width %d (token_dim), and this model's width is %d (d_model): give the model it was trained on", c.Width, d.Width)
+	if err := checkWidth(c.Width, d); err != nil {
+		return nil, err
 	}
 	return c.list(), nil
 }
@@ -226,12 +247,30 @@ func (c *PromptConfig) list() []Tensor {
 
 // Take leaves out the prompt that a file may keep for the decoder.
 func (c *PromptConfig) Take(file []Tensor) ([]Tensor, error) {
-	list := c.list()
+	took, err := takePrompt(c.list(), file, c.Submodules)
+	if err != nil {
+		return nil, err
+	}
+	c.Submodules = 1
+	for _, t := range took {
+		if t.Name == TensorA {
+			c.Constant = c.Rank == 1 && !slices.ContainsFunc(t.Values, func(x float32) bool { return x != 1 })
+		}
+	}
+	for i, t := range c.list() {
+		took[i].Group = t.Group
+	}
+	return took, nil
+}
+
+// takePrompt picks the tensors of a list out of a file's, of whose prompts, one for
+// each submodule, it takes the first.
+func takePrompt(list, file []Tensor, submodules int) ([]Tensor, error) {
 	stored := make([]Tensor, len(list))
 	for i, t := range list {
 		stored[i] = t
-		if t.Name == TensorP && c.Submodules == 2 {
-			stored[i].Shape = []int{2 * c.PromptLength, c.Width}
+		if t.Name == TensorP && submodules == 2 {
+			stored[i].Shape = []int{2 * t.Shape[0], t.Shape[1]}
 		}
 	}
 	var given []Tensor
@@ -244,15 +283,8 @@ func (c *PromptConfig) Take(file []Tensor) ([]Tensor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w (the sizes are those of %s)", err, AdapterConfigFile)
 	}
-	c.Submodules = 1
 	for i, t := range list {
 		took[i].Shape, took[i].Values = t.Shape, took[i].Values[:t.len()]
-		if t.Name == TensorA {
-			c.Constant = c.Rank == 1 && !slices.ContainsFunc(took[i].Values, func(x float32) bool { return x != 1 })
-		}
-	}
-	for i, t := range c.list() {
-		took[i].Group = t.Group
 	}
 	return took, nil
 }
@@ -273,12 +305,12 @@ func configurePrompt(v Values, maxSourceLength int, d nn.Description) (Config, [
 			c.LoraAlpha = math.Sqrt(float64(c.Rank))
 		}
 	}
+	if err := fitPositions(c.PromptLength, c.MaxSourceLength); err != nil {
+		return nil, nil, err
+	}
 	switch least, most := min(c.MaxSourceLength, c.Width), max(c.MaxSourceLength, c.Width); {
 	case c.PromptLength == 0 && c.Rank == 0:
 		return nil, nil, refuse("prompt-length", 0, "a prompt of length 0 and a shift of rank 0 leave nothing to train")
-	case c.PromptLength+c.MaxSourceLength > maxPositions:
-		return nil, nil, refuse("prompt-length", c.PromptLength, "with texts of up to %d tokens they do not fit: they are %d positions for the encoder, which takes up to %d",
-			c.MaxSourceLength, c.PromptLength+c.MaxSourceLength, maxPositions)
 	case c.Rank > most:
 		return nil, nil, refuse("rank", c.Rank, "it does not fit: A·B is [%d, %d] (source length, model width), whose rank is at most %d", c.MaxSourceLength, c.Width, least)
 	case c.Rank > least:
@@ -293,6 +325,16 @@ func shiftName(config Config) any {
 		return ShiftConstant
 	}
 	return ShiftPosition
+}
+
+// fitPositions refuses a prompt of m vectors that the encoder cannot take before texts
+// of so many tokens.
+func fitPositions(m, maxSourceLength int) error {
+	if m+maxSourceLength > maxPositions {
+		return refuse("prompt-length", m, "with texts of up to %d tokens they do not fit: they are %d positions for the encoder, which takes up to %d",
+			maxSourceLength, m+maxSourceLength, maxPositions)
+	}
+	return nil
 }
 
 // scaleName is the setting that gives the Config's factor on A·B.
@@ -347,7 +389,7 @@ func startPrompt(config Config, v Values, o Origin) ([]Tensor, error) {
 		var err error
 		switch t.Name {
 		case TensorP:
-			list[i].Values, err = startP(c, PromptInit(v.String("prompt-init")), o)
+			list[i].Values, err = startP(c.PromptLength, c.Width, PromptInit(v.String("prompt-init")), o)
 		case TensorA:
 			if c.Constant {
 				list[i].Values = constant(t.len(), 1)
@@ -364,9 +406,10 @@ func startPrompt(config Config, v Values, o Origin) ([]Tensor, error) {
 	return list, nil
 }
 
-func startP(c *PromptConfig, init PromptInit, o Origin) ([]float32, error) {
+// startP are the m vectors of width d that a prompt starts from.
+func startP(m, d int, init PromptInit, o Origin) ([]float32, error) {
 	random := rand.New(rand.NewPCG(o.Seed, 2))
-	p := make([]float32, c.PromptLength*c.Width)
+	p := make([]float32, m*d)
 	vocabulary := o.Model.Vocabulary
 	var ids []int32
 	switch init {
@@ -376,7 +419,7 @@ func startP(c *PromptConfig, init PromptInit, o Origin) ([]float32, error) {
 		}
 		return p, nil
 	case InitVocab:
-		for range c.PromptLength {
+		for range m {
 			ids = append(ids, int32(random.IntN(vocabulary)))
 		}
 	case InitText:
@@ -384,7 +427,7 @@ func startP(c *PromptConfig, init PromptInit, o Origin) ([]float32, error) {
 	default:
 		return nil, refuse("prompt-init", fmt.Sprintf("%q", init), "there are %s, %s and %s", InitText, InitVocab, InitRandom)
 	}
-	for row := range c.PromptLength {
+	for row := range m {
 		id := int(ids[row%len(ids)])
 		if id >= vocabulary {
 			return nil, fmt.Errorf("start prompt from text: token id %d is beyond the model's vocabulary of %d", id, vocabulary)
@@ -393,7 +436,7 @@ func startP(c *PromptConfig, init PromptInit, o Origin) ([]float32, error) {
 		if err != nil {
 			return nil, fmt.Errorf("start prompt from embeddings: %w", err)
 		}
-		copy(p[row*c.Width:], embedding)
+		copy(p[row*d:], embedding)
 	}
 	return p, nil
 }

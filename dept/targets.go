@@ -47,32 +47,37 @@ func (t *Targets) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// sites are those of a model that the targets choose, at least one. As for PEFT, a name may choose none where
-// another does: its adapters carry such along.
-func (t Targets) sites(d nn.Description) ([]nn.Site, error) {
-	all := d.Sites()
+// empty says that nothing is chosen.
+func (t Targets) empty() bool { return len(t.Names) == 0 && t.Pattern == "" }
+
+// sites are those of a model's matrices that the targets choose.
+func (t Targets) sites(d nn.Description) ([]nn.Site, error) { return t.choose(d.Sites()) }
+
+// choose picks those of some modules of a model that the targets choose, at least one. As for
+// PEFT, a name may choose none where another does: its adapters carry such along.
+func (t Targets) choose(all []nn.Site) ([]nn.Site, error) {
 	if t.Pattern != "" {
 		whole, err := regexp.Compile("^(?:" + t.Pattern + ")$")
 		if err != nil {
 			return nil, fmt.Errorf("the targets' regular expression: %w", err)
 		}
-		chosen := slices.DeleteFunc(all, func(s nn.Site) bool { return !whole.MatchString(s.Module) })
+		chosen := slices.DeleteFunc(slices.Clone(all), func(s nn.Site) bool { return !whole.MatchString(s.Module) })
 		if len(chosen) == 0 {
-			return nil, fmt.Errorf("the targets' regular expression %q matches no module of the model, such as %s", t.Pattern, d.Sites()[0].Module)
+			return nil, fmt.Errorf("the targets' regular expression %q matches no module of the model, such as %s", t.Pattern, all[0].Module)
 		}
 		return chosen, nil
 	}
-	if chosen := slices.DeleteFunc(all, func(s nn.Site) bool { return !t.has(s) }); len(chosen) > 0 {
+	if chosen := slices.DeleteFunc(slices.Clone(all), func(s nn.Site) bool { return !t.has(s) }); len(chosen) > 0 {
 		return chosen, nil
 	}
-	return nil, t.check(d)
+	return nil, t.check(all)
 }
 
-// check refuses a name that chooses no module of a model.
-func (t Targets) check(d nn.Description) error {
+// check refuses a name that chooses none of some modules of a model.
+func (t Targets) check(all []nn.Site) error {
 	for _, name := range t.Names {
-		if !slices.ContainsFunc(d.Sites(), func(s nn.Site) bool { return named(s, name) }) {
-			return fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(d), ", "))
+		if !slices.ContainsFunc(all, func(s nn.Site) bool { return named(s, name) }) {
+			return fmt.Errorf("no module of the model is named %s: there are %s", name, strings.Join(moduleNames(all), ", "))
 		}
 	}
 	return nil
@@ -88,9 +93,9 @@ func named(s nn.Site, name string) bool {
 }
 
 // moduleNames lists the last parts of the modules' paths.
-func moduleNames(d nn.Description) []string {
+func moduleNames(modules []nn.Site) []string {
 	var names []string
-	for _, s := range d.Sites() {
+	for _, s := range modules {
 		if name := s.Module[strings.LastIndexByte(s.Module, '.')+1:]; !slices.Contains(names, name) {
 			names = append(names, name)
 		}
@@ -129,15 +134,27 @@ func refuseKeys(config []byte, keys ...string) error {
 // takeModules picks out of a file what belongs to modules: for each module all of
 // the parts, in the order of the modules' names in the file, with shapes that fit
 // says are right.
-func takeModules(file []Tensor, parts []string, fit func(part string, shape []int) error) ([]Tensor, error) {
+func takeModules(file []Tensor, parts []string, fit func(module, part string, shape []int) error) ([]Tensor, error) {
+	for _, t := range file {
+		if !strings.HasPrefix(t.Name, moduleKey) {
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter", t.Name)
+		}
+	}
+	return takeParts(file, "", parts, func(module, part string, shape []int) error {
+		return fit(strings.TrimPrefix(module, moduleKey), part, shape)
+	})
+}
+
+// takeParts is takeModules for any names that end in the module's end and a part.
+func takeParts(file []Tensor, end string, parts []string, fit func(module, part string, shape []int) error) ([]Tensor, error) {
 	var modules []string
 	byName := map[string]Tensor{}
 	for _, t := range file {
-		module, part := splitTensorName(t.Name, parts)
+		module, part := splitTensorName(t.Name, end, parts)
 		if part == "" {
 			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's?", t.Name, AdapterConfigFile)
 		}
-		if err := fit(part, t.Shape); err != nil {
+		if err := fit(module, part, t.Shape); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
 		}
 		byName[t.Name] = t
@@ -158,11 +175,95 @@ func takeModules(file []Tensor, parts []string, fit func(part string, shape []in
 	return took, nil
 }
 
-func splitTensorName(name string, parts []string) (module, part string) {
+func splitTensorName(name, end string, parts []string) (module, part string) {
 	for _, p := range parts {
-		if m, ok := strings.CutSuffix(name, "."+p); ok && strings.HasPrefix(m, moduleKey) {
+		if m, ok := strings.CutSuffix(name, "."+p); ok && strings.HasSuffix(m, end) {
 			return m, p
 		}
 	}
 	return "", ""
+}
+
+// patterns gives some modules values of their own, as PEFT's configurations do: each is
+// a regular expression with a value, in the file's order.
+type patterns []valuePattern
+
+type valuePattern struct {
+	key    string
+	value  float64
+	module *regexp.Regexp // matches whole paths
+}
+
+// What a file's patterns may take of memory is bounded: their text, and how often they
+// may repeat a part by number.
+const maxPatterns = 4096
+
+var manyTimes = regexp.MustCompile(`\{\d*,?\d{3}`)
+
+// of is the value of the first pattern that matches a module, else usual.
+func (l patterns) of(module string, usual float64) float64 {
+	for _, p := range l {
+		if p.module.MatchString(module) {
+			return p.value
+		}
+	}
+	return usual
+}
+
+func (l patterns) String() string {
+	var parts []string
+	for _, p := range l {
+		parts = append(parts, fmt.Sprintf("%s: %g", p.key, p.value))
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// MarshalJSON writes an object in the patterns' order.
+func (l patterns) MarshalJSON() ([]byte, error) {
+	out := []byte("{")
+	for i, p := range l {
+		if i > 0 {
+			out = append(out, ',')
+		}
+		key, err := json.Marshal(p.key)
+		if err != nil {
+			return nil, err
+		}
+		out = fmt.Appendf(append(out, key...), ":%g", p.value)
+	}
+	return append(out, '}'), nil
+}
+
+// UnmarshalJSON reads an object, or null.
+func (l *patterns) UnmarshalJSON(data []byte) error {
+	*l = nil
+	var values map[string]*float64
+	if err := json.Unmarshal(data, &values); err != nil {
+		return fmt.Errorf("%.100s is no object of patterns with a number each", data)
+	}
+	if len(data) > maxPatterns || manyTimes.Match(data) {
+		return fmt.Errorf("%.100s... is more than patterns of a model's modules need", data)
+	}
+	text := json.NewDecoder(bytes.NewReader(data))
+	for range len(values) {
+		key := ""
+		for key == "" { // the brace, or the number before
+			token, err := text.Token()
+			if err != nil {
+				return err
+			}
+			if name, ok := token.(string); ok {
+				key = name
+			}
+		}
+		module, err := regexp.Compile(`^(?:(?:.*\.)?(?:` + key + `))$`)
+		if err != nil {
+			return fmt.Errorf("the pattern %q: %w", key, err)
+		}
+		if values[key] == nil {
+			return fmt.Errorf("the pattern %q has no number", key)
+		}
+		*l = append(*l, valuePattern{key, *values[key], module})
+	}
+	return nil
 }

@@ -22,7 +22,7 @@ var (
 	tokenizerFiles  = []string{"tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"}
 	// Where a file is there, those behind it are not needed.
 	weightsFiles = []string{"model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json"}
-	adapterFiles = []string{"adapter_model.safetensors", "adapter_model.bin"}
+	adapterFiles = []string{"adapter_model.safetensors", "adapter_model.bin", "adapter.safetensors", "pytorch_adapter.bin"}
 )
 
 // Model brings what a checkpoint needs of a repository: its configuration, its tokenizer's files,

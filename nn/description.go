@@ -42,6 +42,7 @@ type Block []Sublayer
 // Sublayer is attention or a feed-forward network behind its norm.
 type Sublayer struct {
 	Name        string // "self", "cross" or "ff": a part of the names of its sites
+	Module      string // as the checkpoint names it: begins its tensors' names
 	Norm        string // tensor [d]
 	Attention   *Attention
 	FeedForward *FeedForward
@@ -126,15 +127,36 @@ type Site struct {
 	Shared  bool // other sites multiply the same input, and one product serves them all
 }
 
+// Norms lists the norms as sites, those of each stack's blocks in order and then the
+// one behind them: a norm multiplies by its weight number by number.
+func (d Description) Norms() []Site {
+	var norms []Site
+	for _, s := range []Stack{d.Encoder, d.Decoder} {
+		for i, b := range s.Blocks {
+			for _, l := range b {
+				norms = append(norms, d.norm(d.place(s, i, l).Name, l.Norm))
+			}
+		}
+		norms = append(norms, d.norm(s.Name, s.Norm))
+	}
+	return norms
+}
+
+func (d Description) norm(place, tensor string) Site {
+	return Site{Name: place + ".norm", Module: strings.TrimSuffix(tensor, ".weight"), In: d.Width, Out: d.Width}
+}
+
 // Tensor is the name of the site's weight in the checkpoint.
 func (s Site) Tensor() string { return s.Module + ".weight" }
 
 // Place is a sublayer of a block: where something can follow it.
 type Place struct {
-	Name  string // "encoder.3.ff"
-	Kind  string // the sublayer's name: "self", "cross" or "ff"
-	Width int    // of the stream
-	Inner int    // of all heads together; 0 where nothing attends
+	Name    string // "encoder.3.ff"
+	Module  string // "encoder.block.3.layer.1", as the checkpoint names it
+	Kind    string // the sublayer's name: "self", "cross" or "ff"
+	Encoder bool   // it is one of the encoder's
+	Width   int    // of the stream
+	Inner   int    // of all heads together; 0 where nothing attends
 }
 
 // Sites lists the sites of all blocks in order.
@@ -167,7 +189,7 @@ func (d Description) walk(do func(Place, Sublayer)) {
 
 // place is where a sublayer of block i of a stack stands.
 func (d Description) place(s Stack, i int, l Sublayer) Place {
-	p := Place{Name: fmt.Sprintf("%s.%d.%s", s.Name, i, l.Name), Kind: l.Name, Width: d.Width}
+	p := Place{Name: fmt.Sprintf("%s.%d.%s", s.Name, i, l.Name), Module: l.Module, Kind: l.Name, Encoder: s.Name == d.Encoder.Name, Width: d.Width}
 	if l.Attention != nil {
 		p.Inner = l.Attention.Heads * l.Attention.HeadDim
 	}

@@ -181,8 +181,9 @@ func (gen *Generator) recordStep(ctx context.Context) (*tensor.Program, error) {
 	g := m.e.NewGraph()
 	p := m.NewPass(g, o.Hooks)
 	stack := &m.decoder
+	ahead := o.Hooks.Ahead.Decoder // a position's place in the cache counts these keys, its distances do not
 	states := p.stack(stack, p.Embed(stack.Name, Tokens{IDs: gen.tokens}, tensor.EmbedOptions{}), surroundings{
-		batch: o.Batch * o.Beams, bias: p.bias(stack, o.Hooks.Ahead.Decoder+o.New, 0), crossWindow: gen.passage,
+		batch: o.Batch * o.Beams, bias: p.bias(stack, ahead+o.New, ahead), crossWindow: gen.passage,
 		cache: func(block int, qkv *tensor.Value) *tensor.Value {
 			cache := g.Use(gen.caches[block])
 			g.CacheAppend("cache", qkv, cache)

@@ -14,12 +14,17 @@ type Hooks struct {
 	// Scale multiplies the columns of a site's product, Plus included: [out], or
 	// nil.
 	Scale func(p *Pass, s Site) *tensor.Value
+	// Bias is added to the columns of a site's product, after Scale: [out], or nil.
+	Bias func(p *Pass, s Site) *tensor.Value
 	// ScaleInput multiplies the columns of a site's input: [in], or nil. The site
 	// must not share its input with others.
 	ScaleInput func(p *Pass, s Site) *tensor.Value
+	// Norm is the weight [d] of a norm in place of the model's own, or nil.
+	Norm func(p *Pass, s Site) *tensor.Value
 	// Keys are keys and values of the method's own, [n, inner] each, in front of those
 	// that an attention reads, for every row alike; n is what Ahead says for its kind.
-	// They take the first positions, as far as distances count.
+	// As far as distances count they have the first positions and push the other keys
+	// back, but not the queries, as in the adapters library.
 	Keys  func(p *Pass, at Place) (k, v *tensor.Value)
 	Ahead Ahead
 	// Attending sees what an attention reads, before it does: the rows of its queries, those of

@@ -25,9 +25,8 @@ type Model struct {
 
 // bucketKey names the buckets of the distances that span positions have.
 type bucketKey struct {
-	span  int
-	ahead int
-	bias  RelativeBias
+	span, offset int
+	bias         RelativeBias
 }
 
 // stack is a Stack with its weights.
@@ -87,7 +86,7 @@ func (l *loader) stack(s Stack) stack {
 		var block []*sublayer
 		for _, sub := range b {
 			place := l.m.place(s, i, sub)
-			x := &sublayer{Sublayer: sub, place: place, norm: l.float(sub.Norm)}
+			x := &sublayer{Sublayer: sub, place: place, norm: l.norm(place.Name, sub.Norm)}
 			switch a, f := sub.Attention, sub.FeedForward; {
 			case a != nil && a.Cross:
 				x.in = l.linear(place, false, a.Q)
@@ -104,7 +103,7 @@ func (l *loader) stack(s Stack) stack {
 		}
 		out.blocks = append(out.blocks, block)
 	}
-	out.norm = l.float(s.Norm)
+	out.norm = l.norm(s.Name, s.Norm)
 	return out
 }
 
@@ -170,7 +169,7 @@ func (m *Model) Release() {
 
 // bucketIndex is the bucket of every distance that span positions have.
 func (m *Model) bucketIndex(b RelativeBias, r tensor.RelativeBias) (*tensor.Ints, error) {
-	key := bucketKey{r.Span, r.Ahead, b}
+	key := bucketKey{r.Span, r.Offset, b}
 	if a, ok := m.buckets[key]; ok {
 		return a, nil
 	}

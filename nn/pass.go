@@ -15,6 +15,7 @@ type Pass struct {
 	train     bool
 	recompute bool
 	mixed     bool
+	once      map[string]*tensor.Value
 	err       error
 }
 
@@ -46,6 +47,18 @@ func (p *Pass) Graph() *tensor.Graph { return p.g }
 
 // Model is the model that is passed through.
 func (p *Pass) Model() *Model { return p.m }
+
+// Once records something that several hooks of a method read, where the first of them
+// asks for it.
+func (p *Pass) Once(name string, record func() *tensor.Value) *tensor.Value {
+	if p.once == nil {
+		p.once = map[string]*tensor.Value{}
+	}
+	if p.once[name] == nil {
+		p.once[name] = record()
+	}
+	return p.once[name]
+}
 
 // Training says whether the pass is one of training, in which methods draw
 // dropout of their own.
@@ -113,6 +126,12 @@ func (p *Pass) Embed(stack string, text Tokens, o tensor.EmbedOptions) *tensor.V
 	return p.g.Embed(stack+".embed", text.IDs, o)
 }
 
+// Words records the embeddings of text alone, [batch·length, d], for a method that
+// computes something of them.
+func (p *Pass) Words(stack string, text Tokens) *tensor.Value {
+	return p.g.Embed(stack+".words", text.IDs, tensor.EmbedOptions{Table: p.use(p.m.table), Runs: text.Runs, Order: text.Order})
+}
+
 // Encode records the encoder on text [batch, length]. The result is [batch·(m +
 // length), d] with the m positions that a method puts in front.
 func (p *Pass) Encode(text Tokens, s Spans) *tensor.Value {
@@ -130,7 +149,7 @@ func (p *Pass) Encode(text Tokens, s Spans) *tensor.Value {
 func (p *Pass) EncodeFrom(x *tensor.Value, batch int, s Spans) *tensor.Value {
 	stack, ahead := &p.m.encoder, p.hooks.Ahead.Encoder
 	return p.stack(stack, x, surroundings{
-		batch: batch, bias: p.bias(stack, x.Rows()/batch, ahead), ahead: ahead, window: s.Source, seenBy: s.SourceBy, causal: stack.Causal,
+		batch: batch, bias: p.bias(stack, ahead+x.Rows()/batch, 0), ahead: ahead, window: s.Source, seenBy: s.SourceBy, causal: stack.Causal,
 	})
 }
 
@@ -141,7 +160,7 @@ func (p *Pass) Decode(t Tokens, encoded *tensor.Value, s Spans) *tensor.Value {
 	stack, ahead := &p.m.decoder, p.hooks.Ahead.Decoder
 	batch, length := t.IDs.Shape[0], t.IDs.Shape[1]
 	return p.stack(stack, p.Embed(stack.Name, t, tensor.EmbedOptions{}), surroundings{
-		batch: batch, bias: p.bias(stack, length, ahead), ahead: ahead, window: s.Target, seenBy: s.TargetBy, causal: stack.Causal && ahead == 0,
+		batch: batch, bias: p.bias(stack, ahead+length, 0), ahead: ahead, window: s.Target, seenBy: s.TargetBy, causal: stack.Causal && ahead == 0,
 		cross:       func(block int) *tensor.Value { return p.crossKeys(block, encoded, batch) },
 		crossWindow: s.Cross, crossSeenBy: s.CrossBy,
 	})
@@ -250,7 +269,13 @@ func (p *Pass) attend(block int, l *sublayer, h *tensor.Value, around surroundin
 func (p *Pass) use(w *weight) *tensor.Value { return p.g.Use(w.array) }
 
 func (p *Pass) norm(w *weight, x *tensor.Value, d tensor.Dropout) *tensor.Value {
-	return p.g.RMSNorm(w.names[0], x, p.use(w), p.m.Epsilon, d)
+	weight := p.use(w)
+	if f := p.hooks.Norm; f != nil {
+		if own := f(p, w.sites[0]); own != nil {
+			weight = own
+		}
+	}
+	return p.g.RMSNorm(w.names[0], x, weight, p.m.Epsilon, d)
 }
 
 // project is x times a weight, with what the hooks add to its sites and multiply
@@ -262,6 +287,9 @@ func (p *Pass) project(w *weight, x *tensor.Value, o tensor.LinearOptions) *tens
 	}
 	if f := p.hooks.Scale; f != nil {
 		o.Scale = p.gather(w, name+".scale", 1, 1, func(s Site) *tensor.Value { return f(p, s) })
+	}
+	if f := p.hooks.Bias; f != nil {
+		o.Bias = p.gather(w, name+".bias", 1, 0, func(s Site) *tensor.Value { return f(p, s) })
 	}
 	if f := p.hooks.ScaleInput; f != nil && len(w.sites) == 1 {
 		if scale := f(p, w.sites[0]); scale != nil {
@@ -289,15 +317,15 @@ func (p *Pass) gather(w *weight, name string, rows int, fill float32, of func(Si
 	return p.g.Pack(name, rows, w.layout, fill, parts...)
 }
 
-// bias spreads a stack's table over span positions with keys ahead of them; nil where
-// there is none.
-func (p *Pass) bias(s *stack, span, ahead int) *tensor.Value {
+// bias spreads a stack's table over span positions, whose distances are offset more than
+// the differences of their indexes; nil where there is none.
+func (p *Pass) bias(s *stack, span, offset int) *tensor.Value {
 	if s.Bias == nil {
 		return nil
 	}
 	r := tensor.RelativeBias{
 		Heads: s.bias.array.Shape[1], Buckets: s.Bias.Buckets, MaxDistance: s.Bias.MaxDistance,
-		Span: ahead + span, Ahead: ahead, Bidirectional: s.Bias.Bidirectional,
+		Span: span, Offset: offset, Bidirectional: s.Bias.Bidirectional,
 	}
 	index, err := p.m.bucketIndex(*s.Bias, r)
 	if err != nil {

@@ -29,7 +29,7 @@ type Checkpoint interface {
 type weight struct {
 	array  *tensor.Array
 	names  []string
-	sites  []Site // of a weight that is multiplied by
+	sites  []Site // where it multiplies: of a matrix or a norm
 	table  bool   // of the vocabulary, which may be in pieces
 	layout tensor.Layout
 }
@@ -68,8 +68,13 @@ func (l *loader) table(name string) *weight {
 	return l.load(&weight{names: []string{name}, table: true}, false)
 }
 
-// float loads a small tensor as float32: kernels read norms and biases so.
+// float loads a small tensor as float32: kernels read biases of scores so, and norms.
 func (l *loader) float(name string) *weight { return l.load(&weight{names: []string{name}}, true) }
+
+// norm loads the weight of a norm.
+func (l *loader) norm(place, name string) *weight {
+	return l.load(&weight{names: []string{name}, sites: []Site{l.m.norm(place, name)}}, true)
+}
 
 // linear loads the weights of a place's sites one below the other.
 func (l *loader) linear(p Place, interleaved bool, parts ...Linear) *weight {

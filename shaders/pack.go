@@ -56,6 +56,13 @@ func (p Pack) Part(t Target, i int, add bool) Call {
 	return packTable.call(packPass{p, "part", p.Widths[i], i, add}, t)
 }
 
+// AddPart adds to the columns of part i of a packed matrix.
+//
+// Bindings: 1 part [Rows, Widths[i]], 2 packed [Rows, ΣWidths].
+func (p Pack) AddPart(t Target, i int) Call {
+	return packTable.call(packPass{p, "add_part", p.Widths[i], i, true}, t)
+}
+
 func (p Pack) width(i int) int {
 	if i < len(p.Widths) {
 		return p.Widths[i]

@@ -3,6 +3,7 @@
 //
 //   forward  out[i] = (a[i], b[i], c[i])
 //   part     out = part a, b or c of packed, or out plus it
+//   add_part  part a, b or c of packed, plus what is given
 //
 // Interleaved, column j of the packed matrix is column j/n of the (j mod n)th of
 // n parts. A row is counted in cells: numbers, or fours of them.
@@ -98,6 +99,18 @@ fn forward(group: Group, @builtin(local_invocation_index) lane: u32) {
   }
 }
 
+// The place of a column of a part in a packed row.
+fn packed_column(column: u32) -> u32 {
+  if (params.interleaved != 0u) {
+    return column * params.parts + params.part;
+  }
+  switch (params.part) {
+    case 0u: { return column; }
+    case 1u: { return params.a + column; }
+    default: { return params.a + params.b + column; }
+  }
+}
+
 @group(0) @binding(1) var<storage, read> packed: array<Cell>;
 @group(0) @binding(2) var<storage, read_write> taken: array<Cell>;
 
@@ -106,12 +119,7 @@ fn part(group: Group, @builtin(local_invocation_index) lane: u32) {
   let widths = array<u32, 3>(params.a, params.b, params.c);
   let width = widths[params.part];
   let at = block_of(group, lane, params.rows, width);
-  var column = at.column;
-  if (params.interleaved != 0u) {
-    column = at.column * params.parts + params.part;
-  } else if (params.part > 0u) {
-    column += params.a + select(0u, params.b, params.part == 2u);
-  }
+  let column = packed_column(at.column);
   for (var row = at.row; row < at.end; row++) {
     var v = packed[row * (params.a + params.b + params.c) + column];
     let i = row * width + at.column;
@@ -119,5 +127,18 @@ fn part(group: Group, @builtin(local_invocation_index) lane: u32) {
       v += taken[i];
     }
     taken[i] = v;
+  }
+}
+
+@group(0) @binding(2) var<storage, read_write> grown: array<Cell>;
+
+@compute @workgroup_size(64)
+fn add_part(group: Group, @builtin(local_invocation_index) lane: u32) {
+  let widths = array<u32, 3>(params.a, params.b, params.c);
+  let width = widths[params.part];
+  let at = block_of(group, lane, params.rows, width);
+  let column = packed_column(at.column);
+  for (var row = at.row; row < at.end; row++) {
+    grown[row * (params.a + params.b + params.c) + column] += a[row * width + at.column];
   }
 }

@@ -13,6 +13,8 @@ func packCases(target Target) []kernelCase {
 		{Rows: 1, Widths: []int{1}, Has: all},
 		{Rows: 9, Widths: []int{7, 12}, Has: all},
 		{Rows: 17, Widths: []int{64, 8, 300}, Has: all},
+		{Rows: 11, Widths: []int{0, 6, 13}, Has: [3]bool{false, true, true}},
+		{Rows: 9, Widths: []int{8, 12, 0}, Has: [3]bool{true, true, false}},
 		{Rows: 33, Widths: []int{67, 5, 131}, Has: [3]bool{true, false, true}},
 		{Rows: 10, Widths: []int{8, 8, 8}, Has: [3]bool{false, true, false}, Fill: 1},
 		{Rows: 5, Widths: []int{6, 6}, Has: [3]bool{false, true}, Fill: -2, Interleaved: true},
@@ -50,6 +52,25 @@ func packCases(target Target) []kernelCase {
 		name := fmt.Sprintf("%dx%v,has=%v,interleaved=%v", p.Rows, p.Widths, p.Has, p.Interleaved)
 		cases = append(cases, kernelCase{name: "pack/forward/" + name, call: p.Forward(target), operands: append(operands, out(packed, 1))})
 		for i := range n {
+			if p.Widths[i] == 0 {
+				continue
+			}
+			old := normals(8, len(packed), 1)
+			grown := wide(old)
+			for row := range p.Rows {
+				for c := range p.Widths[i] {
+					at := c
+					for j := range i {
+						at += p.Widths[j]
+					}
+					if p.Interleaved {
+						at = c*n + i
+					}
+					grown[row*(len(packed)/p.Rows)+at] += float64(parts[i][row*p.Widths[i]+c])
+				}
+			}
+			cases = append(cases, kernelCase{name: fmt.Sprintf("pack/add part %d/%s", i, name), call: p.AddPart(target, i),
+				operands: []operand{in(parts[i]), inout(old, grown, 2)}})
 			before := normals(9, len(parts[i]), 1)
 			cases = append(cases,
 				kernelCase{name: fmt.Sprintf("pack/part %d/%s", i, name), call: p.Part(target, i, false),

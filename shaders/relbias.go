@@ -8,7 +8,7 @@ import "math"
 // L-1.
 type RelativeBias struct {
 	Heads, Buckets, MaxDistance, Span int
-	Ahead                             int  // keys that stand before the first query's own place
+	Offset                            int  // distances are so much more than the differences of indexes
 	Bidirectional                     bool // the encoder's rule: keys after the query have buckets of their own
 }
 
@@ -37,12 +37,12 @@ func (r RelativeBias) call(entry string, grid [3]uint32) Call {
 }
 
 // BucketIndex is the bucket of each difference of indexes, key - query, from 1-Span
-// to Span-1, whose distance is Ahead less. The host computes it, since adapters'
+// to Span-1, whose distance is Offset more. The host computes it, since adapters'
 // logarithms differ in their last bits.
 func (r RelativeBias) BucketIndex() []uint32 {
 	index := make([]uint32, 2*r.Span-1)
 	for i := range index {
-		index[i] = uint32(RelativeBucket(i-(r.Span-1)-r.Ahead, r.Buckets, r.MaxDistance, r.Bidirectional))
+		index[i] = uint32(RelativeBucket(i-(r.Span-1)+r.Offset, r.Buckets, r.MaxDistance, r.Bidirectional))
 	}
 	return index
 }

@@ -113,7 +113,7 @@ func ofOneSpec(cases []kernelCase) (kept []kernelCase) {
 }
 
 // families lists the functions that make the rows of the table.
-var families = []func(Target) []kernelCase{dropoutCases, matmulCases, attentionCases, relbiasCases, rmsnormCases, embedCases, crossEntropyCases, endsCases, elementwiseCases, columnsCases, packCases, concatCases, rowNormsCases, adamwCases, cacheCases}
+var families = []func(Target) []kernelCase{dropoutCases, matmulCases, attentionCases, relbiasCases, rmsnormCases, embedCases, crossEntropyCases, endsCases, activationCases, centerCases, elementwiseCases, columnsCases, packCases, concatCases, rowNormsCases, adamwCases, cacheCases}
 
 type runner struct {
 	dev  *wgpu.Device

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/go-dept/dept/nn"
 	"github.com/go-dept/dept/tensor"
@@ -66,7 +67,7 @@ func (c *Config) attention(stack string, block, layer int, name, module string) 
 	in := func(part string) nn.Linear {
 		return nn.Linear{Name: part, Tensor: at + module + "." + part + ".weight", In: c.DModel, Out: inner}
 	}
-	return nn.Sublayer{Name: name, Norm: at + "layer_norm.weight", Attention: &nn.Attention{
+	return nn.Sublayer{Name: name, Module: strings.TrimSuffix(at, "."), Norm: at + "layer_norm.weight", Attention: &nn.Attention{
 		Heads: c.NumHeads, HeadDim: c.DKV, Q: in("q"), K: in("k"), V: in("v"),
 		O: nn.Linear{Name: "o", Tensor: at + module + ".o.weight", In: inner, Out: c.DModel},
 	}}
@@ -81,5 +82,5 @@ func (c *Config) feedForward(stack string, block, layer int) nn.Sublayer {
 	if c.Gated() {
 		f.In = []nn.Linear{linear("wi_0", c.DModel, c.DFF), linear("wi_1", c.DModel, c.DFF)}
 	}
-	return nn.Sublayer{Name: "ff", Norm: at + "layer_norm.weight", FeedForward: f}
+	return nn.Sublayer{Name: "ff", Module: strings.TrimSuffix(at, "."), Norm: at + "layer_norm.weight", FeedForward: f}
 }

@@ -84,7 +84,11 @@ func (g *Graph) Part(name string, x *Value, l Layout, i int) *Value {
 	y := g.result(name, x.needs, x.Rows(), l.Widths[i])
 	g.run(name, p.Part(t, i, false), x, y)
 	g.rule(y, func(dy *Value) {
-		g.deliver(x, overwrites, func(into, _ *Value) {
+		g.deliver(x, overwrites|adds, func(into, prev *Value) {
+			if prev != nil {
+				g.run(name+".grad", p.AddPart(t, i), dy, into)
+				return
+			}
 			back := p
 			back.Has[i] = true
 			operands := make([]any, 3, 4)

@@ -48,6 +48,17 @@ func (g *Graph) Dropout(name string, x *Value, d shaders.Dropout) *Value {
 	return y
 }
 
+// Activate is a function of each number.
+func (g *Graph) Activate(name string, x *Value, a Activation) *Value {
+	n := product(x.Shape)
+	y := g.result(name, x.needs, x.Shape...)
+	g.run(name, a.Forward(g.e.target, n), x, y)
+	g.rule(y, func(dy *Value) {
+		g.deliver(x, overwrites, func(into, _ *Value) { g.run(name+".grad", a.Grad(g.e.target, n), x, dy, into) })
+	})
+	return y
+}
+
 // RowNorms is the length of rows of W + scale·B·A: rows first, first+step, ... of
 // w [any, in], stored in any form, as many as b [rows, r] has; a is [r, in]. It
 // has no gradient: DoRA holds the norm fixed (Liu et al., "DoRA: Weight-Decomposed

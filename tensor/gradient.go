@@ -106,7 +106,7 @@ func (g *Graph) deliver(v *Value, can ability, run func(into, prev *Value)) {
 	}
 }
 
-// deliverHead adds a gradient to the first rows of another value's.
+// deliverHead adds a gradient to the first numbers of another value's.
 func (g *Graph) deliverHead(v *Value, can ability, run func(into, prev *Value)) {
 	if can&adds == 0 {
 		into := g.result(v.name+".grad", false, v.Shape...)
@@ -115,7 +115,7 @@ func (g *Graph) deliverHead(v *Value, can ability, run func(into, prev *Value)) 
 		return
 	}
 	g.deliver(v.head, adds, func(whole, _ *Value) {
-		into := g.Head(whole, v.Shape[0])
+		into := whole.view(v.Shape...)
 		run(into, into)
 	})
 }

@@ -32,7 +32,7 @@ func operations() []operation {
 			for _, to := range []struct {
 				is bool
 				at **Value
-			}{{o.Plus != nil, &o.Plus}, {o.Scale != nil, &o.Scale}, {o.End == shaders.EndResidual, &o.Residual}} {
+			}{{o.Plus != nil, &o.Plus}, {o.Scale != nil, &o.Scale}, {o.Bias != nil, &o.Bias}, {o.End == shaders.EndResidual, &o.Residual}} {
 				if to.is {
 					*to.at, rest = rest[0], rest[1:]
 				}
@@ -60,6 +60,8 @@ func operations() []operation {
 		{name: "linear, one row", shapes: [][]int{{1, 5}, {6, 5}}, record: linear(LinearOptions{})},
 		{name: "linear, plus", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}}, record: linear(LinearOptions{Plus: some})},
 		{name: "linear, scale", shapes: [][]int{{7, 5}, {6, 5}, {6}}, record: linear(LinearOptions{Scale: some})},
+		{name: "linear, bias and gated", shapes: [][]int{{7, 5}, {6, 5}, {6}}, record: linear(LinearOptions{Bias: some, End: shaders.EndGated, Dropout: drop})},
+		{name: "linear, scale, bias and residual", shapes: [][]int{{7, 5}, {6, 5}, {6}, {6}, {7, 6}}, record: linear(LinearOptions{Scale: some, Bias: some, End: shaders.EndResidual})},
 		{name: "linear, relu", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}}, step: 1. / 4096, record: linear(LinearOptions{End: shaders.EndReLU, Plus: some, Dropout: drop})},
 		{name: "linear, gated", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}}, record: linear(LinearOptions{End: shaders.EndGated, Plus: some, Dropout: drop})},
 		{name: "linear, residual", shapes: [][]int{{7, 5}, {6, 5}, {7, 6}, {7, 6}}, record: linear(LinearOptions{End: shaders.EndResidual, Plus: some, Dropout: drop})},
@@ -113,12 +115,19 @@ func operations() []operation {
 		{name: "part", shapes: [][]int{{7, 10}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
 			return g.Part("part", x[0], Layout{Widths: []int{5, 3, 2}}, 1)
 		}},
+		{name: "parts", shapes: [][]int{{7 * 10}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value {
+			whole := g.Reshape(x[0], 7, 10)
+			first := g.Part("first", whole, Layout{Widths: []int{0, 4, 6}}, 1)
+			return g.Add("parts", first, g.Part("last", whole, Layout{Widths: []int{6, 4, 0}}, 1), 0.5)
+		}},
 		{name: "concat", shapes: [][]int{{2, 3, 5}, {2, 4, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Concat("concat", x[0], x[1]) }},
 		{name: "concat, shared", shapes: [][]int{{3, 5}, {2, 4, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Concat("concat", x[0], x[1]) }},
 		{name: "add", shapes: [][]int{{7, 5}, {7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Add("add", x[0], x[1], -0.5) }},
 		{name: "divide", shapes: [][]int{{7, 5}}, record: func(t *testing.T, g *Graph, x []*Value) *Value {
 			return g.Divide("divide", x[0], g.Use(newArray(t, g.e, "by", uniforms(3, 35, 1, 2), 7, 5)))
 		}},
+		{name: "center", shapes: [][]int{{7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Center("center", x[0]) }},
+		{name: "activate", shapes: [][]int{{7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Activate("activate", x[0], shaders.Swish) }},
 		{name: "dropout", shapes: [][]int{{7, 5}}, record: func(_ *testing.T, g *Graph, x []*Value) *Value { return g.Dropout("dropout", x[0], drop) }},
 		{name: "embed", shapes: [][]int{{11, 5}, {3, 5}, {4, 5}}, record: embedded(false)},
 		{name: "embed, a shift a token", shapes: [][]int{{11, 5}, {3, 5}, {8, 5}}, record: embedded(true)},

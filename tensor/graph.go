@@ -13,7 +13,7 @@ type Value struct {
 	name    string
 	storage shaders.Storage
 	array   *Array // where it lives; nil for a result, which lives in a slab
-	head    *Value // the value whose first rows these are, or nil
+	head    *Value // the value whose first numbers these are, or nil
 	needs   bool   // something trainable is upstream
 	keep    bool   // readable after the program has run
 
@@ -109,7 +109,21 @@ func (g *Graph) Head(v *Value, n int) *Value {
 	if n == v.Shape[0] {
 		return v
 	}
-	return &Value{Shape: []int{n, v.Shape[1]}, name: v.name, storage: v.storage, head: v, needs: v.needs}
+	return v.view(n, v.Shape[1])
+}
+
+// Reshape is v with another shape of as many numbers, in place.
+func (g *Graph) Reshape(v *Value, shape ...int) *Value {
+	if product(shape) != product(v.Shape) {
+		g.fail("reshape "+v.name, "%v as %v", v.Shape, shape)
+		return v
+	}
+	return v.view(shape...)
+}
+
+// view is the beginning of v with a shape.
+func (v *Value) view(shape ...int) *Value {
+	return &Value{Shape: shape, name: v.name, storage: v.storage, head: v, needs: v.needs}
 }
 
 // Keep makes v readable after the program has run: it gets memory of its own,

@@ -7,13 +7,14 @@ type LinearOptions struct {
 	Factor   float32         // on the product; 0 means 1
 	Plus     *Value          // [rows, out], added to the product, or nil
 	Scale    *Value          // [out], multiplies the columns of the sum, or nil
+	Bias     *Value          // [out], added to the columns of that, or nil
 	End      shaders.End     // EndPlain, EndReLU, EndGated or EndResidual, of the sum
 	Residual *Value          // EndResidual: [rows, out]
 	Dropout  shaders.Dropout // on the result, before a residual is added; not with EndPlain
 	Half     bool            // the operands may be rounded to half precision, those of the gradients too
 }
 
-// Linear is Factor·x·Wᵀ + Plus, scaled by column, with an end fused to it. x is
+// Linear is Factor·x·Wᵀ + Plus, scaled and shifted by column, with an end fused to it. x is
 // [..., in] and w is [out, in], as Hugging Face stores weights; for EndGated w
 // holds both weights of the gated unit, rows interleaved, and the result is half
 // as wide.
@@ -31,10 +32,10 @@ func (g *Graph) Linear(name string, x, w *Value, o LinearOptions) *Value {
 		g.fail("linear "+name, "what is added is %v, the product [%d %d]", o.Plus.Shape, rows, out)
 		return x
 	}
-	if o.Scale != nil {
+	if o.Scale != nil || o.Bias != nil {
 		// The gradient of the scale needs the sum, so that the end cannot be fused.
 		z := g.Linear(name, x, w, LinearOptions{Factor: o.Factor, Plus: o.Plus, Half: o.Half})
-		z = g.Columns(name+".scale", z, o.Scale, nil)
+		z = g.Columns(name+".columns", z, o.Scale, o.Bias)
 		return g.End(name+".end", z, o)
 	}
 	needs := x.needs || w.needs || needed(o.Residual) || needed(o.Plus)

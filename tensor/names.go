@@ -12,6 +12,7 @@ type (
 	Dropout      = shaders.Dropout
 	End          = shaders.End
 	RelativeBias = shaders.RelativeBias
+	Activation   = shaders.Activation
 	Step         = shaders.Step
 )
 
@@ -29,6 +30,9 @@ const (
 	EndGated    = shaders.EndGated
 	EndResidual = shaders.EndResidual
 )
+
+// ParseActivation finds an activation by its name; see shaders.Activation.
+func ParseActivation(name string) (Activation, error) { return shaders.ParseActivation(name) }
 
 // Key hashes seed, step and micro-batch into a dropout key; see shaders.Key.
 func Key(seed uint64, step, micro int) [2]uint32 { return shaders.Key(seed, step, micro) }

@@ -2,6 +2,18 @@ package tensor
 
 import "github.com/go-dept/dept/shaders"
 
+// Center is x without the mean of its last dimension: RMSNorm of that is what others
+// call a layer norm.
+func (g *Graph) Center(name string, x *Value) *Value {
+	c := shaders.Center{Rows: x.Rows(), Width: x.Width()}
+	y := g.result(name, x.needs, x.Shape...)
+	g.run(name, c.Call(g.e.target), x, y)
+	g.rule(y, func(dy *Value) {
+		g.deliver(x, overwrites, func(into, _ *Value) { g.run(name+".grad", c.Call(g.e.target), dy, into) })
+	})
+	return y
+}
+
 // RMSNorm is x/√(mean(x²)+eps)·w over the last dimension, as T5 has it: no mean
 // is taken off and no bias added. x is [..., width], w is [width].
 func (g *Graph) RMSNorm(name string, x, w *Value, eps float32, dropout shaders.Dropout) *Value {

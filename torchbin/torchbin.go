@@ -37,14 +37,25 @@ const (
 )
 
 // Parse is Read for a file that is in memory, with all of its storages' checksums compared. Tensors
-// that have more bytes together than the file, since they share a storage, are an error.
+// that have more bytes together than the file, since they share parts of a storage, are an error;
+// one that has several names is counted once.
 func Parse(data []byte) (*safetensors.File, error) {
 	file, err := Read(bytes.NewReader(data), int64(len(data)), "PyTorch data")
 	if err != nil {
 		return nil, err
 	}
 	var total int64
+	type place struct {
+		offset, size int64
+		dtype        safetensors.DType
+	}
+	seen := map[place]bool{}
 	for _, tensor := range file.Tensors() {
+		place := place{tensor.Offset, tensor.Size, tensor.DType}
+		if seen[place] {
+			continue
+		}
+		seen[place] = true
 		if total += tensor.Size; total > int64(len(data)) {
 			return nil, fmt.Errorf("the tensors have more than the file's %d bytes together", len(data))
 		}

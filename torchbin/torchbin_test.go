@@ -191,7 +191,7 @@ func TestRead(t *testing.T) {
 		assert.Equal(t, float32(1), values[999])
 	}
 	_, err = Parse(content)
-	assert.ErrorContains(t, err, "more than the file's")
+	require.NoError(t, err, "one tensor of two names")
 	damaged := bytes.Replace(content, []byte("\x00\x00\x80?"), []byte("\x00\x00\x81?"), 1)
 	damaged = bytes.Replace(damaged, []byte("lm_head"), []byte("lm_heaD"), 1)
 	_, err = Read(bytes.NewReader(damaged), int64(len(damaged)), "pytorch_model.bin")
@@ -315,8 +315,8 @@ func TestTorchBinErrors(t *testing.T) {
 func TestTorchBinSharedStorage(t *testing.T) {
 	var pickle strings.Builder
 	pickle.WriteString("\x80\x02}")
-	tensor := pickleTensor(pickleStorage("FloatStorage", "0", 1<<20), 0, pickleInts(1<<20), pickleInts(1))
-	for i := range 100 {
+	for i := range int32(100) {
+		tensor := pickleTensor(pickleStorage("FloatStorage", "0", 1<<20), i, pickleInts(1<<20-100), pickleInts(1))
 		pickle.WriteString(pickleText(fmt.Sprint(i)) + tensor + "s")
 	}
 	_, err := Parse(torchZip(zip.Store, "data.pkl="+pickle.String()+".", "data/0="+strings.Repeat("\x00", 4<<20)))
@@ -353,10 +353,14 @@ func FuzzTorchBin(f *testing.F) {
 			return
 		}
 		total := 0
+		seen := map[string]bool{}
 		for _, info := range file.Tensors() {
 			values, err := file.Bytes(info.Name)
 			require.NoError(t, err)
-			total += len(values)
+			if place := fmt.Sprint(info.Offset, info.Size, info.DType); !seen[place] {
+				seen[place] = true
+				total += len(values)
+			}
 		}
 		assert.LessOrEqual(t, total, len(pickle)+len(storage)+1000)
 	})

@@ -137,7 +137,7 @@ func sizeOf(a *dept.Adapter) Size {
 // beside are the settings of another method for a comparison with one of so many
 // parameters. Settings that both methods have, sizes apart, are as the run had them where
 // it had its own, and some may be fixed; and the last of the other's whole numbers, which
-// its size follows, is as large as the parameters allow and as is not in vain. Where even
+// its size follows, makes it as large as the parameters allow and as is not in vain. Where even
 // the least is too large, it is as to begin with.
 func beside(other, k *dept.Kind, v, fixed dept.Values, parameters, maxSource int, d nn.Description) dept.Values {
 	w, usual := startValues(other, d.Width), startValues(k, d.Width)
@@ -153,22 +153,33 @@ func beside(other, k *dept.Kind, v, fixed dept.Values, parameters, maxSource int
 	if free == "" {
 		return w
 	}
-	fits := func(n int) bool {
+	sized := func(n int) (parameters int, inVain bool) {
 		try := maps.Clone(w)
 		try[free] = n
 		_, size, advice, err := configure(other, try, maxSource, d)
-		return err == nil && len(advice) == 0 && size.Parameters <= parameters
+		return size.Parameters, err != nil || len(advice) > 0
 	}
+	one, _ := sized(1)
+	two, _ := sized(2)
 	low, high := 0, parameters+1 // each further one is a parameter at least
 	for high-low > 1 {
-		if n := (low + high) / 2; fits(n) {
+		n := (low + high) / 2
+		size, inVain := sized(n)
+		switch {
+		case two < one && (inVain || size <= parameters): // it divides the size
+			high = n
+		case two < one || !inVain && size <= parameters:
 			low = n
-		} else {
+		default:
 			high = n
 		}
 	}
-	if low > 0 {
-		w[free] = low
+	n := low
+	if two < one {
+		n = high
+	}
+	if size, inVain := sized(n); n > 0 && !inVain && size <= parameters {
+		w[free] = n
 	}
 	return w
 }

@@ -54,14 +54,19 @@ func without(a *dept.Adapter, parts []string) *dept.Adapter {
 }
 
 // tensorTitles are what people call tensors of an adapter for a model: those of a
-// module begin with its place in the model.
+// module, or of an adapter behind a sublayer, begin with its place in the model.
 func tensorTitles(tensors []dept.Tensor, d nn.Description) []string {
-	sites := d.Sites()
+	sites, places := append(d.Sites(), d.Norms()...), d.Places()
 	return mapped(tensors, func(t dept.Tensor) string {
 		if title, ok := promptTensors[t.Name]; ok {
 			return title
 		}
 		name := strings.TrimSuffix(t.Name, ".weight")
+		for _, at := range places {
+			if part, ok := strings.CutPrefix(name, at.Module+".adapters.dept."); ok {
+				return at.Name + " " + part
+			}
+		}
 		for _, s := range sites {
 			if _, part, ok := strings.Cut(name, "."+s.Module+"."); ok {
 				return s.Name + " " + part

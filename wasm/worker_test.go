@@ -374,6 +374,11 @@ func TestBeside(t *testing.T) {
 	assert.Equal(t, 28, v["rank"], "more would be in vain")
 	v = beside(&dept.DePT, &dept.PromptTuning, dept.PromptTuning.Defaults(), nil, 100, 28, d)
 	assert.Equal(t, 9, v["rank"], "none fits")
+	small, err := t5.ParseConfig([]byte(`{"model_type": "t5", "vocab_size": 100, "d_model": 128, "d_kv": 16, "d_ff": 256, "num_heads": 4, "num_layers": 2}`))
+	require.NoError(t, err)
+	// Four networks of 2·128·b + b + 128 numbers: b = 6 is 128/21 down to 128/19, 7 too much.
+	v = beside(&dept.Bottleneck, &dept.DePT, short, nil, 7000, 28, small.Describe())
+	assert.Equal(t, 19, v["reduction"])
 }
 
 func trainMethod(p *page, m MethodInfo) {

@@ -44,7 +44,11 @@ type benchMethod struct {
 
 // newBenchMethod is a method at its defaults.
 func newBenchMethod(k *dept.Kind) *benchMethod {
-	return &benchMethod{Name: k.Name, About: k.About, kind: k, values: k.Defaults()}
+	b := &benchMethod{Name: k.Name, About: k.About, kind: k, values: k.Defaults()}
+	if k.Setting("prompt-init") != nil {
+		b.values["prompt-init"] = string(dept.InitRandom) // there are no words to start from
+	}
+	return b
 }
 
 // build makes a trainer on an engine of its own, whose memory is then the method's.

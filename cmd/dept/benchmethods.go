@@ -24,8 +24,8 @@ func newBenchPrompts(cfg *t5.Config, source int) (short, long *benchPair) {
 	rank := dept.RankForBudget(benchBudget, benchPrompt, source, cfg.DModel)
 	short = &benchPair{benchPrompt, rank, newBenchMethod(&dept.DePT)}
 	long = &benchPair{benchBudget, 0, newBenchMethod(&dept.PromptTuning)}
-	maps.Copy(short.values, dept.Values{"prompt-length": benchPrompt, "rank": rank, "prompt-init": string(dept.InitRandom)})
-	maps.Copy(long.values, dept.Values{"prompt-length": benchBudget, "prompt-init": string(dept.InitRandom)})
+	maps.Copy(short.values, dept.Values{"prompt-length": benchPrompt, "rank": rank})
+	maps.Copy(long.values, dept.Values{"prompt-length": benchBudget})
 	return short, long
 }
 

@@ -43,7 +43,7 @@ func exportCommand() *cobra.Command {
 Face Hub reads, the settings of the run and the best metrics of its log, and how to
 load the adapter with dept and, where it can, with PEFT. Add what only you know: what
 the rows are and what the adapter is for. Then the folder can be uploaded, with
-  hf upload ORG/NAME DIR --include README.md 'adapter_*'`,
+  hf upload ORG/NAME DIR --include README.md 'adapter*'`,
 		Args: cobra.NoArgs,
 		RunE: work(func(cmd *cobra.Command, _ []string) error {
 			if !card {
@@ -93,8 +93,9 @@ type modelCard struct {
 	Task         *tasks.Task
 	Settings     [][2]string // a name and a value each
 	Metrics      []cardMetric
-	Step         int  // that the metrics are of
-	Peft         bool // PEFT reads the adapter
+	Step         int    // that the metrics are of
+	Peft, Hub    bool   // PEFT reads the adapter, or AdapterHub's adapters
+	Code         string // of the authors, where that does
 	method       string
 }
 
@@ -102,6 +103,9 @@ type cardMetric struct {
 	Type  string  `yaml:"type"`
 	Value float64 `yaml:"value"`
 }
+
+// authors have code for their methods whose files are those of dept.
+var authors = map[*dept.Kind]string{&dept.DePT: "https://github.com/ZhengxiangShi/DePT", &dept.ADePT: "https://github.com/HungerPWAY/ADePT"}
 
 // newCard collects what an adapter's folder says.
 func newCard(dir string) (*modelCard, error) {
@@ -112,7 +116,7 @@ func newCard(dir string) (*modelCard, error) {
 	k := a.Config.Kind()
 	c := &modelCard{
 		Title: k.Title, About: k.About, Describe: a.Config.Describe(), Parameters: count(a.Parameters()), Model: a.Base.Model,
-		Peft: k != &dept.DePT, method: k.Name,
+		Peft: slices.Contains([]*dept.Kind{&dept.PromptTuning, &dept.LoRA, &dept.IA3, &dept.Norms}, k), Hub: k.Hub, Code: authors[k], method: k.Name,
 	}
 	for _, s := range k.Settings {
 		if s.Of != nil {
@@ -240,8 +244,11 @@ func (c *modelCard) front() frontMatter {
 	if c.Base != "" {
 		f.Tags = append(f.Tags, "base_model:adapter:"+c.Base)
 	}
-	if c.Peft {
+	switch {
+	case c.Peft:
 		f.Library = "peft"
+	case c.Hub:
+		f.Library = "adapter-transformers"
 	}
 	if len(c.Metrics) == 0 {
 		return f

@@ -15,7 +15,7 @@ import (
 
 func TestHubCard(t *testing.T) {
 	_, commit := newHub(t)
-	for _, k := range []*dept.Kind{&dept.DePT, &dept.LoRA} {
+	for _, k := range []*dept.Kind{&dept.DePT, &dept.LoRA, &dept.Bottleneck} {
 		out := t.TempDir()
 		succeed(t, methodArgs(k, out, "--model", "org/tiny", "--dev", at("dev.tsv"), "--eval-every", "3", "--seed", "7")...)
 		path := strings.TrimSpace(succeed(t, "export", "--hub-card", "--adapter", out).stdout)
@@ -37,15 +37,22 @@ func TestHubCard(t *testing.T) {
 		require.Len(t, f.Index, 1)
 		assert.Equal(t, best, f.Index[0].Results[0].Metrics[0].Value)
 		assert.Equal(t, "sst2", f.Index[0].Results[0].Dataset["name"])
-		for _, part := range []string{"at commit " + commit, "`--seed` | 7", "`--steps` | 6", "`--rank` | 3", "`sentence: {sentence}`", "dept predict --model org/tiny --adapter"} {
+		for _, part := range []string{"at commit " + commit, "`--seed` | 7", "`--steps` | 6", "`sentence: {sentence}`", "dept predict --model org/tiny --adapter"} {
 			assert.Contains(t, body, part)
 		}
-		if k == &dept.LoRA {
+		switch k {
+		case &dept.LoRA:
 			assert.Equal(t, "peft", f.Library)
 			assert.Contains(t, body, `revision="`+commit+`"`)
-		} else {
+			assert.Contains(t, body, "`--rank` | 3")
+		case &dept.Bottleneck:
+			assert.Equal(t, "adapter-transformers", f.Library)
+			assert.Contains(t, body, `from_pretrained("org/tiny", revision="`+commit+`")`)
+			assert.Contains(t, body, "`--reduction` | 16")
+		default:
 			assert.Empty(t, f.Library)
 			assert.NotContains(t, body, "PeftModel")
+			assert.Contains(t, body, "[authors' code](https://github.com/ZhengxiangShi/DePT)")
 		}
 		assert.NotContains(t, body, "\n\n\n")
 

@@ -35,7 +35,7 @@ var values = map[string][]string{
 	"precision": {"float32", "mixed"},
 	"answer":    {answerWrite, answerRank},
 	"labels":    {data.WriteWords, data.WriteDigits},
-	"scale":     choices("scale"), "prompt-init": choices("prompt-init"),
+	"scale":     choices("scale"), "prompt-init": choices("prompt-init"), "placement": choices("placement"), "non-linearity": choices("non-linearity"),
 	"log": {logTensorBoard},
 }
 

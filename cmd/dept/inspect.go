@@ -136,7 +136,7 @@ func inspectCheckpoint(cmd *cobra.Command, dir string) error {
 	}
 	name := "trainable"
 	for _, k := range dept.Kinds {
-		field(out, name, "%-6s %s", k.Name, trainable(k, c.Describe()))
+		field(out, name, "%-8s %s", k.Name, trainable(k, c.Describe()))
 		name = ""
 	}
 	return nil

@@ -186,7 +186,7 @@ func lastLine(text string) string {
 }
 
 // smallSettings are those of the methods that suit the tests' small model.
-var smallSettings = map[string]string{"prompt-length": "5", "rank": "3"}
+var smallSettings = map[string]string{"prompt-length": "5", "rank": "3", "bottleneck": "6", "prefix-length": "3"}
 
 // trainArgs is the command line of a short training run with DePT; later flags win.
 func trainArgs(out string, more ...string) []string { return methodArgs(&dept.DePT, out, more...) }

@@ -61,8 +61,8 @@ func TestMergeRefuses(t *testing.T) {
 		adapters[k.Name] = filepath.Join(dir, k.Name)
 		succeed(t, methodArgs(k, adapters[k.Name], "--steps", "1")...)
 	}
-	assert.Contains(t, fail(t, exitError, merge("model", adapters["dept"])...), "Decomposed prompt tuning changes no weight of the model")
-	assert.Contains(t, fail(t, exitError, merge("model", adapters["pt"])...), "keep the adapter beside the model")
+	assert.Contains(t, fail(t, exitError, merge("model", adapters["dept"])...), "an adapter of dept cannot be merged: it changes what the encoder reads of each text, and no weight of the model")
+	assert.Contains(t, fail(t, exitError, merge("model", adapters["pt"])...), ": keep it beside the model")
 	assert.Contains(t, fail(t, exitError, merge("wider", adapters["lora"])...), "give the model it was trained on")
 	assert.Contains(t, fail(t, exitError, merge("model", at("tokenizer"))...), "adapter_config.json")
 	require.NoDirExists(t, out)

@@ -159,7 +159,7 @@ func defaultText(value any) string {
 func methodList() string {
 	var b strings.Builder
 	for _, k := range dept.Kinds {
-		fmt.Fprintf(&b, "  %-6s %s: %s\n", k.Name, k.Title, k.About)
+		fmt.Fprintf(&b, "  %-8s %s: %s\n", k.Name, k.Title, k.About)
 	}
 	return b.String()
 }

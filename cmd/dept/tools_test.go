@@ -83,6 +83,9 @@ func TestShaders(t *testing.T) {
 	written := map[string][]shaderEntry{}
 	for _, device := range []string{"gpu", "cpu"} {
 		for _, k := range dept.Kinds {
+			if device == "cpu" && k != &dept.DePT {
+				continue
+			}
 			dir := t.TempDir()
 			r := succeed(t, "shaders", "--write", dir, "--model", at("model"), "--batch-size", "3", "--source-length", "20", "--method", k.Name, "--device-type", device)
 			assert.Contains(t, r.stdout, dir)

@@ -120,7 +120,8 @@ func TestPredictAnswersWhileInputIsOpen(t *testing.T) {
 // and compares with a run that was never stopped.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	for _, k := range dept.Kinds {
+	// TestResumeIsExact has all methods.
+	for _, k := range []*dept.Kind{&dept.DePT, &dept.LoRA, &dept.Bottleneck, &dept.Full} {
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -144,7 +145,7 @@ func TestResume(t *testing.T) {
 			again, err := exec.Command("sh", "-c", command).CombinedOutput()
 			require.NoError(t, err, string(again))
 			assert.Contains(t, string(again), "resumed    after step")
-			files := []string{dept.AdapterConfigFile, dept.AdapterWeightsFile}
+			files := []string{dept.AdapterConfigFile, k.WeightsFile()}
 			if k.Checkpoints() {
 				files = []string{"config.json", "model.safetensors"}
 			}
@@ -156,6 +157,12 @@ func TestResume(t *testing.T) {
 			// A finished run has nothing left to do.
 			finished := succeed(t, append(dropSwitch(args(parts), "--overwrite"), "--resume")...)
 			assert.Contains(t, finished.stdout, "done       40 steps")
+			if k == &dept.Bottleneck {
+				line := fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--placement", "houlsby")...)
+				assert.Contains(t, line, "the run began with another --placement")
+				line = fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--reduction", "5")...)
+				assert.Contains(t, line, "the run began with --reduction 16, and this is 5")
+			}
 			// Another setting is another run.
 			line := fail(t, exitError, append(dropSwitch(args(parts), "--overwrite"), "--resume", "--seed", "7")...)
 			assert.Contains(t, line, "the run began with --seed 42, and this is 7: go on with the settings and data")
@@ -196,7 +203,7 @@ func timeless(lines []logLine) []logLine {
 // opens every time.
 func TestKilled(t *testing.T) {
 	t.Parallel()
-	for _, k := range dept.Kinds {
+	for _, k := range []*dept.Kind{&dept.DePT, &dept.Bottleneck, &dept.Full} { // each has files of its own
 		t.Run(k.Name, func(t *testing.T) {
 			t.Parallel()
 			out := filepath.Join(t.TempDir(), "run")

@@ -133,7 +133,57 @@ func checkpointAnswersAs(t *testing.T, dir, expect string) {
 	}
 }
 
-// Adapters that PEFT has trained, and the model alone, answer as PEFT says.
+// Adapters as PEFT and the adapters library write them (scripts/fixtures/adapter_files.py
+// made them, and says which versions) compute what these do, and in $DEPT_ADAPTERS are
+// written again for these to open.
+func TestAdapterFiles(t *testing.T) {
+	ctx, e := context.Background(), sharedEngine(t)
+	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", "expect.json"))
+	require.NoError(t, err)
+	require.Len(t, found, 12)
+	for _, expect := range found {
+		dir := filepath.Dir(expect)
+		t.Run(filepath.Base(dir), func(t *testing.T) {
+			raw, err := os.ReadFile(expect)
+			require.NoError(t, err)
+			var of struct{ Checkpoint string }
+			require.NoError(t, json.Unmarshal(raw, &of))
+			ck, err := t5.OpenCheckpoint(filepath.Join("testdata", "transformers", of.Checkpoint))
+			require.NoError(t, err)
+			defer ck.Close()
+			m, err := t5.Load(ctx, e, ck, false)
+			require.NoError(t, err)
+			defer m.Release()
+			a, err := dept.ReadAdapter(dir)
+			require.NoError(t, err)
+			again := filepath.Join(t.TempDir(), filepath.Base(dir))
+			if out := os.Getenv("DEPT_ADAPTERS"); out != "" {
+				again = filepath.Join(out, filepath.Base(dir))
+			}
+			require.NoError(t, a.Write(again))
+			a, err = dept.ReadAdapter(again)
+			require.NoError(t, err)
+			method, err := dept.New(m, a, false)
+			require.NoError(t, err)
+			defer method.Release()
+			answersAs(t, m, method, expect)
+			if a.Config.Kind().Merge == nil {
+				return
+			}
+			weights, err := dept.Merge(a, ck.Config.Describe(), ck.Float32)
+			require.NoError(t, err)
+			whole, err := t5.NewCheckpoint(ck.Config, weights)
+			require.NoError(t, err)
+			merged, err := t5.Load(ctx, e, whole, false)
+			require.NoError(t, err)
+			defer merged.Release()
+			answersAs(t, merged, dept.AsIs(), expect)
+		})
+	}
+}
+
+// Adapters that PEFT and the adapters library have trained, and the model alone, answer
+// as these say, also once they have been written again.
 func TestAdaptersOfPEFT(t *testing.T) {
 	dir, ok := reference.Path(t, "cases", "interop-adapters")
 	if !ok {
@@ -146,11 +196,15 @@ func TestAdaptersOfPEFT(t *testing.T) {
 	m, err := t5.Load(ctx, e, ck, false)
 	require.NoError(t, err)
 	defer m.Release()
-	for _, name := range []string{"base", "lora", "lora-rslora", "lora-dora", "ia3"} {
+	for _, name := range []string{"base", "lora", "lora-rslora", "lora-dora", "lora-patterns", "ia3", "ln", "bottleneck-pfeiffer", "bottleneck-houlsby", "bottleneck-parallel"} {
 		t.Run(name, func(t *testing.T) {
 			method := dept.AsIs()
 			if name != "base" {
 				a, err := dept.ReadAdapter(filepath.Join(dir, name))
+				require.NoError(t, err)
+				again := t.TempDir()
+				require.NoError(t, a.Write(again))
+				a, err = dept.ReadAdapter(again)
 				require.NoError(t, err)
 				method, err = dept.New(m, a, false)
 				require.NoError(t, err)
@@ -168,7 +222,7 @@ func TestAdaptersForPEFT(t *testing.T) {
 	if !ok {
 		return
 	}
-	for _, name := range []string{"lora", "lora-rslora", "lora-dora", "ia3"} {
+	for _, name := range []string{"lora", "lora-rslora", "lora-dora", "lora-patterns", "ia3", "ln"} {
 		from, to := filepath.Join(dir, name), t.TempDir()
 		a, err := dept.ReadAdapter(from)
 		require.NoError(t, err)
@@ -202,6 +256,6 @@ func TestAdaptersForPEFT(t *testing.T) {
 			assert.Equal(t, want, value, "%s: %s", name, key)
 		}
 	}
-	_, err := dept.ReadAdapter(filepath.Join(dir, "lora-patterns"))
-	assert.ErrorContains(t, err, "_pattern is ")
+	_, err := dept.ReadAdapter(filepath.Join(dir, "prefix"))
+	assert.ErrorContains(t, err, "it is an adapter of PEFT's prefix tuning")
 }

@@ -50,12 +50,24 @@ type methodCase struct {
 // methodCases are the methods that have adapters, in their variants.
 var methodCases = []methodCase{
 	{"DePT", &dept.DePT, dept.Values{"prompt-length": 5, "rank": 3}},
+	{"ADePT", &dept.ADePT, dept.Values{"prompt-length": 5, "rank": 3}},
+	{"residual prompt tuning", &dept.ResidualPrompt, dept.Values{"prompt-length": 4, "bottleneck": 7}},
 	{"LoRA", &dept.LoRA, dept.Values{"rank": 3}},
 	{"rsLoRA on all modules", &dept.LoRA, dept.Values{"rank": 2, "lora-alpha": 3., "use-rslora": true, "target-modules": []string{"all"}}},
 	{"DoRA", &dept.LoRA, dept.Values{"rank": 3, "use-dora": true}},
 	{"DoRA on all modules", &dept.LoRA, dept.Values{"rank": 2, "lora-alpha": 3., "use-dora": true, "target-modules": []string{"all"}}},
 	{"(IA)³", &dept.IA3, nil},
 	{"(IA)³ on all modules' results", &dept.IA3, dept.Values{"target-modules": []string{"all"}, "feedforward-modules": []string(nil)}},
+	{"norms", &dept.Norms, nil},
+	{"the norms behind the stacks", &dept.Norms, dept.Values{"target-modules": []string{"final_layer_norm"}}},
+	{"biases", &dept.Biases, nil},
+	{"Pfeiffer's adapters", &dept.Bottleneck, dept.Values{"reduction": 6, "non-linearity": "gelu_new"}},
+	{"Houlsby's adapters", &dept.Bottleneck, dept.Values{"placement": "houlsby", "reduction": 7, "non-linearity": "swish"}},
+	{"Houlsby's adapters, cross-attention too", &dept.Bottleneck, dept.Values{"placement": "houlsby-cross", "reduction": 11, "non-linearity": "gelu"}},
+	{"parallel adapters", &dept.Bottleneck, dept.Values{"placement": "parallel", "reduction": 2}},
+	{"prefixes", &dept.Prefix, dept.Values{"prefix-length": 3, "bottleneck": 7}},
+	{"flat prefixes", &dept.Prefix, dept.Values{"prefix-length": 5, "flat": true}},
+	{"leaky adapters", &dept.Bottleneck, dept.Values{"reduction": 9, "non-linearity": "leakyrelu"}},
 }
 
 // start is the case's adapter for a model as training starts it; more settings
@@ -121,9 +133,9 @@ func TestMethodsAgainstFloat64(t *testing.T) {
 	}
 }
 
-// The methods that change weights start as the model is, and what they draw leaves
-// the model's own masks alone: the first loss of training is the plain model's, to
-// the bit, also with the dropout of both. DoRA's starts with m/n, which is 1 but for
+// The methods start as the model is, or with a prompt as prompt tuning, and what they
+// draw leaves the model's own masks alone: the first loss of training is the plain
+// model's, or prompt tuning's, to the bit, also with the dropout of both. DoRA's starts with m/n, which is 1 but for
 // float32: m is rounded from a norm in float64, and n is summed on the device.
 func TestMethodsStartAsTheModel(t *testing.T) {
 	ctx := context.Background()
@@ -135,10 +147,18 @@ func TestMethodsStartAsTheModel(t *testing.T) {
 		m, err := t5.Load(ctx, e, ck, false)
 		require.NoError(t, err)
 		t.Cleanup(m.Release)
-		want, _, _ := runPass(t, e, m, dept.AsIs(), rows, s, draw)
+		plain, _, _ := runPass(t, e, m, dept.AsIs(), rows, s, draw)
 		for _, c := range methodCases {
-			if c.kind.Merge == nil {
-				continue // a prompt changes the input from the start
+			if c.kind == &dept.ResidualPrompt || c.kind == &dept.Prefix || c.kind == &dept.Bottleneck && c.values["placement"] != "parallel" {
+				continue // what they add is not zero at the start
+			}
+			want := plain
+			if _, ok := c.values["prompt-length"]; ok {
+				// A prompt changes the input from the start, and what is beside it does not.
+				alone, err := dept.New(m, methodCase{"", &dept.PromptTuning, c.values}.start(t, ck, 33, nil), false)
+				require.NoError(t, err)
+				t.Cleanup(alone.Release)
+				want, _, _ = runPass(t, e, m, alone, rows, s, draw)
 			}
 			method, err := dept.New(m, c.start(t, ck, 33, dept.Values{"lora-dropout": 0.5}), true)
 			require.NoError(t, err)
@@ -218,7 +238,8 @@ func TestMerge(t *testing.T) {
 				a := shake(c.start(t, ck, 33, dept.Values{"lora-dropout": 0.2}))
 				weights, err := dept.Merge(a, ck.Config.Describe(), ck.Float32)
 				if c.kind.Merge == nil {
-					require.ErrorContains(t, err, "changes no weight of the model (it trains a short prompt P")
+					require.ErrorContains(t, err, "an adapter of "+c.kind.Name+" cannot be merged: "+c.kind.Apart+": keep it beside the model")
+					require.NotEmpty(t, c.kind.Apart)
 					return
 				}
 				require.NoError(t, err)

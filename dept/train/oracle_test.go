@@ -24,6 +24,7 @@ import (
 // oracle is T5 under an adapter in plain float64, one row at a time, as Hugging
 // Face's code and PEFT's compute it.
 type oracle struct {
+	t       *testing.T
 	c       *t5.Config
 	weights map[string][]float64
 	adapter map[string][]float64 // by the names of its file
@@ -56,7 +57,7 @@ type matrix [][]float64
 
 func newOracle(t *testing.T, ck *t5.Checkpoint, a *dept.Adapter) *oracle {
 	o := &oracle{
-		c: ck.Config, weights: map[string][]float64{}, adapter: map[string][]float64{}, norms: map[string][]float64{}, places: map[string]string{},
+		t: t, c: ck.Config, weights: map[string][]float64{}, adapter: map[string][]float64{}, norms: map[string][]float64{}, places: map[string]string{},
 		attends: map[string][]float64{},
 	}
 	for _, name := range ck.Names() {
@@ -115,7 +116,11 @@ func (o *oracle) linear(x matrix, name string) matrix {
 			return columns(product(x, o.weights[name]), l)
 		}
 	}
-	return product(x, o.weights[name])
+	y := product(x, o.weights[name])
+	if b := o.part(module, "bias"); b != nil {
+		y = shifted(y, b)
+	}
+	return y
 }
 
 // loraLinear is W·x + s·B·A·x', and with DoRA W·x + (m/n − 1)·W·x' + (m/n)·s·B·A·x',
@@ -132,7 +137,7 @@ func (o *oracle) loraLinear(x matrix, module string, c *dept.LoRAConfig) matrix 
 	}
 	for i := range y {
 		for k := range y[i] {
-			share := c.Scale() * low[i][k]
+			share := c.ScaleOf(module) * low[i][k]
 			if c.DoRA {
 				share = m[k]/n[k]*share + (m[k]/n[k]-1)*plain[i][k]
 			}
@@ -145,13 +150,14 @@ func (o *oracle) loraLinear(x matrix, module string, c *dept.LoRAConfig) matrix 
 // rowNorms is the length of each row of W + s·B·A.
 func (o *oracle) rowNorms(module string, c *dept.LoRAConfig) []float64 {
 	w, a, b := o.weights[module+".weight"], o.part(module, "lora_A.weight"), o.part(module, "lora_B.weight")
-	n := make([]float64, len(b)/c.Rank)
+	r := c.RankOf(module)
+	n := make([]float64, len(b)/r)
 	width := len(w) / len(n)
 	for row := range n {
 		for k := range width {
 			x := w[row*width+k]
-			for j := range c.Rank {
-				x += c.Scale() * b[row*c.Rank+j] * a[j*width+k]
+			for j := range r {
+				x += c.ScaleOf(module) * b[row*r+j] * a[j*width+k]
 			}
 			n[row] += x * x
 		}
@@ -187,6 +193,16 @@ func columns(x matrix, factor []float64) matrix {
 		}
 	}
 	return y
+}
+
+// shifted is x with a number added to each column.
+func shifted(x matrix, b []float64) matrix {
+	for _, row := range x {
+		for k := range row {
+			row[k] += b[k]
+		}
+	}
+	return x
 }
 
 // drawing is the dropout of a training pass: the model's rate, and the step's key.
@@ -249,7 +265,10 @@ func (o *oracle) place(module string) string {
 }
 
 func (o *oracle) norm(x matrix, name string) matrix {
-	y := make(matrix, len(x))
+	y, weight := make(matrix, len(x)), o.weights[name]
+	if own := o.part(strings.TrimSuffix(name, ".weight"), "ln_tuning_layers.weight"); own != nil {
+		weight = own
+	}
 	for i, row := range x {
 		var squares float64
 		for _, v := range row {
@@ -258,7 +277,7 @@ func (o *oracle) norm(x matrix, name string) matrix {
 		f := 1 / math.Sqrt(squares/float64(len(row))+o.c.LayerNormEpsilon)
 		y[i] = make([]float64, len(row))
 		for k, v := range row {
-			y[i][k] = v * f * o.weights[name][k]
+			y[i][k] = v * f * weight[k]
 		}
 	}
 	return y
@@ -271,6 +290,68 @@ func add(x, y matrix) matrix {
 		}
 	}
 	return x
+}
+
+// behind is the stream x after a sublayer has made s of it: x + s, or under bottleneck
+// adapters x + s + scale·a(h), where h is x + s, s or x.
+func (o *oracle) behind(x, s matrix, module, kind string) matrix {
+	name := module + ".adapters.dept."
+	down := o.adapter[name+"adapter_down.0.weight"]
+	if down == nil {
+		return add(x, s)
+	}
+	c := o.config.(*dept.BottleneckConfig).Config
+	require.True(o.t, map[string]bool{"self": c.SelfAttention, "cross": c.Cross, "ff": c.FeedForward}[kind], "an adapter behind %s", module)
+	h := make(matrix, len(x))
+	for i := range h {
+		h[i] = make([]float64, len(x[i]))
+		for k := range h[i] {
+			switch {
+			case c.Parallel:
+				h[i][k] = x[i][k]
+			case c.Sums:
+				h[i][k] = x[i][k] + s[i][k]
+			default:
+				h[i][k] = s[i][k]
+			}
+		}
+	}
+	z := shifted(product(h, down), o.adapter[name+"adapter_down.0.bias"])
+	a := shifted(product(o.activation(z, c.NonLinearity, name), o.adapter[name+"adapter_up.weight"]), o.adapter[name+"adapter_up.bias"])
+	for _, row := range a {
+		for k := range row {
+			row[k] *= float64(c.Scale)
+		}
+	}
+	return add(add(x, s), a)
+}
+
+// activation is a non-linearity that torch has under a name.
+func (o *oracle) activation(z matrix, name, place string) matrix {
+	y := make(matrix, len(z))
+	for i, row := range z {
+		y[i] = slices.Clone(row)
+	}
+	if name == "relu" || name == "leakyrelu" {
+		y = o.relu(y, place)
+	}
+	for i, row := range y {
+		for k, v := range row {
+			switch name {
+			case "leakyrelu":
+				row[k] = 0.99*v + 0.01*z[i][k]
+			case "swish":
+				row[k] = v / (1 + math.Exp(-v))
+			case "gelu":
+				row[k] = v * math.Erfc(-v/math.Sqrt2) / 2
+			case "gelu_new":
+				row[k] = v / 2 * (1 + math.Tanh(math.Sqrt(2/math.Pi)*(v+0.044715*v*v*v)))
+			case "tanh":
+				row[k] = math.Tanh(v)
+			}
+		}
+	}
+	return y
 }
 
 // bucket is T5's for a distance from query to key.
@@ -297,9 +378,13 @@ func (o *oracle) bucket(distance int, causal bool) int {
 // given.
 func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) matrix {
 	q, k, v := o.linear(x, name+".q.weight"), o.linear(memory, name+".k.weight"), o.linear(memory, name+".v.weight")
-	ahead := len(o.keys[name])
-	k, v = append(slices.Clone(o.keys[name]), k...), append(slices.Clone(o.values[name]), v...)
-	queries, keys, place := o.positions(name+".q"), o.positions(name+".k"), o.place(name+".q")
+	inFront, theirs := o.keys[name], o.values[name]
+	if c, ok := o.config.(*dept.PrefixConfig); ok {
+		inFront, theirs = o.prefix(name, c.Config.Length, c.Config.NonLinearity)
+	}
+	ahead := len(inFront)
+	k, v = append(slices.Clone(inFront), k...), append(slices.Clone(theirs), v...)
+	queries, keys, place := o.positions(name+".q"), ahead+o.positions(name+".k"), o.place(name+".q")
 	mixed := make(matrix, len(x))
 	attends := make([]float64, o.c.NumHeads*len(x)*len(k))
 	for i := range mixed {
@@ -316,7 +401,7 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 					scores[j] += q[i][e] * k[j][e]
 				}
 				if bias != "" {
-					scores[j] += o.weights[bias][o.bucket(j-ahead-i, causal)*o.c.NumHeads+head]
+					scores[j] += o.weights[bias][o.bucket(j-i, causal)*o.c.NumHeads+head]
 				}
 				most = max(most, scores[j])
 			}
@@ -339,6 +424,37 @@ func (o *oracle) attention(x, memory matrix, name, bias string, causal bool) mat
 	}
 	o.attends[name] = attends
 	return o.modelDrop(o.linear(mixed, name+".o.weight"), place, queries)
+}
+
+// prefix is the n keys and values of prefix tuning in front of an attention's own.
+func (o *oracle) prefix(attention string, n int, f string) (keys, values matrix) {
+	group := "self_prefix"
+	switch {
+	case strings.HasSuffix(attention, "EncDecAttention"):
+		group = "cross_prefix"
+	case strings.HasPrefix(attention, "encoder."):
+		group = "encoder_prefix"
+	}
+	part := func(name string) []float64 { return o.adapter["prefix_tuning.prefix_tunings.dept."+group+name] }
+	var layer int
+	_, err := fmt.Sscanf(attention[strings.Index(attention, ".block.")+7:], "%d", &layer)
+	require.NoError(o.t, err)
+	all, inner := part(".control_trans"), o.c.NumHeads*o.c.DKV
+	if all == nil {
+		var words matrix
+		for i := range n {
+			words = append(words, part(".wte.weight")[i*o.c.DModel:][:o.c.DModel])
+		}
+		z := o.activation(shifted(product(words, part(".control_trans.0.weight")), part(".control_trans.0.bias")), f, group)
+		for _, row := range shifted(product(z, part(".control_trans.2.weight")), part(".control_trans.2.bias")) {
+			all = append(all, row...)
+		}
+	}
+	for i := range n {
+		row := all[i*(len(all)/n):][:len(all)/n]
+		keys, values = append(keys, row[2*layer*inner:][:inner]), append(values, row[(2*layer+1)*inner:][:inner])
+	}
+	return keys, values
 }
 
 func (o *oracle) feedForward(x matrix, name string) matrix {
@@ -400,7 +516,14 @@ func (o *oracle) input(ids []int32) matrix {
 	for i := range o.m {
 		h = append(h, append([]float64(nil), p[i*d:][:d]...))
 	}
-	for t, row := range o.embed(ids) {
+	if _, ok := o.config.(*dept.ResidualConfig); ok {
+		h = o.residual(h)
+	}
+	words := o.embed(ids)
+	if _, ok := o.config.(*dept.ADePTConfig); ok {
+		return append(h, o.adept(words)...)
+	}
+	for t, row := range words {
 		if r := len(b) / d; r > 0 {
 			scale := o.config.(*dept.PromptConfig).Scale()
 			for k := range row {
@@ -414,6 +537,46 @@ func (o *oracle) input(ids []int32) matrix {
 	return h
 }
 
+// residual is P + norm(D·relu(C·P + c) + e), with a norm that takes off the mean.
+func (o *oracle) residual(p matrix) matrix {
+	part := func(name string) []float64 { return o.adapter["prompt_encoder.module."+name] }
+	z := shifted(product(p, part("0.weight")), part("0.bias"))
+	z = shifted(product(o.relu(z, "residual"), part("2.weight")), part("2.bias"))
+	weight, bias := part("3.weight"), part("3.bias")
+	for i, row := range z {
+		var mean, variance float64
+		for _, v := range row {
+			mean += v / float64(len(row))
+		}
+		for _, v := range row {
+			variance += (v - mean) * (v - mean) / float64(len(row))
+		}
+		for k, v := range row {
+			row[k] = p[i][k] + (v-mean)/math.Sqrt(variance+1e-5)*weight[k] + bias[k]
+		}
+	}
+	return z
+}
+
+// adept shifts each word by relu(dropout(E·A + a))·B + b.
+func (o *oracle) adept(words matrix) matrix {
+	d := o.c.DModel
+	z := shifted(product(words, transposed(o.adapter[dept.TensorA], d)), o.adapter[dept.TensorInnerBias])
+	z = o.relu(o.drop(z, "adept", 0.1, o.size.source), "adept")
+	return add(shifted(product(z, transposed(o.adapter[dept.TensorB], len(z[0]))), o.adapter[dept.TensorOuterBias]), words)
+}
+
+// transposed is a matrix of so many rows with its rows as columns.
+func transposed(w []float64, rows int) []float64 {
+	out := make([]float64, 0, len(w))
+	for c := range len(w) / rows {
+		for r := range rows {
+			out = append(out, w[r*(len(w)/rows)+c])
+		}
+	}
+	return out
+}
+
 // encode returns the encoder's output for a row of the batch.
 func (o *oracle) encode(row int, x data.Example) matrix {
 	o.row = row
@@ -425,8 +588,8 @@ func (o *oracle) encode(row int, x data.Example) matrix {
 	for i := range o.c.NumLayers {
 		block := fmt.Sprintf("encoder.block.%d.layer.", i)
 		n := o.norm(h, block+"0.layer_norm.weight")
-		h = add(h, o.attention(n, n, block+"0.SelfAttention", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", false))
-		h = add(h, o.feedForward(o.norm(h, block+"1.layer_norm.weight"), block+"1.DenseReluDense"))
+		h = o.behind(h, o.attention(n, n, block+"0.SelfAttention", "encoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", false), block+"0", "self")
+		h = o.behind(h, o.feedForward(o.norm(h, block+"1.layer_norm.weight"), block+"1.DenseReluDense"), block+"1", "ff")
 	}
 	encoded := o.modelDrop(o.norm(h, "encoder.final_layer_norm.weight"), "encoder.norm", positions)
 	if p := o.point; p != nil && p.encoded[row] == nil {
@@ -444,9 +607,9 @@ func (o *oracle) decode(row int, x data.Example, encoded matrix) matrix {
 	for i := range o.c.NumDecoderLayers {
 		block := fmt.Sprintf("decoder.block.%d.layer.", i)
 		n := o.norm(h, block+"0.layer_norm.weight")
-		h = add(h, o.attention(n, n, block+"0.SelfAttention", "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", true))
-		h = add(h, o.attention(o.norm(h, block+"1.layer_norm.weight"), encoded, block+"1.EncDecAttention", "", false))
-		h = add(h, o.feedForward(o.norm(h, block+"2.layer_norm.weight"), block+"2.DenseReluDense"))
+		h = o.behind(h, o.attention(n, n, block+"0.SelfAttention", "decoder.block.0.layer.0.SelfAttention.relative_attention_bias.weight", true), block+"0", "self")
+		h = o.behind(h, o.attention(o.norm(h, block+"1.layer_norm.weight"), encoded, block+"1.EncDecAttention", "", false), block+"1", "cross")
+		h = o.behind(h, o.feedForward(o.norm(h, block+"2.layer_norm.weight"), block+"2.DenseReluDense"), block+"2", "ff")
 	}
 	h = o.modelDrop(o.norm(h, "decoder.final_layer_norm.weight"), "decoder.norm", positions)
 	if !o.c.TieWordEmbeddings {

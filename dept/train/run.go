@@ -70,7 +70,7 @@ type Run struct {
 
 // HoldsRun reports whether a folder holds anything that a run would replace.
 func HoldsRun(dir string) bool {
-	for _, name := range []string{RunFile, LogFile, StateFile, dept.AdapterConfigFile, dept.AdapterWeightsFile, "config.json", "model.safetensors"} {
+	for _, name := range append([]string{RunFile, LogFile, StateFile, "config.json", "model.safetensors"}, dept.AdapterFiles...) {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
 			return true
 		}
@@ -107,7 +107,7 @@ func (r *Run) Begin(ctx context.Context) error {
 	// What a run of another kind made would be taken for this one's.
 	other := []string{"config.json", "model.safetensors"}
 	if kind.Checkpoints() {
-		other = []string{dept.AdapterConfigFile, dept.AdapterWeightsFile, dept.AdapterTorchFile}
+		other = dept.AdapterFiles
 	}
 	if err := removeFiles(r.Dir, other...); err != nil {
 		return fmt.Errorf("begin run: %w", err)

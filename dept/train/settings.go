@@ -206,7 +206,14 @@ func (c change) rank() int {
 
 // adapterFlags are the flags that decide keys of an adapter's configuration and are
 // not named as they are.
-var adapterFlags = map[string]string{"num_virtual_tokens": "prompt-length", "r": "rank", "max_length": "max-source-length"}
+var adapterFlags = map[string]string{
+	"num_virtual_tokens": "prompt-length", "r": "rank", "max_length": "max-source-length", "encoder_hidden_size": "bottleneck",
+	"config.reduction_factor": "reduction", "config.non_linearity": "non-linearity",
+	"config.prefix_length": "prefix-length", "config.bottleneck_size": "bottleneck", "config.flat": "flat",
+}
+
+// placementKeys are those that --placement decides.
+var placementKeys = []string{"config.mh_adapter", "config.cross_adapter", "config.original_ln_before", "config.is_parallel", "config.scaling", "config.init_weights"}
 
 // sentence says what has changed, by the flags that say so.
 func (c change) sentence(r *Run) string {
@@ -249,6 +256,8 @@ func (c change) sentence(r *Run) string {
 		return began(flag(dept.RateKey(group)), was, is)
 	case section == "adapter" && adapterFlags[key] != "":
 		return began(flag(adapterFlags[key]), was, is)
+	case section == "adapter" && slices.Contains(placementKeys, key):
+		return "the run began with another --placement"
 	case c.key == "adapter.lora_alpha" && r.Settings.Method == dept.DePT.Name:
 		return "the run began with another --scale"
 	case key != "":

@@ -35,7 +35,7 @@ func (p tab) fullStorage(step int) {
 // the first tab has gone, a reload offers the run of that.
 func (v *visit) otherTab(first tab) tab {
 	first.Helper()
-	p := v.openBeside(first.T, first.ctx, "#steps=100")
+	p := v.openBeside(first.T, first.ctx, "workshop.html#steps=100")
 	p.untilStatus("Ready")
 	assert.Empty(p, p.text("interrupted-text"))
 	p.click("step")
