@@ -197,8 +197,11 @@ const heard = {
     if (models.failed(e)) return;
     if (e.during === "predict") view.unanswered("");
     if (e.during === "predict" && e.code === "order") return; // the model has gone meanwhile, which was said
-    if (e.during === "load" || e.during === "start") loading = false;
-    wanted = null;
+    // Of a device that is lost more than one thing may tell, also once the model is on its way again.
+    if (e.during === "load" || e.during === "start") {
+      loading = false;
+      wanted = null;
+    }
     $("loading").hidden = true;
     const cancelled = e.code === "cancelled";
     if (e.during === "train" || e.during === "restore") $("going").hidden = true;
