@@ -85,7 +85,7 @@ func readModel(string, map[string]origin) (any, error) {
 	o := demo.Tuning(both, demo.Seed)
 	return object{
 		"parameters": ck.Config.Describe().Parameters(), "width": demo.Width, "length": demo.MaxSource, "shift": demo.MaxSource * demo.Width,
-		"budget": demo.Budget, "m": both.Config.PromptLength, "r": both.Config.Rank, "trained": both.Config.Parameters(),
+		"vocabulary": ck.Config.Describe().Vocabulary, "budget": demo.Budget, "budget_numbers": demo.Budget * demo.Width, "m": both.Config.PromptLength, "r": both.Config.Rank, "trained": both.Config.Parameters(),
 		"steps": o.Steps, "batch": o.Batch, "rows": demo.TrainRows, "held": demo.HeldRows, "page_held": demo.PageRows, "seed": demo.Seed,
 		"rate_prompt": o.Rates["prompt"], "rate_lowrank": o.Rates["lowrank"],
 	}, nil

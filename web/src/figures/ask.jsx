@@ -10,13 +10,17 @@ const variants = [
 export const asked = variants;
 
 export function Ask({ state, words, act }) {
+  const labels = Object.values(state.answers).find(Boolean)?.scores.map(({ label }) => label) ?? [];
   return (
     <div class="body">
       <p class="line">
         <label>{words["ask-sentence"]} <input type="text" class="sentence" value={state.sentence} readOnly={!state.live} onInput={(e) => act.type(e.target.value)} autocomplete="off" /></label>
       </p>
       <table class="answers">
-        <thead><tr><td /><th scope="col">{words["ask-answer"]}</th><th scope="col">{words["ask-labels"]}</th></tr></thead>
+        <thead>
+          <tr><td rowspan="2" /><th scope="col" rowspan="2">{words["ask-answer"]}</th><th scope="colgroup" colspan={labels.length || 1}>{words["ask-labels"]}</th></tr>
+          <tr>{labels.map((label) => <th key={label} scope="col">{label}</th>)}</tr>
+        </thead>
         <tbody>
           {variants.map(({ name }) => {
             const a = state.answers[name];
@@ -24,9 +28,10 @@ export function Ask({ state, words, act }) {
               <tr key={name}>
                 <th scope="row">{words[`with-${name}`]}</th>
                 <td class="answer">{a ? a.answer || words["ask-nothing"] : "…"}</td>
-                <td class="scores">{a?.scores.map(({ label, probability }) => (
-                  <span key={label}>{label} <meter value={probability} aria-hidden="true" /> <span class="number">{Math.round(probability * 100)} %</span></span>
-                ))}</td>
+                {labels.map((label) => {
+                  const p = a?.scores.find((s) => s.label === label)?.probability ?? 0;
+                  return <td key={label} class="score"><meter value={p} aria-hidden="true" /> <span class="number">{Math.round(p * 100)} %</span></td>;
+                })}
               </tr>
             );
           })}

@@ -43,7 +43,7 @@ export function Cost({ words }) {
             {[["pt", pt], ["dept", dept]].map(([name, p]) => (
               <tr key={name}>
                 <th scope="row">{words[`cost-${name}`].replace("%", p.m)}</th>
-                {groups.map((names, i) => <td key={i} class="number">{of(p, names).toFixed(of(p, names) < 10 ? 1 : 0)} ms</td>)}
+                {groups.map((names, i) => <td key={i} class="number">{of(p, names).toLocaleString("en", { maximumFractionDigits: of(p, names) < 10 ? 1 : 0 })} ms</td>)}
               </tr>
             ))}
           </tbody>
