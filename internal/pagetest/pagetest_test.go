@@ -508,7 +508,7 @@ const ids = "train pause step stop reset task method prompt-length rank budget l
 
 // The files of the page, of its worker and of its model.
 const (
-	page    = "workshop.html main.js recorded.json style.css sw.js"
+	page    = "workshop.html main.js recorded.json style.css sw.js index.html article.js article.css" // the last three are kept
 	program = "worker.js wasm_exec.js dept.wasm"
 	model   = "model/config.json model/model.safetensors model/tokenizer.json " + extras
 	extras  = "model/tokenizer_config.json model/special_tokens_map.json model/added_tokens.json model/spiece.model" // that a tokenizer may have
