@@ -1,8 +1,9 @@
-// Package pretrain makes the rows that a T5 is pre-trained on. Half of them are
-// T5's span corruption of plain text; the others are questions with short answers,
-// so that the decoder learns to answer with a label: about sentences of the text
-// (their tone, their topic, their word order, ...) and about those of the
-// demonstration's language. Several short passages are packed into one row.
+// Package pretrain makes the rows that a T5 is pre-trained on. Some are plain text
+// with spans left out; the others are questions with short answers, so that the decoder
+// learns to answer with a label: about sentences of the text (their tone, their topic,
+// what their article is about, their word order, ...), about phrases of praise and blame
+// that the package makes itself, and about sentences of the demonstration's language.
+// Several short passages are packed into one row.
 //
 // Every row is a function of the text, the seed and its number, so that a run can
 // be repeated and resumed.
