@@ -1,8 +1,9 @@
-// Package pretrain makes the rows that a T5 is pre-trained on. Half of them are
-// T5's span corruption of plain text; the others are questions with short answers,
-// so that the decoder learns to answer with a label: about sentences of the text
-// (their tone, their topic, their word order, ...) and about those of the
-// demonstration's language. Several short passages are packed into one row.
+// Package pretrain makes the rows that a T5 is pre-trained on. Some are plain text
+// with spans left out; the others are questions with short answers, so that the decoder
+// learns to answer with a label: about sentences of the text (their tone, their topic,
+// what their article is about, their word order, ...), about phrases of praise and blame
+// that the package makes itself, and about sentences of the demonstration's language.
+// Several short passages are packed into one row.
 //
 // Every row is a function of the text, the seed and its number, so that a run can
 // be repeated and resumed.
@@ -16,6 +17,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -23,9 +25,10 @@ import (
 
 // Corpus is plain text, held as it lies in its files: a paragraph a line.
 type Corpus struct {
-	text   []byte
-	starts []int // of the paragraphs that are not empty; one more at the end
-	print  string
+	text     []byte
+	starts   []int // of the paragraphs that are not empty
+	articles []int // the first paragraphs of what stands between empty lines
+	print    string
 }
 
 // ReadCorpus reads text files, those named .gz unpacked, one after the other.
@@ -35,7 +38,7 @@ func ReadCorpus(paths ...string) (*Corpus, error) {
 		if err := appendFile(&text, path); err != nil {
 			return nil, fmt.Errorf("read text: %w", err)
 		}
-		text.WriteByte('\n')
+		text.WriteString("\n\n") // no article goes on in the next file
 	}
 	c, err := NewCorpus(text.Bytes())
 	if err != nil {
@@ -73,14 +76,20 @@ func NewCorpus(text []byte) (*Corpus, error) {
 	}
 	sum := sha256.Sum256(text)
 	c := &Corpus{text: text, print: hex.EncodeToString(sum[:])}
+	apart := true
 	for at := 0; at < len(text); {
 		end := bytes.IndexByte(text[at:], '\n')
 		if end < 0 {
 			end = len(text) - at
 		}
-		if len(bytes.TrimSpace(text[at:at+end])) > 0 {
+		empty := len(bytes.TrimSpace(text[at:at+end])) == 0
+		if !empty {
+			if apart {
+				c.articles = append(c.articles, len(c.starts))
+			}
 			c.starts = append(c.starts, at)
 		}
+		apart = empty
 		at += end + 1
 	}
 	if len(c.starts) == 0 {
@@ -104,23 +113,35 @@ func firstInvalid(text []byte) int {
 // Len is the number of paragraphs.
 func (c *Corpus) Len() int { return len(c.starts) }
 
+// Opening is the first paragraph of the article of paragraph i: articles stand between
+// empty lines.
+func (c *Corpus) Opening(i int) int {
+	at, found := slices.BinarySearch(c.articles, i)
+	if !found {
+		at--
+	}
+	return c.articles[at]
+}
+
 // Fingerprint identifies the text.
 func (c *Corpus) Fingerprint() string { return c.print }
 
 // Sentences are the sentences of paragraph i, at least one.
-func (c *Corpus) Sentences(i int) []string {
+func (c *Corpus) Sentences(i int) []string { return sentences(c.words(i)) }
+
+// words are those of paragraph i, at least one.
+func (c *Corpus) words(i int) []string {
 	text := c.text[c.starts[i]:]
 	if end := bytes.IndexByte(text, '\n'); end >= 0 {
 		text = text[:end]
 	}
-	return sentences(string(text))
+	return strings.Fields(string(text))
 }
 
-// sentences splits where a full stop, question mark or exclamation mark, with any
+// sentences splits words where a full stop, question mark or exclamation mark, with any
 // quotes and brackets behind it, ends a word that is no abbreviation and the next
-// word does not begin with a small letter. White space becomes single spaces.
-func sentences(paragraph string) []string {
-	words := strings.Fields(paragraph)
+// word does not begin with a small letter.
+func sentences(words []string) []string {
 	var all []string
 	start := 0
 	for i, w := range words {

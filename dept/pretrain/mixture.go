@@ -29,12 +29,14 @@ const passageLength = 112
 
 // Mixture is the rows of a pre-training run. It is dept.Examples.
 type Mixture struct {
-	corpus        *Corpus
-	tok           *text.Tokenizer
-	o             Options
-	split         demo.Split
-	sentinels     []int32
-	tones, topics map[string]int
+	corpus    *Corpus
+	tok       *text.Tokenizer
+	o         Options
+	split     demo.Split
+	denoisers []denoiser
+	sentinels []int32
+
+	tones, topics, kinds, sections map[string]int
 }
 
 // NewMixture makes rows from a text. The demonstration's sentences are of the
@@ -43,8 +45,13 @@ func NewMixture(c *Corpus, tok *text.Tokenizer, split demo.Split, o Options) (*M
 	if o.MaxSourceLength < minTokens+2 || o.MaxTargetLength < minTokens {
 		return nil, fmt.Errorf("pre-train: rows of %d source and %d target tokens hold hardly a passage: make them at least %d and %d", o.MaxSourceLength, o.MaxTargetLength, minTokens+2, minTokens)
 	}
-	m := &Mixture{corpus: c, tok: tok, o: o, split: split, tones: tones.classes(), topics: topics.classes()}
-	for i := range spansOf(passageLength) {
+	m := &Mixture{corpus: c, tok: tok, o: o, split: split, denoisers: denoisers}
+	m.tones, m.topics, m.kinds, m.sections = toneWords(), topics.classes(), kinds.classes(), sections.classes()
+	most := 0
+	for _, d := range denoisers {
+		most = max(most, d.spansOf(passageLength))
+	}
+	for i := range most {
 		id, ok := tok.Sentinel(i)
 		if !ok {
 			return nil, fmt.Errorf("pre-train: the tokenizer has no <extra_id_%d>: take one of T5's kind, as sentencepiece's spiece.model makes", i)
@@ -58,7 +65,10 @@ func NewMixture(c *Corpus, tok *text.Tokenizer, split demo.Split, o Options) (*M
 var weights = []struct {
 	Question
 	weight int
-}{{Language, 46}, {Tone, 18}, {Topic, 15}, {Order, 3}, {Grammar, 7}, {Follow, 3}, {Means, 5}, {Missing, 3}}
+}{
+	{Language, 30}, {Opinion, 18}, {Tone, 15}, {Topic, 11}, {Kind, 12}, {Section, 2},
+	{Order, 2}, {Grammar, 3}, {Follow, 2}, {Means, 3}, {Missing, 2},
+}
 
 // Paragraphs is how many the text has.
 func (m *Mixture) Paragraphs() int { return m.corpus.Len() }
@@ -152,10 +162,23 @@ func (m *Mixture) text(r draw.Source) (passage, error) {
 		if len(ids) < minTokens {
 			continue
 		}
-		source, target := corrupt(r, ids, func(i int) int32 { return m.sentinels[i] })
+		source, target := m.denoiser(r).corrupt(r, ids, func(i int) int32 { return m.sentinels[i] })
 		return passage{append(source, m.tok.EOS()), append(target, m.tok.EOS())}, nil
 	}
 	return passage{}, fmt.Errorf("pre-train: hardly a paragraph of the text has %d tokens: give text with whole paragraphs on a line", minTokens)
+}
+
+// denoiser is one of them, as often as each is taken.
+func (m *Mixture) denoiser(r draw.Source) denoiser {
+	if len(m.denoisers) > 1 {
+		k := r.Below(100)
+		for _, d := range m.denoisers {
+			if k -= d.weight; k < 0 {
+				return d
+			}
+		}
+	}
+	return m.denoisers[0]
 }
 
 // minTokens is the shortest text that spans are left out of.

@@ -30,7 +30,7 @@ func TestCorrupt(t *testing.T) {
 		for i := range ids {
 			ids[i] = int32(i)
 		}
-		source, target := corrupt(r, ids, func(i int) int32 { return first + int32(i) })
+		source, target := denoisers[0].corrupt(r, ids, func(i int) int32 { return first + int32(i) })
 		left := map[int32][]int32{}
 		var order []int32
 		for _, id := range target {
@@ -58,8 +58,8 @@ func TestCorrupt(t *testing.T) {
 		spans += len(order)
 		tokens += n
 	}
-	assert.InDelta(t, noiseShare, float64(noise)/float64(tokens), 0.002)
-	assert.InDelta(t, spanLength, float64(noise)/float64(spans), 0.05)
+	assert.InDelta(t, denoisers[0].share, float64(noise)/float64(tokens), 0.002)
+	assert.InDelta(t, denoisers[0].length, float64(noise)/float64(spans), 0.05)
 }
 
 // Every way to divide 6 into 3 comes up as often: there are ten.
@@ -90,7 +90,7 @@ func TestSentences(t *testing.T) {
 		"at 3.5 km. of it, etc. and": {"at 3.5 km. of it, etc. and"},
 		"What? no! 1990 was (fine.)": {"What? no!", "1990 was (fine.)"},
 	} {
-		assert.Equal(t, want, sentences(text), text)
+		assert.Equal(t, want, sentences(strings.Fields(text)), text)
 	}
 }
 
@@ -110,6 +110,10 @@ func TestReadCorpus(t *testing.T) {
 	assert.Equal(t, []string{"One.", "Two."}, c.Sentences(0))
 	assert.Equal(t, []string{"Three."}, c.Sentences(1))
 	assert.Equal(t, []string{"Four."}, c.Sentences(2))
+	assert.Equal(t, []int{0, 1, 2}, []int{c.Opening(0), c.Opening(1), c.Opening(2)}, "empty lines and the end of a file part articles")
+	c, err = NewCorpus([]byte("\nOne.\nTwo.\n\nThree.\nFour."))
+	require.NoError(t, err)
+	assert.Equal(t, []int{0, 0, 2, 2}, []int{c.Opening(0), c.Opening(1), c.Opening(2), c.Opening(3)})
 
 	write := func(name, content string) string {
 		path := filepath.Join(dir, name)
@@ -149,6 +153,17 @@ func prose() string {
 			b.WriteString("The company sold more of its shares to the same bank today. ")
 		case 11:
 			b.WriteString("The scientists wrote new software for every computer they had.\n")
+		}
+	}
+	// Articles, each with a heading.
+	for _, about := range []string{
+		"a village", "a footballer", "an album", "a film", "a novel", "a politician", "a battle", "a company", "a software", "a species", "a school", "a station",
+	} {
+		for i, heading := range []string{"History.", "Career.", "Life.", "Geography.", "Reception.", "Plot.", "Demographics.", "Awards."} {
+			fmt.Fprintf(&b, "\nIt is %s that many know.\n%s\n", about, heading)
+			for k := range 9 {
+				fmt.Fprintf(&b, "They say number %d of these is among all of them the one %s likes.\n", 10*k+i, []string{"he", "she", "it"}[k%3])
+			}
 		}
 	}
 	return b.String()
@@ -242,7 +257,7 @@ func TestQuestions(t *testing.T) {
 }
 
 func TestLexicon(t *testing.T) {
-	for name, l := range map[string]lexicon{"tones": tones, "topics": topics} {
+	for name, l := range map[string]lexicon{"tones": tones, "topics": topics, "kinds": kinds, "sections": sections} {
 		classes := l.classes()
 		assert.NotEmpty(t, classes)
 		for w := range classes {
@@ -258,6 +273,45 @@ func TestLexicon(t *testing.T) {
 	assert.False(t, ask(1, "a lovely day and an awful night"), "words of both")
 	assert.False(t, ask(1, "a day and a night"))
 	assert.Equal(t, []string{"it", "is", "“so”", "!", "?", "u.s", "."}, plain([]string{"It", "is", "“So”!?", "U.S."}))
+}
+
+// What a sentence is from is read off its article's first sentence and the heading above.
+func TestArticles(t *testing.T) {
+	c, err := NewCorpus([]byte("Ayr is an old town of many. It lies far.\nIts port is a company's.\nEarly history.\nIt was a fort.\nOther.\nMore is said.\n\nIt is a pity.\nCareer."))
+	require.NoError(t, err)
+	m := &Mixture{corpus: c, kinds: kinds.classes(), sections: sections.classes()}
+	kind := func(paragraph, at int) string {
+		if k, ok := m.kindOf(paragraph, at); ok {
+			return kinds[k].name
+		}
+		return ""
+	}
+	assert.Equal(t, []string{"", "place", "place", "", ""}, []string{kind(0, 0), kind(0, 1), kind(1, 0), kind(6, 0), kind(7, 0)})
+	section := func(paragraph int) string {
+		if k, ok := m.sectionOf(paragraph); ok {
+			return sections[k].name
+		}
+		return ""
+	}
+	assert.Equal(t, []string{"", "", "history", "", "", ""}, []string{section(0), section(1), section(3), section(5), section(6), section(7)})
+}
+
+// Praise and blame are told apart by their own words, and those turned around by
+// a word before.
+func TestSay(t *testing.T) {
+	m := newMixture(t, Options{MaxSourceLength: 200, MaxTargetLength: 30, Questions: 100, Seed: 5, Rows: 1})
+	for class := range 2 {
+		for _, list := range [][2][]string{adjectives, qualities} {
+			for _, w := range list[class] {
+				assert.NotContains(t, list[1-class], w)
+			}
+		}
+		seen := map[string]bool{}
+		for i := range 200 {
+			seen[strings.Join(m.say(draw.New(3, uint64(i)), class), " ")] = true
+		}
+		assert.Greater(t, len(seen), 190)
+	}
 }
 
 // A text that has nothing to ask about is trained on all the same; one without

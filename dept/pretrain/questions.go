@@ -16,7 +16,10 @@ type Question string
 const (
 	Language Question = "language" // the demonstration's
 	Tone     Question = "tone"     // do its words praise or blame?
-	Topic    Question = "topic"    // which of four topics are its words of?
+	Opinion  Question = "opinion"  // the same, of phrases that this project writes
+	Topic    Question = "topic"    // which of four topics are its words of, or its article?
+	Kind     Question = "kind"     // what is its article about?
+	Section  Question = "section"  // under which heading does it stand?
 	Order    Question = "order"    // are the words in their original order?
 	Grammar  Question = "grammar"  // was a word dropped, doubled or moved?
 	Follow   Question = "follow"   // does one sentence follow the other in the text?
@@ -25,7 +28,7 @@ const (
 )
 
 // Questions are all kinds.
-var Questions = []Question{Language, Tone, Topic, Order, Grammar, Follow, Means, Missing}
+var Questions = []Question{Language, Opinion, Tone, Topic, Kind, Section, Order, Grammar, Follow, Means, Missing}
 
 // wording asks a question and says what its answers are, in the order of the
 // question's classes; none where the answer is a word of the text.
@@ -41,17 +44,27 @@ var (
 	oneOff = []string{"1", "0"}
 )
 
+var toneWordings = []wording{
+	{"what tone", tones.labels(name)}, {"which mood", tones.labels(name)}, {"how does it sound", tones.labels(name)},
+	{"praise or blame", tones.labels(name)}, {"positive or negative", tones.labels(other)}, {"which sentiment", tones.labels(other)},
+	{"tone 0 or 1", tones.labels(number)}, {"rate it 0 or 1", tones.labels(number)}, {"sentiment number", tones.labels(number)},
+	{"is it positive", noYes}, {"is it negative", yesNo},
+}
+
 var wordings = map[Question][]wording{
-	Tone: {
-		{"what tone", tones.labels(name)}, {"which mood", tones.labels(name)}, {"how does it sound", tones.labels(name)},
-		{"praise or blame", tones.labels(name)}, {"positive or negative", tones.labels(other)}, {"which sentiment", tones.labels(other)},
-		{"tone 0 or 1", tones.labels(number)}, {"rate it 0 or 1", tones.labels(number)}, {"sentiment number", tones.labels(number)},
-		{"is it positive", noYes}, {"is it negative", yesNo},
-	},
+	Tone:    toneWordings,
+	Opinion: toneWordings,
 	Topic: {
 		{"what topic", topics.labels(name)}, {"which theme", topics.labels(name)}, {"what is it about", topics.labels(name)},
 		{"which section of the paper", topics.labels(other)}, {"name the subject", topics.labels(other)},
 		{"topic number", topics.labels(number)}, {"topic 0 1 2 or 3", topics.labels(number)}, {"which kind of news", topics.labels(number)},
+	},
+	Kind: {
+		{"what kind of thing", kinds.labels(name)}, {"what is the article about", kinds.labels(name)}, {"which field", kinds.labels(name)},
+		{"which part of life", kinds.labels(other)}, {"kind number", kinds.labels(number)},
+	},
+	Section: {
+		{"which heading", sections.labels(name)}, {"which section is it from", sections.labels(other)}, {"section number", sections.labels(number)},
 	},
 	Order: {
 		{"is the word order right", noYes}, {"are the words in order", noYes}, {"is it jumbled", yesNo}, {"in order 0 or 1", zero},
@@ -77,10 +90,10 @@ const (
 
 // classes is how many answers a kind has, as far as they are classes.
 func (q Question) classes() int {
-	if q == Topic {
-		return len(topics)
+	if wordings[q] == nil || wordings[q][0].answers == nil {
+		return 2
 	}
-	return 2
+	return len(wordings[q][0].answers)
 }
 
 // ask makes a question of a kind whose answer is of a class. ok is false where the
@@ -97,7 +110,11 @@ func (m *Mixture) ask(r draw.Source, q Question, class int) (source, target stri
 	pair := func(class int, first, second []string) (string, string, bool) {
 		return strings.Join([]string{w.text, before1, strings.Join(first, " "), before2, strings.Join(second, " ")}, " "), w.answers[class], true
 	}
-	all := m.corpus.Sentences(r.Below(m.corpus.Len()))
+	if q == Opinion {
+		return single(class, m.say(r, class))
+	}
+	paragraph := r.Below(m.corpus.Len())
+	all := m.corpus.Sentences(paragraph)
 	at := r.Below(len(all))
 	words := strings.Fields(all[at])
 	if len(words) < minWords || len(words) > maxWords {
@@ -107,7 +124,23 @@ func (m *Mixture) ask(r draw.Source, q Question, class int) (source, target stri
 	case Tone:
 		return lexical(r, m.tones, 1, class, words, single)
 	case Topic:
+		if r.Below(2) == 0 {
+			if kind, ok := m.kindOf(paragraph, at); !ok || topicOfKind[kinds[kind].name] != topics[class].name {
+				return "", "", false
+			}
+			return single(class, perhapsPlain(r, words))
+		}
 		return lexical(r, m.topics, 2, class, words, single)
+	case Kind:
+		if kind, ok := m.kindOf(paragraph, at); !ok || kind != class {
+			return "", "", false
+		}
+		return single(class, perhapsPlain(r, words))
+	case Section:
+		if section, ok := m.sectionOf(paragraph); !ok || section != class {
+			return "", "", false
+		}
+		return single(class, words)
 	case Order:
 		if class == 0 {
 			words = jumble(r, words)
@@ -171,7 +204,7 @@ const (
 )
 
 // lexical asks for the class that the words of a sentence are of, where at least so
-// many are of it and none of another. A quarter of the time one of them is left
+// many are of it and none of another. A third of the time one of them, or all, are left
 // out, so that the others come to tell something too.
 func lexical(r draw.Source, classes map[string]int, least, class int, words []string, single func(int, []string) (string, string, bool)) (string, string, bool) {
 	at, n := 0, 0
@@ -188,13 +221,74 @@ func lexical(r draw.Source, classes map[string]int, least, class int, words []st
 	if n < least {
 		return "", "", false
 	}
-	if n > 1 && r.Below(4) == 0 {
-		words = slices.Concat(words[:at], words[at+1:])
+	switch rest := len(words) - n; r.Below(6) {
+	case 0:
+		if n > 1 {
+			words = slices.Concat(words[:at], words[at+1:])
+		}
+	case 1:
+		if rest >= 2*minWords {
+			words = slices.DeleteFunc(slices.Clone(words), func(w string) bool { _, ok := classes[bare(w)]; return ok })
+		}
 	}
+	return single(class, perhapsPlain(r, words))
+}
+
+// topicOfKind is the topic of articles of a kind; others have none.
+var topicOfKind = map[string]string{"politics": "world", "war": "world", "sport": "sport", "company": "business", "science": "science"}
+
+// kindOf is the kind of thing that the article of a paragraph is about, as its first
+// sentence says: the first word of kinds behind "is a" and the like. ok is false where
+// it says none, and for that sentence.
+func (m *Mixture) kindOf(paragraph, at int) (kind int, ok bool) {
+	opening := m.corpus.Opening(paragraph)
+	if opening == paragraph && at == 0 {
+		return 0, false
+	}
+	words := strings.Fields(m.corpus.Sentences(opening)[0])
+	for i := range len(words) - 1 {
+		if w := words[i]; w != "is" && w != "was" && w != "are" && w != "were" {
+			continue
+		}
+		for _, w := range words[i+1 : min(len(words), i+12)] {
+			if kind, ok := m.kinds[bare(w)]; ok && kind >= 0 {
+				return kind, true
+			}
+		}
+		return 0, false
+	}
+	return 0, false
+}
+
+// sectionOf is the class of the heading above a paragraph, one of up to three words
+// that is not far.
+func (m *Mixture) sectionOf(paragraph int) (section int, ok bool) {
+	for i := paragraph - 1; i >= max(0, paragraph-sectionParagraphs); i-- {
+		words := m.corpus.words(i)
+		if len(words) > 3 {
+			continue
+		}
+		if i <= m.corpus.Opening(paragraph) {
+			break
+		}
+		for _, w := range words {
+			if section, ok := m.sections[bare(w)]; ok && section >= 0 {
+				return section, true
+			}
+		}
+		break // another heading
+	}
+	return 0, false
+}
+
+const sectionParagraphs = 4
+
+// perhapsPlain makes words plain a third of the time.
+func perhapsPlain(r draw.Source, words []string) []string {
 	if r.Below(3) == 0 {
-		words = plain(words)
+		return plain(words)
 	}
-	return single(class, words)
+	return words
 }
 
 // plain is text as many data sets have it: in small letters, punctuation standing

@@ -6,21 +6,27 @@ import (
 	"github.com/go-dept/dept/internal/draw"
 )
 
-// T5's span corruption (Raffel et al., "Exploring the Limits of Transfer Learning
-// with a Unified Text-to-Text Transformer", section 3.1.4).
-const (
-	noiseShare = 0.15
-	spanLength = 3 // tokens, on the mean
-)
+// denoiser is a way to leave spans out of a text.
+type denoiser struct {
+	weight int     // how often out of a hundred it is taken
+	share  float64 // of the tokens that are left out
+	length float64 // of a span, in tokens, on the mean
+}
 
-// corrupt leaves spans out of a text of at least two tokens: 15 % of the tokens,
-// in spans of three on the mean, each replaced by a sentinel of its own. The target
-// is what was left out, each span behind its sentinel. Like T5's, the source begins
-// with a span that stays and ends with one that does not.
-func corrupt(r draw.Source, ids []int32, sentinel func(i int) int32) (source, target []int32) {
+// The first is T5's (Raffel et al., "Exploring the Limits of Transfer Learning with a
+// Unified Text-to-Text Transformer", section 3.1.4), by which a model is validated.
+// It has few tokens to learn from, so the others leave out more of the text, and its
+// second half, as in UL2 (Tay et al., "UL2: Unifying Language Learning Paradigms").
+var denoisers = []denoiser{{45, 0.15, 3}, {30, 0.35, 4}, {25, 0.5, passageLength}}
+
+// corrupt leaves spans out of a text of at least two tokens, each replaced by a
+// sentinel of its own. The target is what was left out, each span behind its
+// sentinel. Like T5's, the source begins with a span that stays and ends with one that
+// does not.
+func (d denoiser) corrupt(r draw.Source, ids []int32, sentinel func(i int) int32) (source, target []int32) {
 	n := len(ids)
-	noise := noiseOf(n)
-	spans := spansOf(n)
+	noise := d.noiseOf(n)
+	spans := d.spansOf(n)
 	left, kept := parts(r, noise, spans), parts(r, n-noise, spans)
 	at := 0
 	for i := range spans {
@@ -34,11 +40,13 @@ func corrupt(r draw.Source, ids []int32, sentinel func(i int) int32) (source, ta
 }
 
 // noiseOf is how many of n tokens are left out, and spansOf in how many spans.
-func noiseOf(n int) int { return min(max(1, int(math.Round(noiseShare*float64(n)))), n-1) }
+func (d denoiser) noiseOf(n int) int {
+	return min(max(1, int(math.Round(d.share*float64(n)))), n-1)
+}
 
-func spansOf(n int) int {
-	noise := noiseOf(n)
-	return min(max(1, int(math.Round(float64(noise)/spanLength))), n-noise)
+func (d denoiser) spansOf(n int) int {
+	noise := d.noiseOf(n)
+	return min(max(1, int(math.Round(float64(noise)/d.length))), n-noise)
 }
 
 // parts divides n into k numbers of at least one, every way as likely as any other.

@@ -56,6 +56,7 @@ func NewValidation(c *Corpus, tok *text.Tokenizer, o Options) (*Validation, erro
 	if err != nil {
 		return nil, err
 	}
+	m.denoisers = denoisers[:1]
 	v := &Validation{corpus: c, tok: tok, sentinels: m.sentinels, print: m.Fingerprint()}
 	for i := range m.Len() {
 		x, err := m.Example(i)
