@@ -78,7 +78,7 @@ func Start() (browser context.Context, stop func(), err error) {
 const (
 	MostPipelines      = 200 // of this package's tests
 	MostPipelinesOfAll = 320 // of them with -all
-	MostPagePipelines  = 160 // of the page's
+	MostPagePipelines  = 200 // of the page's
 )
 
 // Tests says which tests of a package to run, and where.
