@@ -265,7 +265,7 @@ func TestInit(t *testing.T) {
 	succeed(t, trainArgs(first, "--scale", "paper")...)
 	succeed(t, drop(drop(drop(trainArgs(second, "--init", first), "--prompt-length"), "--rank"), "--max-source-length")...)
 	inspected := succeed(t, "inspect", second).stdout
-	assert.Contains(t, inspected, "prompt-length 5, rank 3, scale paper, max-source-length 16")
+	assert.Contains(t, inspected, "prompt-length 5, rank 3, shift position, scale paper, max-source-length 16")
 	assert.Contains(t, inspected, "scale 1 ")
 
 	third := filepath.Join(dir, "third")
