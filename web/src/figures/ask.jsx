@@ -16,7 +16,7 @@ export function Ask({ state, words, act }) {
       <p class="line">
         <label>{words["ask-sentence"]} <input type="text" class="sentence" value={state.sentence} readOnly={!state.live} onInput={(e) => act.type(e.target.value)} autocomplete="off" /></label>
       </p>
-      <table class="answers">
+      <div class="scroll" tabindex="0" role="region" aria-label={words["ask-labels"]}><table class="answers">
         <thead>
           <tr><td rowspan="2" /><th scope="col" rowspan="2">{words["ask-answer"]}</th><th scope="colgroup" colspan={labels.length || 1}>{words["ask-labels"]}</th></tr>
           <tr>{labels.map((label) => <th key={label} scope="col">{label}</th>)}</tr>
@@ -36,7 +36,7 @@ export function Ask({ state, words, act }) {
             );
           })}
         </tbody>
-      </table>
+      </table></div>
     </div>
   );
 }
