@@ -3,6 +3,7 @@
 package pagetest
 
 import (
+	"context"
 	"encoding/json"
 	"math"
 	"slices"
@@ -48,7 +49,9 @@ type traceEvent struct {
 func (p tab) trace(do func()) (events []traceEvent) {
 	p.Helper()
 	done := make(chan struct{})
-	require.NoError(p, chromedp.Listen(p.ctx, func(event any) {
+	ctx, hearNoMore := context.WithCancel(p.ctx)
+	defer hearNoMore()
+	require.NoError(p, chromedp.Listen(ctx, func(event any) {
 		switch event := event.(type) {
 		case *tracing.EventDataCollected:
 			for _, value := range event.Value {
@@ -95,10 +98,13 @@ func TestArticleTrace(t *testing.T) {
 		})`)
 	})
 	var paint, shift float64
+	slices.SortStableFunc(opened, func(a, b traceEvent) int { return int(math.Copysign(1, a.TS-b.TS)) })
 	for _, e := range opened {
 		switch e.Name {
 		case "navigationStart":
-			began = e.TS
+			if paint == 0 { // later ones are the worker's
+				began = e.TS
+			}
 		case "firstContentfulPaint":
 			paint = e.TS
 		case "LayoutShift":
