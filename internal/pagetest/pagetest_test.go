@@ -304,7 +304,7 @@ func (p tab) until(format string, args ...any) {
 			continue
 		}
 		said++
-		waits := fmt.Sprintf("%s\n%s", fmt.Sprintf(format, args...), js[string](p, `Array.from(document.querySelectorAll("#status, #progress-text, #said"), (e) => e.id + ": " + e.textContent).join("\n")`))
+		waits := fmt.Sprintf("%s\n%s", fmt.Sprintf(format, args...), js[string](p, `Array.from(document.querySelectorAll("#status, #progress-text, #said, #models-status, #kept-note, .outcome"), (e) => e.id + ": " + e.textContent).join("\n")`))
 		p.Logf("waiting for %s", waits)
 		if time.Since(began) > patience {
 			require.FailNow(p, "the page does not come to it", waits)
@@ -334,7 +334,25 @@ func (p tab) click(id string) {
 		require.NoError(p, p.firefox.Click("#"+id))
 		return
 	}
-	require.NoError(p, chromedp.Do(p.ctx, chromedp.Click("#"+id)))
+	p.press("#" + id)
+}
+
+// press clicks what a selector finds, as a mouse does: at a place of the screen. What has moved
+// meanwhile, since a line above it came or went, is clicked again.
+func (p tab) press(selector string) {
+	p.Helper()
+	for {
+		js[bool](p, `(() => {
+			window.pressed = false;
+			document.querySelector(%q).addEventListener("click", () => (window.pressed = true), {once: true, capture: true});
+			return true;
+		})()`, selector)
+		require.NoError(p, chromedp.Do(p.ctx, chromedp.Click(selector)))
+		if js[bool](p, `window.pressed !== false`) { // undefined where the click led to another page
+			return
+		}
+		p.Logf("%s had moved before it was clicked", selector)
+	}
 }
 
 // set types into a field, all at once.

@@ -316,11 +316,11 @@ func (v *pick) refused() {
 func (v *pick) removeKept() {
 	v.click("choose-model")
 	v.until(`document.querySelectorAll("#kept-models li").length === 2`)
-	require.NoError(v, chromedp.Do(v.ctx, chromedp.Click(`#kept-models [aria-label="Load org/tiny"]`)))
+	v.press(`#kept-models [aria-label="Load org/tiny"]`)
 	v.untilModel("org/tiny")
 	v.click("choose-model")
 	remove := func(name string) {
-		require.NoError(v, chromedp.Do(v.ctx, chromedp.Click(`#kept-models [aria-label="Remove `+name+`"]`)))
+		v.press(`#kept-models [aria-label="Remove ` + name + `"]`)
 	}
 	v.until(`document.querySelectorAll("#kept-models li").length === 2`)
 	remove("org/tiny")
