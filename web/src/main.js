@@ -149,7 +149,7 @@ const heard = {
   done(d) {
     trained = d.step > 0;
     controls();
-    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step} steps in ${time(d.seconds)}, of which the steps took ${time(d.updates)} and evaluations the rest: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ${d.cut > 0 ? `${d.cut === 1 ? "One row was" : `${d.cut} rows were`} cut to the longest text. ` : ""}` +
+    say(`${d.stopped ? "Stopped" : "Done"} after ${d.step === 1 ? "1 step" : `${d.step} steps`} in ${time(d.seconds)}, of which the steps took ${time(d.updates)} and evaluations the rest: ${Math.round(d.accuracy * 100)} % of the held-back rows right. ${d.cut > 0 ? `${d.cut === 1 ? "One row was" : `${d.cut} rows were`} cut to the longest text. ` : ""}` +
       "Type a sentence, download the adapter, or train another method beside it.");
   },
 
