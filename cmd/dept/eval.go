@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/hub"
@@ -86,7 +87,7 @@ func (r *reading) open(cmd *cobra.Command) error {
 		return err
 	}
 	if r.maxTarget == 0 {
-		r.maxTarget = train.AnswerLength(r.labels())
+		r.maxTarget = train.AnswerLength(r.task, r.labels())
 	}
 	r.predictor = train.NewPredictor(r.setup.Engine, r.setup.Model, r.setup.Tokenizer, r.method, train.PredictOptions{
 		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: r.maxTarget, Beams: r.beam, Rank: r.answers.Ranked(),
@@ -204,7 +205,7 @@ func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
 	if v.Cut > 0 {
 		field(out, "cut", "%s longer than %d tokens", plural(v.Cut, "source"), r.maxSource)
 	}
-	fmt.Fprintln(out, metrics(v.Metrics))
+	fmt.Fprintln(out, scoreLine(v.Metrics))
 	if v.Confusion != nil {
 		printConfusion(out, v.Confusion, r.task)
 	}
@@ -212,7 +213,7 @@ func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
 }
 
 // printConfusion prints the rows of each class by what was predicted.
-func printConfusion(out io.Writer, c *tasks.Confusion, task *tasks.Task) {
+func printConfusion(out io.Writer, c *metrics.Confusion, task *tasks.Task) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "\nclass \\ predicted\t")
 	for _, label := range c.Labels {

@@ -28,7 +28,7 @@ func lookupTask(name string) (*tasks.Task, error) {
 	return task, nil
 }
 
-// labels are a task's answers; nil without a task.
+// labels are a task's classes; nil without a task, and of one whose answers are numbers or free text.
 func labels(task *tasks.Task) []string {
 	if task == nil {
 		return nil

@@ -133,9 +133,12 @@ func (t *training) ask(task *tasks.Task) (err error) {
 	}
 	q.OwnDropout = !t.changed("dropout")
 	q.InitName = t.initDir
-	t.task, q.Labels = task, labels(task)
+	t.task = task
 	if task != nil {
-		q.Answers = t.labels.taskAnswers(task)
+		q.Labels, q.Answers = task.Answers(), t.labels.taskAnswers(task)
+		if task.Answer == tasks.Text && !t.changed("max-target-length") {
+			q.Options.MaxTargetLength = train.AnswerLength(task, nil)
+		}
 	}
 	return nil
 }
