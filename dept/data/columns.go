@@ -353,14 +353,13 @@ func (o *Options) uses(r record) ([]string, error) {
 		cells := respell(r.cells, o.taskColumns())
 		layout := o.Task.Layout(func(column string) bool {
 			_, ok := cells[column]
-			return ok || r.other[column] == aList
+			return ok || r.lists[column] != nil
 		})
 		if layout == nil {
 			_, err := o.taskRow(r)
 			return nil, err
 		}
-		lists := slices.DeleteFunc(slices.Sorted(maps.Keys(r.other)), func(name string) bool { return r.other[name] != aList })
-		return columnsIn(append(columns, lists...), append(layout.Columns(), layout.Target)), nil
+		return columnsIn(append(columns, slices.Sorted(maps.Keys(r.lists))...), append(layout.Columns(), layout.Target)), nil
 	}
 	sources, targets := columnsIn(columns, o.sources()), columnsIn(columns, o.targets())
 	if sources == nil {

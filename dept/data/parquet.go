@@ -53,7 +53,7 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		return nil, err
 	}
 	p := &parquetRecords{in: in, groups: f.RowGroups(), about: f.Metadata().RowGroups, other: map[string]string{}}
-	cells := map[string]string{}
+	cells, lists := map[string]string{}, map[string]json.RawMessage{}
 	for _, path := range f.Schema().Columns() {
 		column, _ := f.Schema().Lookup(path...)
 		for i := 1; i < len(path); i++ {
@@ -63,7 +63,7 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		if column.MaxRepetitionLevel > 0 {
 			p.other[name], p.other[path[0]] = aList, aList
 			if list := listName(path); column.MaxRepetitionLevel == 1 && list != "" {
-				p.other[list] = aList
+				p.other[list], lists[list] = aList, json.RawMessage{}
 				p.leaves = append(p.leaves, leaf{list, int(column.ColumnIndex), true})
 			}
 			continue
@@ -71,7 +71,7 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		cells[name] = ""
 		p.leaves = append(p.leaves, leaf{name, int(column.ColumnIndex), false})
 	}
-	used, err := opts.uses(record{cells: cells, other: p.other})
+	used, err := opts.uses(record{cells: cells, other: p.other, lists: lists})
 	if err != nil {
 		return nil, err
 	}
