@@ -53,7 +53,8 @@ const (
 	SquadExactMatch Name = "squad_exact_match"
 	SquadF1         Name = "squad_f1"
 	// TargetExactMatch and TargetF1 are the same against the target alone, which is the first of
-	// the answers, cut to the tokens that are generated, as DePT's authors do.
+	// the answers, cut to the tokens that are generated, as DePT's authors do. Of two texts without
+	// a word TargetF1 is 0 and SquadF1 1.
 	TargetExactMatch Name = "target_exact_match"
 	TargetF1         Name = "target_f1"
 )
@@ -130,7 +131,7 @@ func (a *Answers) texts(metric Name) (float64, error) {
 	case TargetExactMatch:
 		return a.squad(squadExact, single(a.Targets)), nil
 	case TargetF1:
-		return a.squad(squadF1, single(a.Targets)), nil
+		return a.squad(targetF1, single(a.Targets)), nil
 	}
 	return 0, fmt.Errorf("unknown metric: the metrics are %s", list())
 }

@@ -69,8 +69,16 @@ func squadExact(output, reference []string) float64 {
 	return 0
 }
 
-// squadF1 is 2·common / (words of the output + words of the reference), 0 where no word is common.
+// squadF1 is targetF1, but 1 where both texts have no words, as SQuAD 2.0's own program and torchmetrics have it.
 func squadF1(output, reference []string) float64 {
+	if len(output)+len(reference) == 0 {
+		return 1
+	}
+	return targetF1(output, reference)
+}
+
+// targetF1 is 2·common / (words of the output + words of the reference), 0 where no word is common.
+func targetF1(output, reference []string) float64 {
 	left := map[string]int{}
 	for _, word := range reference {
 		left[word]++
