@@ -22,10 +22,12 @@ import (
 type reading struct {
 	modelDir, adapterDir, dataFile, device, profile string
 	data                                            dataFlags
+	split                                           splitFlags
 	maxSource, maxTarget, batch, beam               int
 	json                                            bool
 
 	task      *tasks.Task
+	written   []string      // the targets of rows of the task, which the adapter may have other words for
 	answers   *dept.Answers // of the adapter, where no task says how it is asked
 	setup     *train.Setup
 	method    *dept.Method
@@ -53,11 +55,12 @@ func (r *reading) open(cmd *cobra.Command) error {
 	if r.batch < 1 || r.maxSource < 0 || r.maxTarget < 0 || r.beam < 1 {
 		return usagef("--batch-size and --beams must be at least 1, --max-source-length and --max-target-length at least 0")
 	}
-	task, err := lookupTask(r.data.task)
+	task, err := r.data.lookup()
 	if err != nil {
 		return err
 	}
 	r.task = task
+	r.written = labels(task)
 	var adapter *dept.Adapter
 	if r.adapterDir != "" {
 		at, err := locate(cmd, "adapter", r.adapterDir, (*hub.Client).Adapter)
@@ -68,8 +71,12 @@ func (r *reading) open(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if adapter != nil && task == nil {
-		r.answers = adapter.Answers
+	if adapter != nil {
+		if task == nil {
+			r.answers = adapter.Answers
+		} else {
+			r.task = inWordsOf(task, adapter.Answers)
+		}
 	}
 	model, err := locate(cmd, "model", r.modelDir, (*hub.Client).Model)
 	if err != nil {
@@ -105,6 +112,9 @@ func (r *reading) labels() []string {
 
 // asTrained is rows as the adapter was trained on them, where it says how.
 func (r *reading) asTrained(rows *data.Dataset) *data.Dataset {
+	if words := labels(r.task); words != nil {
+		return relabel(rows, &dept.Answers{Names: r.written, Labels: words})
+	}
 	if r.answers == nil {
 		return rows
 	}
@@ -169,8 +179,14 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := r.split.check(options.Task, false, ""); err != nil {
+				return err
+			}
 			rows, err := loadRows(cmd, "data", r.dataFile, options, testSplits)
 			if err != nil {
+				return err
+			}
+			if rows, err = r.split.test(options.Task, rows); err != nil {
 				return err
 			}
 			defer r.close()
@@ -181,6 +197,7 @@ func evalCommand() *cobra.Command {
 		}),
 	}
 	r.add(cmd)
+	r.split.addTest(cmd)
 	obligatory(cmd, "data")
 	return cmd
 }

@@ -391,7 +391,7 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name
 	}
-	if rows.Rank != nil || rows.Task == nil {
+	if rows.Rank != nil || rows.Task == nil || rows.Task.Words != nil {
 		settings.Answers = n.request.Answers
 	}
 	n.Run = &Run{Settings: settings, Trainer: n.trainer, SaveEvery: n.request.SaveEvery, progress: progress{Evaluated: -1},
