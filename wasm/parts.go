@@ -4,7 +4,7 @@ import (
 	"context"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 )
 
@@ -48,7 +48,7 @@ func (p *partsScoring) advance(ctx context.Context) (done bool, err error) {
 	if err != nil || v == nil {
 		return false, err
 	}
-	p.scores = append(p.scores, PartScore{Without: p.left[0], Accuracy: v.Metrics[tasks.ExactMatch]})
+	p.scores = append(p.scores, PartScore{Without: p.left[0], Accuracy: v.Metrics[metrics.ExactMatch]})
 	if p.left = p.left[1:]; len(p.left) == 0 {
 		return true, nil
 	}

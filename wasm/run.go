@@ -9,7 +9,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 )
 
@@ -377,7 +377,7 @@ func (r *run) read(ctx context.Context) error {
 func (r *run) postEvaluation(e train.EvalRecord) {
 	held := r.data.held
 	v := Evaluation{
-		Method: r.size.Method, Step: e.Step, Accuracy: e.Metrics[tasks.ExactMatch], Chance: r.data.chance(), Rows: e.Rows, Cut: e.Cut,
+		Method: r.size.Method, Step: e.Step, Accuracy: e.Metrics[metrics.ExactMatch], Chance: r.data.chance(), Rows: e.Rows, Cut: e.Cut,
 		Examples: []Example{}, Wrong: []Example{},
 	}
 	targets := make([]string, e.Rows)
@@ -394,7 +394,7 @@ func (r *run) postEvaluation(e train.EvalRecord) {
 		}
 	}
 	if len(r.data.labels) > 0 {
-		if c, err := tasks.Confuse(e.Answers, targets, mapped(r.data.targets(), r.spelled)); err == nil {
+		if c, err := metrics.Confuse(e.Answers, targets, mapped(r.data.targets(), r.spelled)); err == nil {
 			v.Confusion = &Confusion{r.data.names(), c.Counts}
 		}
 	}

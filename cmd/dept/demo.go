@@ -17,7 +17,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/plots"
 	"github.com/go-dept/dept/t5/backbone"
@@ -287,7 +287,7 @@ func (d *demonstration) evaluate(ctx context.Context, method *dept.Method, rows 
 	return predictor.Evaluate(ctx, rows, nil)
 }
 
-func accuracy(v *train.Evaluation) float64 { return v.Metrics[tasks.ExactMatch] }
+func accuracy(v *train.Evaluation) float64 { return v.Metrics[metrics.ExactMatch] }
 
 // examples shows what rows look like.
 func (d *demonstration) examples(rows *data.Dataset) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/hub"
@@ -21,10 +22,12 @@ import (
 type reading struct {
 	modelDir, adapterDir, dataFile, device, profile string
 	data                                            dataFlags
+	split                                           splitFlags
 	maxSource, maxTarget, batch, beam               int
 	json                                            bool
 
 	task      *tasks.Task
+	written   []string      // the targets of rows of the task, which the adapter may have other words for
 	answers   *dept.Answers // of the adapter, where no task says how it is asked
 	setup     *train.Setup
 	method    *dept.Method
@@ -52,11 +55,12 @@ func (r *reading) open(cmd *cobra.Command) error {
 	if r.batch < 1 || r.maxSource < 0 || r.maxTarget < 0 || r.beam < 1 {
 		return usagef("--batch-size and --beams must be at least 1, --max-source-length and --max-target-length at least 0")
 	}
-	task, err := lookupTask(r.data.task)
+	task, err := r.data.lookup()
 	if err != nil {
 		return err
 	}
 	r.task = task
+	r.written = labels(task)
 	var adapter *dept.Adapter
 	if r.adapterDir != "" {
 		at, err := locate(cmd, "adapter", r.adapterDir, (*hub.Client).Adapter)
@@ -67,8 +71,12 @@ func (r *reading) open(cmd *cobra.Command) error {
 			return err
 		}
 	}
-	if adapter != nil && task == nil {
-		r.answers = adapter.Answers
+	if adapter != nil {
+		if task == nil {
+			r.answers = adapter.Answers
+		} else {
+			r.task = inWordsOf(task, adapter.Answers)
+		}
 	}
 	model, err := locate(cmd, "model", r.modelDir, (*hub.Client).Model)
 	if err != nil {
@@ -86,7 +94,7 @@ func (r *reading) open(cmd *cobra.Command) error {
 		return err
 	}
 	if r.maxTarget == 0 {
-		r.maxTarget = train.AnswerLength(r.labels())
+		r.maxTarget = train.AnswerLength(r.task, r.labels())
 	}
 	r.predictor = train.NewPredictor(r.setup.Engine, r.setup.Model, r.setup.Tokenizer, r.method, train.PredictOptions{
 		Batch: r.batch, MaxSourceLength: r.maxSource, MaxNewTokens: r.maxTarget, Beams: r.beam, Rank: r.answers.Ranked(),
@@ -104,6 +112,9 @@ func (r *reading) labels() []string {
 
 // asTrained is rows as the adapter was trained on them, where it says how.
 func (r *reading) asTrained(rows *data.Dataset) *data.Dataset {
+	if words := labels(r.task); words != nil {
+		return relabel(rows, &dept.Answers{Names: r.written, Labels: words})
+	}
 	if r.answers == nil {
 		return rows
 	}
@@ -168,8 +179,14 @@ func evalCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := r.split.check(options.Task, false, ""); err != nil {
+				return err
+			}
 			rows, err := loadRows(cmd, "data", r.dataFile, options, testSplits)
 			if err != nil {
+				return err
+			}
+			if rows, err = r.split.test(options.Task, rows); err != nil {
 				return err
 			}
 			defer r.close()
@@ -180,6 +197,7 @@ func evalCommand() *cobra.Command {
 		}),
 	}
 	r.add(cmd)
+	r.split.addTest(cmd)
 	obligatory(cmd, "data")
 	return cmd
 }
@@ -204,7 +222,7 @@ func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
 	if v.Cut > 0 {
 		field(out, "cut", "%s longer than %d tokens", plural(v.Cut, "source"), r.maxSource)
 	}
-	fmt.Fprintln(out, metrics(v.Metrics))
+	fmt.Fprintln(out, scoreLine(v.Metrics))
 	if v.Confusion != nil {
 		printConfusion(out, v.Confusion, r.task)
 	}
@@ -212,7 +230,7 @@ func (r *reading) evaluate(cmd *cobra.Command, rows *data.Dataset) error {
 }
 
 // printConfusion prints the rows of each class by what was predicted.
-func printConfusion(out io.Writer, c *tasks.Confusion, task *tasks.Task) {
+func printConfusion(out io.Writer, c *metrics.Confusion, task *tasks.Task) {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(w, "\nclass \\ predicted\t")
 	for _, label := range c.Labels {

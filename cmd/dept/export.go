@@ -90,7 +90,9 @@ type modelCard struct {
 	Parameters   string
 	Base, Model  string // the model on the hub, if that is known, and as the adapter names it
 	Commit       string // of Base
-	Task         *tasks.Task
+	Task         string // its name
+	Source       tasks.Template
+	Answer       string      // what is answered to Source
 	Settings     [][2]string // a name and a value each
 	Metrics      []cardMetric
 	Step         int    // that the metrics are of
@@ -137,7 +139,25 @@ func newCard(dir string) (*modelCard, error) {
 	if err := c.readRun(dir); err != nil {
 		return nil, err
 	}
+	if task, err := tasks.Lookup(c.Task); err == nil {
+		c.Source, c.Answer = task.Layouts[0].Source, answerOf(inWordsOf(task, a.Answers))
+	}
 	return c, c.readLog(dir)
+}
+
+// answerOf says what answers of a task are.
+func answerOf(task *tasks.Task) string {
+	switch task.Answer {
+	case tasks.Number:
+		return "a number from `0.0` to `5.0`"
+	case tasks.Text:
+		return "free text"
+	}
+	answers := slices.Clone(task.Targets())
+	for i, label := range task.Labels {
+		answers[i] = fmt.Sprintf("`%s` (%s)", answers[i], label)
+	}
+	return strings.Join(answers, ", ")
 }
 
 func (c *modelCard) set(name string, value any) {
@@ -160,11 +180,7 @@ func (c *modelCard) readRun(dir string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", filepath.Join(dir, train.RunFile), err)
 	}
-	if run.Task != "" {
-		if c.Task, err = tasks.Lookup(run.Task); err != nil {
-			return err
-		}
-	}
+	c.Task = run.Task
 	o := run.Train
 	for _, group := range slices.Sorted(maps.Keys(o.Rates)) {
 		name := "--lr"
@@ -257,8 +273,8 @@ func (c *modelCard) front() frontMatter {
 		f.Metrics = append(f.Metrics, m.Type)
 	}
 	name := "text to text"
-	if c.Task != nil {
-		name = c.Task.Name
+	if c.Task != "" {
+		name = c.Task
 	}
 	f.Index = []modelIndex{{c.Title, []modelResult{{
 		Task:    map[string]string{"type": "text2text-generation"},

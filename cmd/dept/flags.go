@@ -35,7 +35,8 @@ var values = map[string][]string{
 	"precision": {"float32", "mixed"},
 	"answer":    {answerWrite, answerRank},
 	"labels":    {data.WriteWords, data.WriteDigits},
-	"scale":     choices("scale"), "prompt-init": choices("prompt-init"), "placement": choices("placement"), "non-linearity": choices("non-linearity"),
+	"split":     {splitOfficial, splitAuthors}, "shots-draw": {data.ShotsBalanced, data.ShotsAuthors},
+	"scale": choices("scale"), "prompt-init": choices("prompt-init"), "placement": choices("placement"), "non-linearity": choices("non-linearity"),
 	"log": {logTensorBoard},
 }
 
@@ -102,6 +103,7 @@ var elsewhere = []struct{ names, flags, note string }{
 	{"r lora-r lora-rank", "rank", ""},
 	{"alpha", "lora-alpha", ""},
 	{"random-seed", "seed", ""},
+	{"k-shot k-shots k-shot-example num-shots n-shots few-shot", "shots", ""},
 }
 
 // flagError words a mistake in a command line's flags.

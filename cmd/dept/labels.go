@@ -34,7 +34,9 @@ func (l *labelFlags) check(task *tasks.Task) error {
 	case l.labels != "" && l.labels != data.WriteWords && l.labels != data.WriteDigits:
 		return usagef("--labels %s: give %s or %s", l.labels, data.WriteWords, data.WriteDigits)
 	case l.labels != "" && task != nil:
-		return usagef("--labels %s: task %s has labels of its own: leave it out", l.labels, task.Name)
+		return usagef("--labels %s: task %s has labels of its own: leave it out (--verbalizer gives them words)", l.labels, task.Name)
+	case l.answer == answerRank && task != nil && task.Answer != tasks.Class:
+		return usagef("--answer %s: task %s has no classes to rank: leave it out", l.answer, task.Name)
 	}
 	return nil
 }
@@ -52,6 +54,17 @@ func (l *labelFlags) taskAnswers(task *tasks.Task) *dept.Answers {
 		a.Template = layout.Source.Fill(map[string]string{columns[0]: dept.TemplateText})
 	}
 	return a
+}
+
+// inWordsOf is a task with the words that an adapter of its classes was taught, where nobody gives it others.
+func inWordsOf(task *tasks.Task, says *dept.Answers) *tasks.Task {
+	if says == nil || task.Words != nil || task.Answer != tasks.Class || len(says.Names) > 0 && !slices.EqualFunc(says.Names, task.Labels, strings.EqualFold) {
+		return task
+	}
+	if spoken, err := task.WithWords(says.Labels); err == nil {
+		return spoken
+	}
+	return task
 }
 
 // learnLabels takes the rows' targets for labels, decides what the model is to write for them, and puts that in

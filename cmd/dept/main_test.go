@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/text"
 )
 
@@ -225,7 +225,7 @@ type logLine struct {
 	LR        *float64
 	Tokens    *int
 	Seconds   *float64
-	Metrics   map[tasks.Metric]float64
+	Metrics   map[metrics.Name]float64
 	Best      bool
 }
 

@@ -45,7 +45,7 @@ func TestEveryMethod(t *testing.T) {
 			assert.Contains(t, inspected, "max-source-length 16")
 		}
 		scores := succeed(t, readArgs(k, "eval", out)...).stdout
-		assert.Contains(t, scores, metrics(log[7].Metrics), "the last evaluation's")
+		assert.Contains(t, scores, scoreLine(log[7].Metrics), "the last evaluation's")
 	}
 	for _, name := range []string{"lora", "ia3", "norms", "biases"} {
 		assert.Equal(t, first["full"], first[name], "%s starts from the model as it is", name)

@@ -12,7 +12,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 )
 
@@ -153,7 +153,7 @@ func (p *progress) eval(e train.EvalRecord) {
 		return
 	}
 	p.last = time.Now()
-	text := metrics(e.Metrics)
+	text := scoreLine(e.Metrics)
 	if e.Best {
 		text += "  best so far"
 	}
@@ -165,7 +165,7 @@ func (p *progress) eval(e train.EvalRecord) {
 }
 
 // metrics lists scores in a fixed order.
-func metrics(scores map[tasks.Metric]float64) string {
+func scoreLine(scores map[metrics.Name]float64) string {
 	var parts []string
 	for _, name := range slices.Sorted(maps.Keys(scores)) {
 		parts = append(parts, fmt.Sprintf("%s %.4f", name, scores[name]))

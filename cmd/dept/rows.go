@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -16,19 +17,38 @@ import (
 	"github.com/go-dept/dept/internal/foreign"
 )
 
-// lookupTask finds a task by its flag; nil without one.
-func lookupTask(name string) (*tasks.Task, error) {
-	if name == "" {
+// ownWords is the value of --verbalizer that stands for the names of a task's classes.
+const ownWords = "names"
+
+// lookup finds the task that is meant, with the words that are; nil without one.
+func (d *dataFlags) lookup() (task *tasks.Task, err error) {
+	switch ext := strings.ToLower(filepath.Ext(d.task)); {
+	case d.task == "" && d.verbalizer != "":
+		return nil, usagef("--verbalizer gives a task's classes words: give --task")
+	case d.task == "":
 		return nil, nil
+	case ext == ".yaml" || ext == ".yml":
+		task, err = tasks.ReadFile(d.task)
+	default:
+		task, err = tasks.Lookup(d.task)
 	}
-	task, err := tasks.Lookup(name)
 	if err != nil {
 		return nil, usagef("--task: %v", err)
+	}
+	if d.verbalizer == "" {
+		return task, nil
+	}
+	words := strings.Split(d.verbalizer, ",")
+	if d.verbalizer == ownWords {
+		words = task.Labels
+	}
+	if task, err = task.WithWords(words); err != nil {
+		return nil, usagef("--verbalizer: %v", err)
 	}
 	return task, nil
 }
 
-// labels are a task's answers; nil without a task.
+// labels are a task's classes; nil without a task, and of one whose answers are numbers or free text.
 func labels(task *tasks.Task) []string {
 	if task == nil {
 		return nil
@@ -37,18 +57,19 @@ func labels(task *tasks.Task) []string {
 }
 
 // dataFlags say how rows are made of a file.
-type dataFlags struct{ task, sourceColumn, targetColumn, format string }
+type dataFlags struct{ task, verbalizer, sourceColumn, targetColumn, format string }
 
 func (d *dataFlags) add(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&d.task, "task", "", "take columns, template, labels and metrics of a task: "+strings.Join(tasks.Names(), ", "))
+	f.StringVar(&d.task, "task", "", "take columns, template, labels and metrics of a task: "+strings.Join(tasks.Names(), ", ")+", or of one's own from a .yaml file")
+	f.StringVar(&d.verbalizer, "verbalizer", "", "words that the model writes for the task's classes, in their order with commas between, or names for the classes' own (default digits from 0)")
 	f.StringVar(&d.sourceColumn, "source-column", "", "the column of the source (default source, text or sentence)")
 	f.StringVar(&d.targetColumn, "target-column", "", "the column of the target (default target or label)")
 	f.StringVar(&d.format, "format", "", "what the rows are, whatever the file's name says: "+formatNames())
 }
 
 func (d *dataFlags) options(needTarget bool) (data.Options, error) {
-	task, err := lookupTask(d.task)
+	task, err := d.lookup()
 	if err != nil {
 		return data.Options{}, err
 	}

@@ -18,6 +18,7 @@ type training struct {
 	running
 	trainFile, devFile string
 	data               dataFlags
+	split              splitFlags
 	labels             labelFlags
 	methods            methodFlags
 
@@ -48,6 +49,7 @@ to go on; another ends at once.`,
 	f.StringVar(&t.devFile, "dev", "", "rows to choose the best step by, as for --train")
 	f.StringVar(&t.out, "out", "", "the run's folder: adapter or checkpoint, log.jsonl and the state to resume from")
 	t.data.add(cmd)
+	t.split.addTrain(cmd)
 	t.labels.add(cmd)
 	t.methods.add(f)
 	f.StringVar(&t.initDir, "init", "", "start from the adapter in this folder, or of this name on the hub")
@@ -66,6 +68,9 @@ func (t *training) run(cmd *cobra.Command) error {
 		return err
 	}
 	if err := t.labels.check(rows.Task); err != nil {
+		return err
+	}
+	if err := t.split.check(rows.Task, true, t.devFile); err != nil {
 		return err
 	}
 	if err := t.ask(rows.Task); err != nil {
@@ -94,6 +99,9 @@ func (t *training) run(cmd *cobra.Command) error {
 			return err
 		}
 	}
+	if t.rows, t.dev, err = t.split.train(rows.Task, t.rows, t.dev, t.request.Options.Seed); err != nil {
+		return err
+	}
 	if ofRows {
 		if err := t.learnLabels(cmd); err != nil {
 			return err
@@ -104,7 +112,7 @@ func (t *training) run(cmd *cobra.Command) error {
 	}
 	t.header(cmd)
 	warnTargets(cmd, t.trainFile, t.rows, t.setup)
-	if t.dev != nil && t.devFile != t.trainFile {
+	if t.devFile != "" && t.devFile != t.trainFile {
 		warnTargets(cmd, t.devFile, t.dev, t.setup)
 	}
 	if t.dryRun {
@@ -118,7 +126,7 @@ func (t *training) ask(task *tasks.Task) (err error) {
 	if t.trainFile == stdin && t.devFile == stdin {
 		return usagef("--train and --dev are both standard input, which can be read only once")
 	}
-	if t.devFile == "" && t.changed("eval-every") {
+	if t.devFile == "" && !t.split.makesDev(task) && t.changed("eval-every") {
 		return usagef("--eval-every needs rows to evaluate on: give --dev")
 	}
 	q := &t.request
@@ -133,9 +141,12 @@ func (t *training) ask(task *tasks.Task) (err error) {
 	}
 	q.OwnDropout = !t.changed("dropout")
 	q.InitName = t.initDir
-	t.task, q.Labels = task, labels(task)
+	t.task = task
 	if task != nil {
-		q.Answers = t.labels.taskAnswers(task)
+		q.Labels, q.Answers = task.Answers(), t.labels.taskAnswers(task)
+		if task.Answer == tasks.Text && !t.changed("max-target-length") {
+			q.Options.MaxTargetLength = train.AnswerLength(task, nil)
+		}
 	}
 	return nil
 }
@@ -150,7 +161,11 @@ func (t *training) header(cmd *cobra.Command) {
 	field(out, "trainable", "%s of %s parameters (%s)", count(trained), count(all), share(trained, all))
 	field(out, "data", "%s: %s%s", t.trainFile, plural(t.rows.Len(), "row"), t.taskNote())
 	if t.dev != nil {
-		field(out, "dev", "%s: %s, best by %s", t.devFile, plural(t.dev.Len(), "row"), tasks.MainMetric(t.task))
+		file := t.devFile
+		if file == "" {
+			file = "of " + t.trainFile
+		}
+		field(out, "dev", "%s: %s, best by %s", file, plural(t.dev.Len(), "row"), tasks.MainMetric(t.task))
 	}
 	perEpoch := (t.rows.Len()-1)/(o.Batch*o.Accumulate) + 1
 	t.batchField(cmd)

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 )
 
 func TestTrainEvaluatePredict(t *testing.T) {
@@ -37,7 +37,7 @@ func TestTrainEvaluatePredict(t *testing.T) {
 	for _, l := range readLog(t, out) {
 		if l.Metrics != nil {
 			evaluations = append(evaluations, l.Step)
-			assert.Contains(t, l.Metrics, tasks.Accuracy)
+			assert.Contains(t, l.Metrics, metrics.Accuracy)
 			continue
 		}
 		steps = append(steps, l.Step)

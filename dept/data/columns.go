@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/go-dept/dept/dept/tasks"
 )
 
 // Columns that are recognised where neither a task nor the caller names them, the first that
@@ -50,7 +52,10 @@ func (o *Options) row(r record) (Row, error) {
 
 func (o *Options) taskRow(r record) (Row, error) {
 	cells := respell(r.cells, o.taskColumns())
-	layout := o.Task.Layout(cells)
+	layout := o.Task.Layout(func(column string) bool {
+		_, ok := cells[column]
+		return ok || r.lists[column] != nil
+	})
 	if layout == nil {
 		for i := range o.Task.Layouts {
 			if err := noText(o.Task.Layouts[i].Columns(), r); err != nil {
@@ -59,22 +64,66 @@ func (o *Options) taskRow(r record) (Row, error) {
 		}
 		return Row{}, o.noLayout(slices.Sorted(maps.Keys(cells)))
 	}
-	source, err := layout.Text(cells)
+	if err := noText(layout.Columns(), record{cells: cells, other: r.other}); err != nil {
+		return Row{}, err
+	}
+	source, err := o.Task.Source(layout, cells)
 	if err != nil {
 		return Row{}, err
 	}
-	label, ok := cells[layout.Target]
-	if o.NeedTarget && !ok {
-		if err := noText([]string{layout.Target}, r); err != nil {
-			return Row{}, err
+	row := Row{Source: source, Group: layout.Group.Fill(cells)}
+	err = o.answer(&row, layout, cells, r)
+	if err != nil && !o.NeedTarget {
+		row.Target, row.Answers, err = "", nil, nil
+	}
+	return row, err
+}
+
+// answer gives a row its target and answers.
+func (o *Options) answer(row *Row, l *tasks.Layout, cells map[string]string, r record) error {
+	label, ok := cells[l.Target]
+	if list := r.lists[l.Target]; list != nil && o.Task.Answer == tasks.Text {
+		return o.freeText(row, l.Target, texts(list))
+	}
+	if !ok {
+		if err := noText([]string{l.Target}, r); err != nil {
+			return err
 		}
-		return Row{}, fmt.Errorf("no column %q for the target of task %s (columns: %s)", layout.Target, o.Task.Name, columnsOf(r.cells))
+		return fmt.Errorf("no column %q for the target of task %s (columns: %s): a test file is published without", l.Target, o.Task.Name, columnsOf(r.cells))
 	}
-	target, legal := o.Task.TargetOf(layout, label)
-	if o.NeedTarget && !legal {
-		return Row{}, fmt.Errorf("%s %.40q is no label of task %s: it has %s", layout.Target, label, o.Task.Name, o.Task.Spellings(layout))
+	if o.Task.Answer != tasks.Text && tasks.Hidden(label) {
+		return fmt.Errorf("%s is hidden (%.40q), as in test files: there is nothing to learn from it or to score by", l.Target, label)
 	}
-	return Row{Source: source, Target: target}, nil
+	switch o.Task.Answer {
+	case tasks.Text:
+		return o.freeText(row, l.Target, []string{label})
+	case tasks.Number:
+		target, err := tasks.NumberTarget(label)
+		if err != nil {
+			return fmt.Errorf("%s %w", l.Target, err)
+		}
+		row.Target, row.Answers = target, []string{strings.TrimSpace(label)}
+		return nil
+	}
+	if row.Target, ok = o.Task.TargetOf(l, label); !ok {
+		return fmt.Errorf("%s %.40q is no label of task %s: it has %s", l.Target, label, o.Task.Name, o.Task.Spellings(l))
+	}
+	return nil
+}
+
+// freeText gives a row answers, of which the first is the target.
+func (o *Options) freeText(row *Row, column string, answers []string) error {
+	if len(answers) == 0 || strings.TrimSpace(answers[0]) == "" {
+		return fmt.Errorf("%s holds no answer: it is hidden, as in test files, or there is none", column)
+	}
+	row.Answers = slices.Clone(answers)
+	for i, answer := range answers {
+		if o.Task.Clean != nil {
+			row.Answers[i] = o.Task.Clean(answer)
+		}
+	}
+	row.Target = row.Answers[0]
+	return nil
 }
 
 // taskColumns are the columns that any of the task's layouts takes.
@@ -114,7 +163,8 @@ func (o *Options) header(first []string) (names []string, inFile bool, err error
 		}
 		return first, true, nil
 	}
-	if o.Task.Layout(respell(named, o.taskColumns())) != nil {
+	spelled := respell(named, o.taskColumns())
+	if o.Task.Layout(func(column string) bool { _, ok := spelled[column]; return ok }) != nil {
 		return first, true, nil
 	}
 	for i := range o.Task.Layouts {
@@ -123,6 +173,15 @@ func (o *Options) header(first []string) (names []string, inFile bool, err error
 		}
 	}
 	return nil, true, o.noLayout(first)
+}
+
+// line is the form of a line of plain text that has its target in it, where the task knows one and a target is
+// needed; else empty.
+func (o *Options) line() tasks.Template {
+	if o.Task == nil || !o.NeedTarget || o.Task.LineLayout() == nil {
+		return ""
+	}
+	return o.Task.LineLayout().Line
 }
 
 // onlyColumn is the column of a source that is one text.
@@ -291,12 +350,16 @@ func columnsOf(cells map[string]string) string { return columnList(slices.Sorted
 func (o *Options) uses(r record) ([]string, error) {
 	columns := slices.Sorted(maps.Keys(r.cells))
 	if o.Task != nil {
-		layout := o.Task.Layout(respell(r.cells, o.taskColumns()))
+		cells := respell(r.cells, o.taskColumns())
+		layout := o.Task.Layout(func(column string) bool {
+			_, ok := cells[column]
+			return ok || r.lists[column] != nil
+		})
 		if layout == nil {
 			_, err := o.taskRow(r)
 			return nil, err
 		}
-		return columnsIn(columns, append(layout.Columns(), layout.Target)), nil
+		return columnsIn(append(columns, slices.Sorted(maps.Keys(r.lists))...), append(layout.Columns(), layout.Target)), nil
 	}
 	sources, targets := columnsIn(columns, o.sources()), columnsIn(columns, o.targets())
 	if sources == nil {

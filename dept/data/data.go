@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +20,10 @@ type Row struct {
 	Source string // what the encoder reads, a task's template applied
 	Target string // what the decoder is to write; empty where the row has none
 	Line   int    // the line of the file on which the row starts, from 1; in a parquet file, the row
+	// Answers are all that is right, where a task has several answers, the target's first; of a
+	// number it is the file's own.
+	Answers []string
+	Group   string // of rows that are one question to a task's metrics
 }
 
 // Options say how rows are made of a file's columns.
@@ -50,6 +55,8 @@ type Reader struct {
 	opts    Options
 	records records
 	rows    int
+	held    []record                // of a record that is several rows, those that are left
+	line    int                     // of the record
 	file    io.Closer               // nil where the caller has it
 	more    func() (*Reader, error) // of the next file; nil where there is none
 }
@@ -66,7 +73,9 @@ type records interface {
 type record struct {
 	cells map[string]string
 	other map[string]string
-	row   int // from 1, where the record has no line of its own
+	lists map[string]json.RawMessage // those of the others that are lists, as JSON
+	row   int                        // from 1, where the record has no line of its own
+	at    string                     // where in a record it is that is several rows
 }
 
 // placed is an error at a column of a line, both counted from 1.
@@ -124,7 +133,7 @@ func NewReader(name string, text io.Reader, opts Options) (*Reader, error) {
 
 // Next gives the next row, io.EOF after the last one. A file that has none is an error.
 func (r *Reader) Next() (Row, error) {
-	line, rec, err := r.records.next()
+	line, rec, err := r.next()
 	if err == io.EOF {
 		if r.rows == 0 {
 			return Row{}, fmt.Errorf("%s: holds no rows", r.name)
@@ -143,6 +152,9 @@ func (r *Reader) Next() (Row, error) {
 	var row Row
 	if err == nil {
 		row, err = r.opts.row(rec)
+		if err != nil && rec.at != "" {
+			err = fmt.Errorf("%s: %w", rec.at, err)
+		}
 		if err != nil && rec.row > 0 {
 			err = fmt.Errorf("row %d: %w", rec.row, err)
 		}
@@ -153,6 +165,20 @@ func (r *Reader) Next() (Row, error) {
 	row.Line = line
 	r.rows++
 	return row, nil
+}
+
+// next gives a record, or a row of one that is several.
+func (r *Reader) next() (line int, rec record, err error) {
+	for len(r.held) == 0 {
+		if r.line, rec, err = r.records.next(); err != nil {
+			return r.line, record{}, err
+		}
+		if r.held, err = r.opts.unroll(rec); err != nil {
+			return r.line, record{}, err
+		}
+	}
+	rec, r.held = r.held[0], r.held[1:]
+	return r.line, rec, nil
 }
 
 // place is where an error is, as compilers write it.

@@ -235,7 +235,8 @@ func (d *document) cells(columns []byte, m *member) ([]read, error) {
 func (d *document) records(rows []map[string]json.RawMessage) ([]read, error) {
 	list := make([]read, len(rows))
 	for i, values := range rows {
-		r := record{cells: map[string]string{}, other: map[string]string{}, row: i + 1}
+		r := newRecord()
+		r.row = i + 1
 		if err := r.add("", values, 0); err != nil {
 			return nil, err
 		}

@@ -87,7 +87,7 @@ func TestDocuments(t *testing.T) {
 	for split, source := range map[string]string{"train": "a", "validation": "b", "test": "c"} {
 		rows, err := readAll(JSON, splits, Options{Splits: []string{"none", split}})
 		require.NoError(t, err)
-		assert.Equal(t, []Row{{source, "", 1}}, rows)
+		assert.Equal(t, []Row{{Source: source, Target: "", Line: 1}}, rows)
 	}
 	var many []string
 	for i := range 100 {

@@ -13,6 +13,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/encoding/unicode"
+
+	"github.com/go-dept/dept/dept/tasks"
 )
 
 // Format is the form of a file of rows, named as its extension is.
@@ -86,6 +88,10 @@ func (r *Reader) open(text io.Reader) (err error) {
 	case TSV, CSV:
 		r.records = &table{rows: newTableRows(r.format, decoded), header: r.opts.header}
 	case Text:
+		if line := r.opts.line(); line != "" {
+			r.records = &textRecords{lines: newLines(decoded), form: line}
+			return nil
+		}
 		if r.opts.NeedTarget {
 			return fmt.Errorf("a line of plain text has no target: a table is read where it is called .tsv or .csv")
 		}
@@ -206,15 +212,23 @@ func (l *lines) next() (number int, line string, err error) {
 	return l.number + 1, "", err
 }
 
-// textRecords has one text a line, in the only column.
+// textRecords has one text a line: in the only column, or as the form has it.
 type textRecords struct {
 	lines  *lines
 	column string
+	form   tasks.Template
 }
 
 func (t *textRecords) next() (int, record, error) {
 	number, line, err := t.lines.next()
-	return number, record{cells: map[string]string{t.column: line}}, err
+	if err != nil || t.form == "" {
+		return number, record{cells: map[string]string{t.column: line}}, err
+	}
+	cells, ok := t.form.Match(line)
+	if !ok {
+		return number, record{}, fmt.Errorf("the line does not read %q", t.form)
+	}
+	return number, record{cells: cells}, nil
 }
 
 // tableRows gives the rows of a table.

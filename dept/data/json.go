@@ -191,8 +191,12 @@ func parseObject(object []byte, line, column int) (record, error) {
 		}
 		return record{}, &placed{line, column, fmt.Errorf("the object is no JSON%s: %w", hint, err)}
 	}
-	r := record{cells: map[string]string{}, other: map[string]string{}}
+	r := newRecord()
 	return r, r.add("", values, 0)
+}
+
+func newRecord() record {
+	return record{cells: map[string]string{}, other: map[string]string{}, lists: map[string]json.RawMessage{}}
 }
 
 // mostDots is how deep in an object a text may be to be a column.
@@ -218,7 +222,7 @@ func (r record) add(prefix string, values map[string]json.RawMessage, dots int) 
 				}
 			}
 		case '[':
-			r.other[name] = aList
+			r.other[name], r.lists[name] = aList, value
 		case 'n':
 			r.other[name] = aNull
 		default: // a number, true or false, as it is written

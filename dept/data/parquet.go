@@ -4,6 +4,7 @@ package data
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,10 +32,11 @@ type parquetRecords struct {
 	row     int
 }
 
-// leaf is a column of single values.
+// leaf is a column of single values, or of lists of them.
 type leaf struct {
 	name  string // "translation.en"
 	index int
+	list  bool
 }
 
 func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
@@ -51,7 +53,7 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		return nil, err
 	}
 	p := &parquetRecords{in: in, groups: f.RowGroups(), about: f.Metadata().RowGroups, other: map[string]string{}}
-	cells := map[string]string{}
+	cells, lists := map[string]string{}, map[string]json.RawMessage{}
 	for _, path := range f.Schema().Columns() {
 		column, _ := f.Schema().Lookup(path...)
 		for i := 1; i < len(path); i++ {
@@ -60,17 +62,29 @@ func newParquet(file io.Reader, opts *Options) (_ *parquetRecords, err error) {
 		name := strings.Join(path, ".")
 		if column.MaxRepetitionLevel > 0 {
 			p.other[name], p.other[path[0]] = aList, aList
+			if list := listName(path); column.MaxRepetitionLevel == 1 && list != "" {
+				p.other[list], lists[list] = aList, json.RawMessage{}
+				p.leaves = append(p.leaves, leaf{list, int(column.ColumnIndex), true})
+			}
 			continue
 		}
 		cells[name] = ""
-		p.leaves = append(p.leaves, leaf{name, int(column.ColumnIndex)})
+		p.leaves = append(p.leaves, leaf{name, int(column.ColumnIndex), false})
 	}
-	used, err := opts.uses(record{cells: cells, other: p.other})
+	used, err := opts.uses(record{cells: cells, other: p.other, lists: lists})
 	if err != nil {
 		return nil, err
 	}
 	p.leaves = slices.DeleteFunc(p.leaves, func(l leaf) bool { return !slices.Contains(used, l.name) })
 	return p, nil
+}
+
+// listName is the name of a list by the path of its elements, "answers.list.element" as it may be.
+func listName(path []string) string {
+	if n := len(path); n > 2 && slices.Contains([]string{"list", "bag"}, path[n-2]) {
+		return strings.Join(path[:n-2], ".")
+	}
+	return ""
 }
 
 // guard turns a panic of the library, which a damaged file can bring about, into an error.
@@ -111,6 +125,17 @@ func (p *parquetRecords) next() (_ int, _ record, err error) {
 	r := record{cells: make(map[string]string, len(p.columns)), other: p.other}
 	for i, c := range p.columns {
 		name := p.leaves[i].name
+		if p.leaves[i].list {
+			list, err := c.list()
+			if err != nil {
+				return p.row, record{}, fmt.Errorf("column %q: %w", name, err)
+			}
+			if r.lists == nil {
+				r.lists = map[string]json.RawMessage{}
+			}
+			r.lists[name] = list
+			continue
+		}
 		text, ok, err := c.next()
 		switch {
 		case err == io.EOF:
@@ -156,24 +181,10 @@ type parquetColumn struct {
 
 // next gives a value as text; ok is false for null.
 func (c *parquetColumn) next() (text string, ok bool, err error) {
-	for len(c.read) == 0 {
-		if c.values == nil {
-			if c.page, err = c.pages.ReadPage(); err != nil {
-				return "", false, err
-			}
-			c.values = c.page.Values()
-		}
-		n, err := c.values.ReadValues(c.buffer[:])
-		c.read = c.buffer[:n]
-		if err == io.EOF || err == nil && n == 0 {
-			c.values = nil
-			err = nil
-		}
-		if err != nil {
-			return "", false, err
-		}
+	v, err := c.peek()
+	if err != nil {
+		return "", false, err
 	}
-	v := c.read[0]
 	c.read = c.read[1:]
 	switch v.Kind() {
 	case parquet.ByteArray, parquet.FixedLenByteArray:
@@ -185,4 +196,52 @@ func (c *parquetColumn) next() (text string, ok bool, err error) {
 		return strconv.FormatBool(v.Boolean()), true, nil
 	}
 	return v.String(), !v.IsNull(), nil
+}
+
+// list gives a row's list of texts as JSON.
+func (c *parquetColumn) list() (json.RawMessage, error) {
+	texts, size := []string{}, 0
+	for first := true; ; first = false {
+		v, err := c.peek()
+		switch {
+		case err == io.EOF && !first:
+		case err != nil:
+			return nil, err
+		case first || v.RepetitionLevel() > 0:
+			text, ok, err := c.next()
+			if err != nil {
+				return nil, err
+			}
+			if size += len(text) + 1; size > maxRow {
+				return nil, errTooLong
+			}
+			if ok {
+				texts = append(texts, text)
+			}
+			continue
+		}
+		return json.Marshal(texts)
+	}
+}
+
+// peek gives the value that is next, and leaves it there.
+func (c *parquetColumn) peek() (v parquet.Value, err error) {
+	for len(c.read) == 0 {
+		if c.values == nil {
+			if c.page, err = c.pages.ReadPage(); err != nil {
+				return v, err
+			}
+			c.values = c.page.Values()
+		}
+		n, err := c.values.ReadValues(c.buffer[:])
+		c.read = c.buffer[:n]
+		if err == io.EOF || err == nil && n == 0 {
+			c.values = nil
+			err = nil
+		}
+		if err != nil {
+			return v, err
+		}
+	}
+	return c.read[0], nil
 }

@@ -34,16 +34,16 @@ func TestParquet(t *testing.T) {
 			require.Equal(t, 37, d.Len())
 			for i := range d.Len() {
 				want := strings.Repeat(fmt.Sprintf("text number %d, é", i), i%3+1)
-				assert.Equal(t, Row{"sentence: " + want, fmt.Sprint(i % 2), i + 1}, d.Row(i))
+				assert.Equal(t, Row{Source: "sentence: " + want, Target: fmt.Sprint(i % 2), Line: i + 1}, d.Row(i))
 			}
 
 			d, err = Load(Options{SourceColumn: "translation.en", TargetColumn: "stars", NeedTarget: true}, file)
 			require.NoError(t, err)
-			assert.Equal(t, Row{"house 35", "8.75", 36}, d.Row(35))
+			assert.Equal(t, Row{Source: "house 35", Target: "8.75", Line: 36}, d.Row(35))
 
 			d, err = Load(Options{SourceColumn: "idx", TargetColumn: "good", NeedTarget: true}, file)
 			require.NoError(t, err)
-			assert.Equal(t, Row{"36", "true", 37}, d.Row(36))
+			assert.Equal(t, Row{Source: "36", Target: "true", Line: 37}, d.Row(36))
 
 			for _, tc := range []struct {
 				opts Options

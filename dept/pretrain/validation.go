@@ -8,7 +8,7 @@ import (
 
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/draw"
 	"github.com/go-dept/dept/text"
@@ -18,12 +18,12 @@ import (
 // Question.
 const (
 	// Loss is the mean loss of the target tokens of span corruption, in nats.
-	Loss tasks.Metric = "loss"
+	Loss metrics.Name = "loss"
 	// WordLoss is that of the tokens that were left out alone, without sentinels
 	// and end tokens: what compares with the entropy of the text's tokens.
-	WordLoss tasks.Metric = "word_loss"
+	WordLoss metrics.Name = "word_loss"
 	// Answers is the mean over the kinds of questions.
-	Answers tasks.Metric = "answers"
+	Answers metrics.Name = "answers"
 )
 
 // Validation is text that a model was not trained on, with spans left out, and
@@ -133,7 +133,7 @@ func (v *Validation) Evaluate(ctx context.Context, p *train.Predictor) (*train.E
 	if err != nil {
 		return nil, fmt.Errorf("validate: %w", err)
 	}
-	e := &train.Evaluation{Rows: len(v.sources), Answers: answers, Metrics: map[tasks.Metric]float64{Loss: all / n, WordLoss: words / nWords}}
+	e := &train.Evaluation{Rows: len(v.sources), Answers: answers, Metrics: map[metrics.Name]float64{Loss: all / n, WordLoss: words / nWords}}
 	right, asked := map[Question]float64{}, map[Question]float64{}
 	for i, answer := range answers {
 		asked[v.kinds[i]]++
@@ -143,7 +143,7 @@ func (v *Validation) Evaluate(ctx context.Context, p *train.Predictor) (*train.E
 	}
 	for _, q := range Questions {
 		if asked[q] > 0 {
-			e.Metrics[tasks.Metric(q)] = right[q] / asked[q]
+			e.Metrics[metrics.Name(q)] = right[q] / asked[q]
 			e.Metrics[Answers] += right[q] / asked[q] / float64(len(asked))
 		}
 	}

@@ -6,6 +6,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept/metrics"
 )
 
 func TestTaskTable(t *testing.T) {
@@ -14,10 +16,20 @@ func TestTaskTable(t *testing.T) {
 			task, err := Lookup(name)
 			require.NoError(t, err)
 			assert.Equal(t, name, task.Name)
-			assert.Equal(t, []string{"0", "1", "2", "3"}[:len(task.Labels)], task.Targets())
+			assert.Equal(t, []string{"0", "1", "2", "3", "4", "5"}[:len(task.Labels)], append([]string{}, task.Targets()...))
+			assert.Equal(t, task.Labels != nil, task.Answer == Class)
+			for _, also := range append(task.Also, strings.ToUpper(name)) {
+				same, err := Lookup(also)
+				require.NoError(t, err)
+				assert.Same(t, task, same)
+			}
+			answers := task.Answers()
+			if task.Answer == Text {
+				answers = []string{"one", "another"}
+			}
 			require.NotEmpty(t, task.Metrics)
 			for _, metric := range task.Metrics {
-				score, err := Score(metric, task.Targets(), task.Targets(), task.Targets())
+				score, err := metrics.Score(metric, metrics.Answers{Outputs: answers, Targets: answers, Labels: task.Targets()})
 				require.NoError(t, err)
 				assert.Equal(t, 1.0, score, "%s of the right answers", metric)
 			}

@@ -57,3 +57,18 @@ func (t Template) Match(filled string) (cells map[string]string, ok bool) {
 	}
 	return cells, ok && filled == ""
 }
+
+// closed says whether every brace of the template has its other one, with a name between.
+func (t Template) closed() bool {
+	for rest := string(t); ; {
+		text, after, open := strings.Cut(rest, "{")
+		name, behind, shut := strings.Cut(after, "}")
+		if strings.Contains(text, "}") || open != shut || strings.Contains(name, "{") || open && name == "" {
+			return false
+		}
+		if !open {
+			return true
+		}
+		rest = behind
+	}
+}

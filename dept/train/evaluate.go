@@ -3,17 +3,19 @@ package train
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/tasks"
 )
 
 // Evaluation is what a method scored on rows with known targets.
 type Evaluation struct {
-	Metrics   map[tasks.Metric]float64 `json:"metrics"`
+	Metrics   map[metrics.Name]float64 `json:"metrics"`
 	Rows      int                      `json:"rows"`
 	Cut       int                      `json:"cut,omitempty"`       // sources too long
-	Confusion *tasks.Confusion         `json:"confusion,omitempty"` // of a task with labels
+	Confusion *metrics.Confusion       `json:"confusion,omitempty"` // of a task with labels
 	Answers   []string                 `json:"-"`                   // in the rows' order
 }
 
@@ -34,15 +36,40 @@ type Scoring struct {
 	rows      *data.Dataset
 	task      *tasks.Task
 	targets   []string   // as the tokenizer reads them, which an answer has gone through too
+	answers   [][]string // all that is right, where the rows say so
+	groups    []string
 	answering *answering // nil between evaluations
 	cut       int        // before this one
 }
 
-// NewScoring makes evaluations of rows with known targets, one after the other.
+// NewScoring makes evaluations of rows with known targets, one after the other. A target of free text
+// counts as far as an answer can go.
 func (p *Predictor) NewScoring(rows *data.Dataset, task *tasks.Task) *Scoring {
 	s := &Scoring{p: p, rows: rows, task: task, targets: make([]string, rows.Len())}
 	for i := range s.targets {
-		s.targets[i] = p.tok.Decode(p.tok.Encode(rows.Row(i).Target))
+		row := rows.Row(i)
+		ids := p.tok.Encode(row.Target)
+		if task != nil && task.Answer == tasks.Text {
+			ids = ids[:min(len(ids), p.o.MaxNewTokens-1)]
+		}
+		s.targets[i] = p.tok.Decode(ids)
+		if row.Answers != nil && s.answers == nil {
+			s.answers = make([][]string, len(s.targets))
+		}
+		if row.Group != "" && s.groups == nil {
+			s.groups = make([]string, len(s.targets))
+		}
+	}
+	for i := range s.answers {
+		s.answers[i] = slices.Clone(rows.Row(i).Answers)
+		for k, answer := range s.answers[i] {
+			if task != nil && task.Answer == tasks.Text {
+				s.answers[i][k] = p.tok.Decode(p.tok.Encode(answer))
+			}
+		}
+	}
+	for i := range s.groups {
+		s.groups[i] = rows.Row(i).Group
 	}
 	return s
 }
@@ -79,20 +106,23 @@ func (s *Scoring) Advance(ctx context.Context) (*Evaluation, error) {
 func (s *Scoring) Reset() { s.answering = nil }
 
 func (s *Scoring) score(answers []string) (*Evaluation, error) {
-	v := &Evaluation{Metrics: map[tasks.Metric]float64{}, Rows: len(answers), Cut: s.p.cut - s.cut, Answers: answers}
-	metrics, labels := []tasks.Metric{tasks.ExactMatch}, []string(nil)
+	v := &Evaluation{Metrics: map[metrics.Name]float64{}, Rows: len(answers), Cut: s.p.cut - s.cut, Answers: answers}
+	scores := []metrics.Name{metrics.ExactMatch}
+	a := metrics.Answers{Outputs: answers, Targets: s.targets, References: s.answers, Groups: s.groups}
 	var err error
 	if s.task != nil {
-		metrics = s.task.Metrics
+		scores = s.task.Metrics
 		for _, label := range s.task.Targets() {
-			labels = append(labels, s.p.tok.Decode(s.p.tok.Encode(label)))
+			a.Labels = append(a.Labels, s.p.tok.Decode(s.p.tok.Encode(label)))
 		}
-		if v.Confusion, err = tasks.Confuse(answers, s.targets, labels); err != nil {
+	}
+	if a.Labels != nil {
+		if v.Confusion, err = metrics.Confuse(answers, s.targets, a.Labels); err != nil {
 			return nil, fmt.Errorf("evaluate: %w", err)
 		}
 	}
-	for _, metric := range metrics {
-		if v.Metrics[metric], err = tasks.Score(metric, answers, s.targets, labels); err != nil {
+	for _, metric := range scores {
+		if v.Metrics[metric], err = metrics.Score(metric, a); err != nil {
 			return nil, fmt.Errorf("evaluate: %w", err)
 		}
 	}

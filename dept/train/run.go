@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/internal/atomicfile"
 	"github.com/go-dept/dept/tensor"
 )
@@ -49,7 +49,7 @@ type Run struct {
 	// the last one. It is nil without dev data. Metric decides which is best; without
 	// one the folder holds the last.
 	Evaluate func(context.Context) (*Evaluation, error)
-	Metric   tasks.Metric
+	Metric   metrics.Name
 	// Sample, if set, stands in for Evaluate between the first step and the last: it is
 	// of fewer rows, and decides nothing.
 	Sample func(context.Context) (*Evaluation, error)

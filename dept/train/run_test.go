@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -22,7 +22,7 @@ func newRun(t *testing.T, b bench, dir string, o Options) *Run {
 	t.Cleanup(trainer.Release)
 	return &Run{
 		Dir: dir, Settings: Settings{Method: "dept", Train: o, Adapter: b.adapter.Config, EvalEvery: 3},
-		Trainer: trainer, Metric: tasks.Accuracy,
+		Trainer: trainer, Metric: metrics.Accuracy,
 		Save: func(ctx context.Context) error {
 			a, err := p.Adapter(ctx)
 			if err != nil {
@@ -47,7 +47,7 @@ func TestStoppedInsideAnEvaluation(t *testing.T) {
 			if len(scored) == 2 {
 				stop()
 			}
-			return &Evaluation{Metrics: map[tasks.Metric]float64{tasks.Accuracy: 0.5}, Rows: 1}, ctx.Err()
+			return &Evaluation{Metrics: map[metrics.Name]float64{metrics.Accuracy: 0.5}, Rows: 1}, ctx.Err()
 		}
 	}
 	first := newRun(t, b, dir, smallRun)

@@ -22,7 +22,7 @@ import (
 const (
 	DefaultSourceLength = 256
 	textTargetLength    = 64 // answers in free text
-	labelAnswerLength   = 20 // answers of a task with labels, as the DePT authors generate
+	taskAnswerLength    = 20 // answers of a task, or labels, as the DePT authors generate
 )
 
 // Request is what somebody asks of a training run.
@@ -391,7 +391,7 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	if rows.Task != nil {
 		settings.Task = rows.Task.Name
 	}
-	if rows.Rank != nil || rows.Task == nil {
+	if rows.Rank != nil || rows.Task == nil || rows.Task.Words != nil {
 		settings.Answers = n.request.Answers
 	}
 	n.Run = &Run{Settings: settings, Trainer: n.trainer, SaveEvery: n.request.SaveEvery, progress: progress{Evaluated: -1},
@@ -401,7 +401,7 @@ func (n *Session) Begin(ctx context.Context, rows Rows) error {
 	}
 	n.Run.Settings.Dev, n.Run.Settings.EvalEvery = rows.DevFingerprint, n.request.EvalEvery
 	n.predictor = NewPredictor(s.Engine, s.Model, s.Tokenizer, n.Method, PredictOptions{
-		Batch: or(rows.Batch, o.Batch), MaxSourceLength: o.MaxSourceLength, MaxNewTokens: or(rows.MaxNewTokens, AnswerLength(n.request.Labels)), Beams: 1,
+		Batch: or(rows.Batch, o.Batch), MaxSourceLength: o.MaxSourceLength, MaxNewTokens: or(rows.MaxNewTokens, AnswerLength(rows.Task, n.request.Labels)), Beams: 1,
 		Rank: rows.Rank,
 	})
 	n.predictor.OnRows = func(done, total int) {
@@ -483,11 +483,11 @@ func or(n, other int) int {
 	return other
 }
 
-// AnswerLength is the most tokens to generate for an answer that is one of the
-// labels, or free text where there are none.
-func AnswerLength(labels []string) int {
-	if labels != nil {
-		return labelAnswerLength
+// AnswerLength is the most tokens to generate for an answer of a task, or one that is one of
+// the labels, or else free text.
+func AnswerLength(task *tasks.Task, labels []string) int {
+	if task != nil || labels != nil {
+		return taskAnswerLength
 	}
 	return textTargetLength
 }

@@ -17,6 +17,7 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/pretrain"
 	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/internal/draw"
@@ -80,7 +81,7 @@ func runWords(out io.Writer, args []string) error {
 	for _, row := range held {
 		outputs, targets = append(outputs, c.answer(row.Source)), append(targets, row.Target)
 	}
-	score, err := tasks.Score(task.Metrics[0], outputs, targets, task.Targets())
+	score, err := metrics.Score(task.Metrics[0], metrics.Answers{Outputs: outputs, Targets: targets, Labels: task.Targets()})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/demo"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/t5/backbone"
 )
@@ -228,5 +228,5 @@ func (l *lab) accuracy(ctx context.Context, method *dept.Method, task demo.Task,
 	if err != nil {
 		return 0, err
 	}
-	return v.Metrics[tasks.ExactMatch], nil
+	return v.Metrics[metrics.ExactMatch], nil
 }

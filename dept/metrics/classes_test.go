@@ -1,4 +1,4 @@
-package tasks
+package metrics
 
 import (
 	"math"
@@ -13,7 +13,7 @@ func TestScore(t *testing.T) {
 	two, three := []string{"0", "1"}, []string{"0", "1", "2"}
 	for _, tc := range []struct {
 		name             string
-		metric           Metric
+		metric           Name
 		outputs, targets string // a word a row
 		labels           []string
 		want             float64
@@ -29,8 +29,9 @@ func TestScore(t *testing.T) {
 		{"one target", Matthews, "1 0 1 0", "1 1 1 1", two, 0},
 		{"one target, all right", Matthews, "1 1", "1 1", two, 0},
 		{"nothing but no label", Matthews, "x y x y", "1 1 0 0", two, 0},
-		// c 2, n 4, p (0, 2, 2), t (2, 2, 0): (2·4 − 4)/√((16−8)(16−8))
-		{"no label for a class", Matthews, "x 1 y 1", "0 1 0 1", two, 0.5},
+		// c 2, n 4, p (0, 2, and 1 of x, 1 of y), t (2, 2): (2·4 − 4)/√((16−6)(16−8))
+		{"no label for a class", Matthews, "x 1 y 1", "0 1 0 1", two, 4 / math.Sqrt(80)},
+		{"one answer that is no label", Matthews, "x 1 x 1", "0 1 0 1", two, 0.5},
 		// c 4, n 6, p (2, 2, 2), t (2, 2, 2): (24 − 12)/(36 − 12)
 		{"three classes", Matthews, "0 1 1 2 2 0", "0 0 1 2 2 1", three, 0.5},
 
@@ -48,7 +49,7 @@ func TestScore(t *testing.T) {
 		{"exact match", ExactMatch, "Ann bob", "Ann Bob", nil, 0.5},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			got, err := Score(tc.metric, strings.Fields(tc.outputs), strings.Fields(tc.targets), tc.labels)
+			got, err := Score(tc.metric, Answers{Outputs: strings.Fields(tc.outputs), Targets: strings.Fields(tc.targets), Labels: tc.labels})
 			require.NoError(t, err)
 			assert.InDelta(t, tc.want, got, 1e-15)
 		})
@@ -56,10 +57,10 @@ func TestScore(t *testing.T) {
 }
 
 func TestScoreStrips(t *testing.T) {
-	got, err := Score(Accuracy, []string{" 1\n"}, []string{"1 "}, []string{"0", "1"})
+	got, err := Score(Accuracy, Answers{Outputs: []string{" 1\n"}, Targets: []string{"1 "}, Labels: []string{"0", "1"}})
 	require.NoError(t, err)
 	assert.Equal(t, 1.0, got)
-	got, err = Score(ExactMatch, []string{" a b "}, []string{"a b"}, nil)
+	got, err = Score(ExactMatch, Answers{Outputs: []string{" a b "}, Targets: []string{"a b"}})
 	require.NoError(t, err)
 	assert.Equal(t, 1.0, got)
 }
@@ -69,13 +70,13 @@ func TestMatthewsOfManyRows(t *testing.T) {
 	c := &Confusion{Labels: []string{"0", "1"}, Counts: [][]int{{300000, 100000, 0}, {50000, 200000, 0}}}
 	tp, tn, fp, fn := 200000., 300000., 100000., 50000.
 	want := (tp*tn - fp*fn) / math.Sqrt((tp+fp)*(tp+fn)*(tn+fp)*(tn+fn))
-	assert.InDelta(t, want, c.matthews(), 1e-12)
+	assert.InDelta(t, want, c.matthews(nil), 1e-12)
 }
 
 func TestScoreErrors(t *testing.T) {
 	two := []string{"0", "1"}
 	for _, tc := range []struct {
-		metric           Metric
+		metric           Name
 		outputs, targets []string
 		labels           []string
 		want             string
@@ -85,9 +86,9 @@ func TestScoreErrors(t *testing.T) {
 		{ExactMatch, nil, nil, nil, "no rows"},
 		{Accuracy, []string{"1"}, []string{"7"}, two, `target "7" is none of the labels 0, 1`},
 		{F1, []string{"1"}, []string{"1"}, []string{"0", "1", "2"}, "needs two classes"},
-		{"bleu", []string{"1"}, []string{"1"}, two, `unknown metric "bleu"`},
+		{"bleu", []string{"1"}, []string{"1"}, two, "bleu: unknown metric: the metrics are accuracy"},
 	} {
-		_, err := Score(tc.metric, tc.outputs, tc.targets, tc.labels)
+		_, err := Score(tc.metric, Answers{Outputs: tc.outputs, Targets: tc.targets, Labels: tc.labels})
 		assert.ErrorContains(t, err, tc.want)
 	}
 }
