@@ -2,6 +2,7 @@
 # make test   everything the project holds itself to, and its minutes by package
 # make check-long   what takes too long for every make test, in parts
 # make shader-report   what AMD's compiler, and naga and Tint, make of the kernels for GPUs
+# make interop   PEFT and adapters, in Python, read what is written here, and the other way round
 # make web    the page as a static folder, web/dist, which dept serve has inside
 # All bring what a bare Debian or Ubuntu machine lacks.
 
@@ -30,14 +31,16 @@ shader-report:
 	go run ./internal/shaderreport dist/shaders
 	go run ./internal/shaderreport -texts dist/shaders
 
-# Both targets build and vet; nothing is left unformatted.
+# Both targets build and vet, and Windows' program builds where there is a compiler for it;
+# nothing is left unformatted.
 lint:
-	@.ci/setup
+	@.ci/setup windows
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo "gofmt these files"; exit 1; }
 	go vet ./...
 	GOOS=js GOARCH=wasm go build ./...
 	GOOS=js GOARCH=wasm go vet $$(GOOS=js GOARCH=wasm go list ./... | grep -v /cmd/)
 	go tool staticcheck ./...
+	[ "$$(uname -s)" != Linux ] || CGO_ENABLED=1 GOOS=windows GOARCH=amd64 CC=x86_64-w64-mingw32-gcc go build -o dist/dept.exe ./cmd/dept
 
 build:
 	go build -o dist/dept ./cmd/dept
