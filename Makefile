@@ -6,7 +6,7 @@
 # make web    the page as a static folder, web/dist, which dept serve has inside
 # All bring what a bare Debian or Ubuntu machine lacks.
 
-.PHONY: demo test check-long shader-report lint build web
+.PHONY: demo test check-long interop shader-report lint build web
 
 demo:
 	@.ci/setup
@@ -24,6 +24,10 @@ test: lint
 check-long:
 	@.ci/setup shaders
 	@scripts/check-long $(PART)
+
+interop:
+	@.ci/setup
+	@scripts/check-long interop
 
 shader-report:
 	@.ci/setup shaders
