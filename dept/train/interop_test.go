@@ -140,7 +140,7 @@ func checkpointAnswersAs(t *testing.T, dir, expect string) {
 // open again.
 func TestAdapterFiles(t *testing.T) {
 	checkpoints := filepath.Join("testdata", "transformers")
-	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", "expect.json"))
+	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", dept.AdapterConfigFile))
 	require.NoError(t, err)
 	require.Len(t, found, 16)
 	written := t.TempDir()
