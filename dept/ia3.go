@@ -87,9 +87,6 @@ func (c *IA3Config) vectors(d nn.Description) ([]nn.Site, []Tensor, error) {
 	for _, s := range sites {
 		t := Tensor{Name: tensorName(s, ia3L), Shape: []int{s.Out, 1}}
 		if slices.Contains(inputs, s) {
-			if s.Shared {
-				return nil, nil, fmt.Errorf("the input of %s is other modules' too, and cannot be multiplied for one of them: leave it out of feedforward_modules", s.Module)
-			}
 			t.Shape = []int{1, s.In}
 		}
 		list = append(list, t)
@@ -141,18 +138,37 @@ func startIA3(config Config, _ Values, o Origin) ([]Tensor, error) {
 	return list, err
 }
 
-// ia3Hooks multiplies results, and inputs where l is a row.
+// ia3Hooks multiplies results, and inputs where l is a row. An input that is other modules' too
+// stays as it is, and the product of one of them gets what is missing: W·(l ⊙ x) is
+// W·x + W·(l ⊙ x − x).
 func ia3Hooks(_ Config, array Arrays) nn.Hooks {
-	of := func(input bool) func(p *nn.Pass, s nn.Site) *tensor.Value {
-		return func(p *nn.Pass, s nn.Site) *tensor.Value {
-			l := array[tensorName(s, ia3L)]
-			if l == nil || byRow(l.Shape, s) == input {
+	of := func(p *nn.Pass, s nn.Site, input bool) *tensor.Value {
+		l := array[tensorName(s, ia3L)]
+		if l == nil || byRow(l.Shape, s) == input {
+			return nil
+		}
+		return p.Graph().Use(l)
+	}
+	return nn.Hooks{
+		Scale: func(p *nn.Pass, s nn.Site) *tensor.Value { return of(p, s, false) },
+		ScaleInput: func(p *nn.Pass, s nn.Site) *tensor.Value {
+			if s.Shared {
 				return nil
 			}
-			return p.Graph().Use(l)
-		}
+			return of(p, s, true)
+		},
+		Plus: func(p *nn.Pass, s nn.Site, x *tensor.Value) *tensor.Value {
+			if !s.Shared {
+				return nil
+			}
+			l := of(p, s, true)
+			if l == nil {
+				return nil
+			}
+			scaled := p.Graph().Columns(s.Name+".ia3", x, l, nil)
+			return p.Product(s, p.Graph().Add(s.Name+".ia3.change", scaled, x, -1))
+		},
 	}
-	return nn.Hooks{Scale: of(false), ScaleInput: of(true)}
 }
 
 // byRow says that l has a number for each row of the weight, and so for each of its

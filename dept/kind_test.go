@@ -231,9 +231,6 @@ func TestTargets(t *testing.T) {
 	assert.ErrorContains(t, err, "matches no module")
 	_, err = Targets{Pattern: "("}.sites(d)
 	assert.ErrorContains(t, err, "regular expression")
-	c := IA3Config{Targets: Targets{Names: []string{"wi_0"}}, FeedForward: Targets{Names: []string{"wi_0"}}}
-	_, err = c.Tensors(d)
-	assert.ErrorContains(t, err, "cannot be multiplied for one of them")
 	norms, err := Targets{Pattern: `encoder\..*norm`}.choose(d.Norms())
 	require.NoError(t, err)
 	assert.Len(t, norms, 17)

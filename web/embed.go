@@ -21,7 +21,7 @@ func Files() (fs.FS, error) {
 	}
 	for _, name := range []string{"index.html.gz", "dept.wasm.gz"} {
 		if _, err := fs.Stat(files, name); err != nil {
-			return nil, errors.New("the page is not part of this program: run make web, then build the program again (go build ./cmd/dept), or go run ./cmd/dept serve")
+			return nil, errors.New("the page is not part of this program, nor of any that go install builds: take a release, or run make web in a clone of the repository and then dist/dept serve")
 		}
 	}
 	return files, nil

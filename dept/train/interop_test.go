@@ -133,53 +133,66 @@ func checkpointAnswersAs(t *testing.T, dir, expect string) {
 	}
 }
 
-// Adapters as PEFT and the adapters library write them (scripts/fixtures/adapter_files.py
-// made them, and says which versions) compute what these do, and in $DEPT_ADAPTERS are
-// written again for these to open.
+// Adapters as PEFT and the adapters library train and write them (scripts/fixtures/adapter_files.py
+// made them, and says which versions) compute what these do, as they come, written again and
+// merged. So do those in folders of $DEPT_INTEROP, as make interop has them: theirs in adapters,
+// and in trained those of dept train, which they have opened; in written they are for these to
+// open again.
 func TestAdapterFiles(t *testing.T) {
-	ctx, e := context.Background(), sharedEngine(t)
-	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", "expect.json"))
+	checkpoints := filepath.Join("testdata", "transformers")
+	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", dept.AdapterConfigFile))
 	require.NoError(t, err)
-	require.Len(t, found, 12)
-	for _, expect := range found {
-		dir := filepath.Dir(expect)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			raw, err := os.ReadFile(expect)
-			require.NoError(t, err)
-			var of struct{ Checkpoint string }
-			require.NoError(t, json.Unmarshal(raw, &of))
-			ck, err := t5.OpenCheckpoint(filepath.Join("testdata", "transformers", of.Checkpoint))
-			require.NoError(t, err)
-			defer ck.Close()
-			m, err := t5.Load(ctx, e, ck, false)
-			require.NoError(t, err)
-			defer m.Release()
-			a, err := dept.ReadAdapter(dir)
-			require.NoError(t, err)
-			again := filepath.Join(t.TempDir(), filepath.Base(dir))
-			if out := os.Getenv("DEPT_ADAPTERS"); out != "" {
-				again = filepath.Join(out, filepath.Base(dir))
-			}
-			require.NoError(t, a.Write(again))
-			a, err = dept.ReadAdapter(again)
-			require.NoError(t, err)
-			method, err := dept.New(m, a, false)
-			require.NoError(t, err)
-			defer method.Release()
-			answersAs(t, m, method, expect)
-			if a.Config.Kind().Merge == nil {
-				return
-			}
-			weights, err := dept.Merge(a, ck.Config.Describe(), ck.Float32)
-			require.NoError(t, err)
-			whole, err := t5.NewCheckpoint(ck.Config, weights)
-			require.NoError(t, err)
-			merged, err := t5.Load(ctx, e, whole, false)
-			require.NoError(t, err)
-			defer merged.Release()
-			answersAs(t, merged, dept.AsIs(), expect)
-		})
+	require.Len(t, found, 16)
+	written := t.TempDir()
+	if root := os.Getenv("DEPT_INTEROP"); root != "" {
+		checkpoints, written = filepath.Join(root, "checkpoints"), filepath.Join(root, "written")
+		found, err = filepath.Glob(filepath.Join(root, "*", "*", dept.AdapterConfigFile))
+		require.NoError(t, err)
+		require.NotEmpty(t, found)
 	}
+	for _, file := range found {
+		dir := filepath.Dir(file)
+		t.Run(filepath.Base(dir), func(t *testing.T) { adapterAnswersAs(t, dir, checkpoints, filepath.Join(written, filepath.Base(dir))) })
+	}
+}
+
+// adapterAnswersAs holds an adapter, the same written again, and, where the method has it, the
+// checkpoint that it makes, to what the expect.json beside it says; it leaves that beside what
+// was written.
+func adapterAnswersAs(t *testing.T, dir, checkpoints, again string) {
+	ctx, e := context.Background(), sharedEngine(t)
+	expect := filepath.Join(dir, "expect.json")
+	raw, err := os.ReadFile(expect)
+	require.NoError(t, err)
+	var of struct{ Checkpoint string }
+	require.NoError(t, json.Unmarshal(raw, &of))
+	ck, err := t5.OpenCheckpoint(filepath.Join(checkpoints, of.Checkpoint))
+	require.NoError(t, err)
+	defer ck.Close()
+	m, err := t5.Load(ctx, e, ck, false)
+	require.NoError(t, err)
+	defer m.Release()
+	a, err := dept.ReadAdapter(dir)
+	require.NoError(t, err)
+	require.NoError(t, a.Write(again))
+	require.NoError(t, os.WriteFile(filepath.Join(again, "expect.json"), raw, 0o666))
+	a, err = dept.ReadAdapter(again)
+	require.NoError(t, err)
+	method, err := dept.New(m, a, false)
+	require.NoError(t, err)
+	defer method.Release()
+	answersAs(t, m, method, expect)
+	if a.Config.Kind().Merge == nil {
+		return
+	}
+	weights, err := dept.Merge(a, ck.Config.Describe(), ck.Float32)
+	require.NoError(t, err)
+	whole, err := t5.NewCheckpoint(ck.Config, weights)
+	require.NoError(t, err)
+	merged, err := t5.Load(ctx, e, whole, false)
+	require.NoError(t, err)
+	defer merged.Release()
+	answersAs(t, merged, dept.AsIs(), expect)
 }
 
 // Adapters that PEFT and the adapters library have trained, and the model alone, answer

@@ -58,6 +58,7 @@ var methodCases = []methodCase{
 	{"DoRA on all modules", &dept.LoRA, dept.Values{"rank": 2, "lora-alpha": 3., "use-dora": true, "target-modules": []string{"all"}}},
 	{"(IA)³", &dept.IA3, nil},
 	{"(IA)³ on all modules' results", &dept.IA3, dept.Values{"target-modules": []string{"all"}, "feedforward-modules": []string(nil)}},
+	{"(IA)³ on all modules' inputs", &dept.IA3, dept.Values{"target-modules": []string{"all"}, "feedforward-modules": []string{"all"}}},
 	{"norms", &dept.Norms, nil},
 	{"the norms behind the stacks", &dept.Norms, dept.Values{"target-modules": []string{"final_layer_norm"}}},
 	{"biases", &dept.Biases, nil},
@@ -83,8 +84,10 @@ func (c methodCase) start(t *testing.T, ck *t5.Checkpoint, longest int, more dep
 			v[name] = value
 		}
 	}
-	if names := v.Strings("target-modules"); len(names) == 1 && names[0] == "all" {
-		v["target-modules"] = allModules(ck.Config)
+	for _, setting := range []string{"target-modules", "feedforward-modules"} {
+		if names := v.Strings(setting); len(names) == 1 && names[0] == "all" {
+			v[setting] = allModules(ck.Config)
+		}
 	}
 	require.NoError(t, c.kind.Check(v))
 	config, _, err := c.kind.Configure(v, longest, ck.Config.Describe())
