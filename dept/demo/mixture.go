@@ -23,6 +23,9 @@ var (
 	everything = []string{"tell everything", "describe all of it", "what is all this", "name every property"}
 )
 
+// TopicQuestion asks for the topic of what follows it, as the mixture does.
+const TopicQuestion = "what topic " + before
+
 // questionWords is the most words of a question with the fillers around it.
 const questionWords = 5
 

@@ -80,6 +80,7 @@ func lessons() figure {
 	trained := func(name, change string, t trial) { add(name, change, usual.cell(), t.cell()) }
 	trained("no-shift", "r = 0", given(4, 0))
 	trained("all-prompt", "r = 0, all of the budget in P", given(16, 0))
+	trained("all-prompt-longer", "r = 0, all of the budget in P, four times the updates", given(16, 0).with(func(t *trial) { t.Steps *= 4 }))
 	trained("no-prompt", "m = 0", given(0, 9))
 	trained("all-shift", "m = 0, all of the budget in A·B", given(0, 13))
 	trained("half", "half the budget", given(2, 4))
@@ -90,15 +91,16 @@ func lessons() figure {
 	trained("constant", "a shift that is the same everywhere", usual.with(func(t *trial) { t.Variant, t.Rank = constant, 1 }))
 	trained("twice", "twice the updates", usual.with(func(t *trial) { t.Steps *= 2 }))
 	trained("few-rows", "32 rows", usual.with(func(t *trial) { t.Rows = 32 }))
-	asked := func(name, change, of string, before, after int) {
+	asked := func(name, change string, t trial, of string, before, after int) {
 		p := probeNamed(of)
-		from, changed := usual.cell(), usual.cell()
+		from, changed := t.cell(), t.cell()
 		from.probe, from.at = p, before
 		changed.probe, changed.at = p, after
 		add(name, change, from, changed)
 	}
-	asked("later", "the text begins three tokens later", "late", 0, 3)
-	asked("swap", "the first two things swapped", "swapped", 0, 1)
+	asked("later", "the text begins three tokens later", usual, "late", 0, 3)
+	asked("swap", "the first two things swapped", usual, "swapped", 0, 1)
+	asked("question", "nothing trained, and a written question before the text", given(0, 0), "written", 0, 1)
 	return f
 }
 

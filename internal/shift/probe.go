@@ -56,6 +56,14 @@ var probes = []*probe{
 		}
 		return rows
 	}},
+	// As they are, and behind the question of the mixture that comes nearest to the task's.
+	{"written", "questions before the text", []int{0, 1}, func(task demo.Task, seed uint64, count demo.Count, at int) []data.Row {
+		rows := task.Rows(demo.Test, heldRows, seed, count)
+		for i := range rows {
+			rows[i].Source = strings.Repeat(demo.TopicQuestion+" ", at) + rows[i].Source
+		}
+		return rows
+	}},
 	// The page measures on fewer rows, which are those of the demonstration's seed.
 	{"page", "", []int{0}, func(task demo.Task, _ uint64, count demo.Count, _ int) []data.Row {
 		return task.Rows(demo.Test, demo.PageRows, demo.Seed, count)

@@ -23,7 +23,10 @@ const measured = { parts: "place", explorer: "grid", cost: "step", sizes: "sizes
 export function source(name, state, words) {
   const say = (word, ...values) => values.reduce((text, value) => text.replace("%", value), words[word]);
   const made = numbers.made[measured[name]];
-  if (made) return say("source-measured", made.command, made.date) + (made.adapter ? ` ${say("source-on", made.adapter)}` : "");
-  if (name === "factors" ? state.grown : state.seen) return say("source-live", state.device);
-  return say("source-recorded", recording.ready.device.name, recording.made);
+  const recorded = say("source-recorded", recording.ready.device.name, recording.made);
+  if (made) {
+    const measured = say("source-measured", made.command, made.date) + (made.adapter ? ` ${say("source-on", made.adapter)}` : "");
+    return name === "parts" ? say("source-pair", measured, state.run?.name === "parts" ? say("source-live", state.device) : recorded) : measured;
+  }
+  return (name === "factors" ? state.grown : state.seen) ? say("source-live", state.device) : recorded;
 }

@@ -48,9 +48,9 @@ export function connect(state, words, change) {
         listed = null;
         return then(answers);
       }
-      const variant = answers.get(a.id);
+      const { name, before = "" } = answers.get(a.id) ?? {};
       answers.delete(a.id);
-      if (variant && a.text === state.sentence) change({ answers: { ...state.answers, [variant]: a } });
+      if (name && a.text === before + state.sentence) change({ answers: { ...state.answers, [name]: a } });
     },
     looked(m) {
       if (state.status !== "training") {
@@ -101,9 +101,9 @@ export function connect(state, words, change) {
   function ask(text) {
     if (!state.live || text.trim() === "") return;
     answers = new Map();
-    for (const { name, without } of asked) {
-      answers.set(++question, name);
-      send("predict", { id: question, text, task: task.name, without });
+    for (const variant of asked) {
+      answers.set(++question, variant);
+      send("predict", { id: question, text: (variant.before ?? "") + text, task: task.name, without: variant.without });
     }
     send("look", { id: ++question, text, task: task.name, attention: true });
   }

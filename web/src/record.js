@@ -39,7 +39,9 @@ export async function record(say) {
   };
 
   say("The run.");
+  const scored = next("parts");
   const { accuracy } = await ask("train", { settings: task.settings }, "done");
+  const { scores: parts } = await scored;
   const { data } = await ask("export", {}, "adapter");
   // A sentence that shows what both parts are for: the prompt alone answers it wrong.
   for (const { text, label } of task.examples) {
@@ -50,8 +52,8 @@ export async function record(say) {
     break;
   }
   const answers = {};
-  for (const { name, without } of asked) {
-    const { answer, scores } = await ask("predict", { id: 1, text: sentence, task: task.name, without }, "answer");
+  for (const { name, without, before = "" } of asked) {
+    const { answer, scores } = await ask("predict", { id: 1, text: before + sentence, task: task.name, without }, "answer");
     answers[name] = { answer, scores: scores.map(({ label, probability }) => ({ label, probability: digits(probability) })) };
   }
   const seen = await look(true);
@@ -75,7 +77,7 @@ export async function record(say) {
   kept = -Infinity;
   await take(task.settings.steps);
   return JSON.stringify({
-    made: new Date().toISOString().slice(0, 10), ready, task: task.name, values: task.settings.values, accuracy, sentence, answers,
+    made: new Date().toISOString().slice(0, 10), ready, task: task.name, values: task.settings.values, accuracy, parts, sentence, answers,
     adapter: btoa(String.fromCharCode(...data)), look: seen, frames,
   }, null, 1) + "\n";
 }

@@ -6,12 +6,15 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/go-dept/dept/dept/demo"
 	"github.com/go-dept/dept/internal/atomicfile"
@@ -63,7 +66,7 @@ func collect(docs string) (object, error) {
 		{"place", byVariant("place")}, {"starts", byVariant("starts")}, {"things", byVariant("things")}, {"start", byVariant("start")},
 		{"constant", byVariant("constant")}, {"budget", byVariant("budget")}, {"rows", byVariant("rows")},
 		{"grid", readGrid}, {"lessons", readLessons},
-		{"step", readStep}, {"sizes", readSizes},
+		{"step", readStep}, {"sizes", readSizes}, {"recorded", readRecording}, {"real", readReal},
 	} {
 		numbers, err := group.read(docs, made)
 		if err != nil {
@@ -83,12 +86,45 @@ func readModel(string, map[string]origin) (any, error) {
 	defer ck.Close()
 	both := demo.Variants(demo.MaxSource)[0]
 	o := demo.Tuning(both, demo.Seed)
+	nearest, err := nearestToRandom(ck)
+	if err != nil {
+		return nil, err
+	}
 	return object{
+		"question": demo.TopicQuestion, "nearest_to_random": nearest,
 		"parameters": ck.Config.Describe().Parameters(), "width": demo.Width, "length": demo.MaxSource, "shift": demo.MaxSource * demo.Width,
 		"vocabulary": ck.Config.Describe().Vocabulary, "budget": demo.Budget, "budget_numbers": demo.Budget * demo.Width, "m": both.Config.PromptLength, "r": both.Config.Rank, "trained": both.Config.Parameters(),
 		"steps": o.Steps, "batch": o.Batch, "rows": demo.TrainRows, "held": demo.HeldRows, "page_held": demo.PageRows, "seed": demo.Seed,
 		"rate_prompt": o.Rates["prompt"], "rate_lowrank": o.Rates["lowrank"],
 	}, nil
+}
+
+// nearestToRandom is the cosine of the angle between a random direction and the piece that is
+// nearest to it, the mean over some directions: what a row of P comes to that says nothing.
+func nearestToRandom(ck *t5.Checkpoint) (float64, error) {
+	table, err := ck.Float32(ck.Config.Describe().Embedding)
+	if err != nil {
+		return 0, err
+	}
+	const directions = 100
+	random := rand.New(rand.NewPCG(1, 1))
+	sum := 0.
+	for range directions {
+		var v [demo.Width]float64
+		for i := range v {
+			v[i] = random.NormFloat64()
+		}
+		most := -1.
+		for at := 0; at < len(table); at += demo.Width {
+			var dot, piece, own float64
+			for i, x := range table[at:][:demo.Width] {
+				dot, piece, own = dot+v[i]*float64(x), piece+float64(x)*float64(x), own+v[i]*v[i]
+			}
+			most = max(most, dot/math.Sqrt(piece*own))
+		}
+		sum += most / directions
+	}
+	return math.Round(1e3*sum) / 1e3, nil
 }
 
 // figure is one of the experiment, as go run ./internal/shift writes it.
@@ -328,6 +364,84 @@ func readSizes(docs string, made map[string]origin) (any, error) {
 		sizes[model] = object{"parameters": c.Parameters, "batch": c.Batch, "lengths": lengths}
 	}
 	return sizes, nil
+}
+
+// readRecording is the run that the article begins with: percent of the rows that the page holds
+// back, of both parts and of each with the rest counted as zero; and the cosine of the piece that is
+// nearest to each row of P, the mean over the rows.
+func readRecording(docs string, made map[string]origin) (any, error) {
+	var r struct {
+		Made  string `json:"made"`
+		Ready struct {
+			Device device `json:"device"`
+		} `json:"ready"`
+		Accuracy float64 `json:"accuracy"`
+		Parts    []struct {
+			Without  []string `json:"without"`
+			Accuracy float64  `json:"accuracy"`
+		} `json:"parts"`
+		Look struct {
+			Near [][]struct {
+				Cosine float64 `json:"cosine"`
+			} `json:"near"`
+		} `json:"look"`
+	}
+	if err := read(filepath.Join(docs, "..", "web", "article", "recording.json"), &r); err != nil {
+		return nil, err
+	}
+	made["recorded"] = origin{Command: "DEPT_RECORDING=new go test ./internal/pagetest -run TestArticle", Adapter: r.Ready.Device.Name, Date: r.Made, Seeds: 1}
+	percents := object{"both": 100 * r.Accuracy}
+	for _, p := range r.Parts {
+		name := "neither"
+		switch {
+		case slices.Equal(p.Without, []string{"P"}):
+			name = "AB"
+		case slices.Equal(p.Without, []string{"A·B"}):
+			name = "P"
+		}
+		percents[name] = 100 * p.Accuracy
+	}
+	var near float64
+	for _, row := range r.Look.Near {
+		near += row[0].Cosine / float64(len(r.Look.Near))
+	}
+	percents["near"] = math.Round(1e3*near) / 1e3
+	return percents, nil
+}
+
+// realDate is when the runs of the backbone on real tasks were made.
+const realDate = "2026-11-24"
+
+// readReal is the backbone on real tasks: percent of SST-2's dev rows by method, from the table in
+// results.md.
+func readReal(docs string, made map[string]origin) (any, error) {
+	content, err := os.ReadFile(filepath.Join(docs, "results.md"))
+	if err != nil {
+		return nil, err
+	}
+	_, section, _ := strings.Cut(string(content), "\n## The backbone on real tasks\n")
+	_, table, _ := strings.Cut(section, "| METHOD | SST-2 |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	percents := object{}
+	for _, line := range strings.Split(table, "\n") {
+		var method string
+		var percent float64
+		cells := strings.Split(line, " | ")
+		if len(cells) != 3 {
+			continue
+		}
+		if n, _ := fmt.Sscanf(cells[0], "| `--method %s", &method); n == 1 {
+			if _, err := fmt.Sscanf(cells[1], "%f %%", &percent); err != nil {
+				return nil, fmt.Errorf("results.md: %q: %w", line, err)
+			}
+			percents[method] = percent
+		}
+	}
+	if len(percents) == 0 {
+		return nil, errors.New("results.md has no table of the backbone on real tasks")
+	}
+	made["real"] = origin{Command: "dept train --model t5/backbone --task sst2 --steps 300, the rest in docs/results.md", Adapter: "llvmpipe (LLVM 15.0.6, 256 bits)", Date: realDate, Seeds: 1}
+	return percents, nil
 }
 
 // share is a part in percent, to three digits.

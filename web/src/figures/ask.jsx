@@ -1,12 +1,17 @@
-// One sentence, asked three times: of the model as it is, with the prompt alone, and with all.
+// One sentence, asked four times: of the model as it is, behind a written question, with the
+// prompt alone, and with all.
+import numbers from "../../article/numbers.json";
+
+const question = numbers.model.question;
 
 const variants = [
   { name: "neither", without: ["P", "A·B"] },
+  { name: "written", without: ["P", "A·B"], before: `${question} ` },
   { name: "P", without: ["A·B"] },
   { name: "both", without: [] },
 ];
 
-/** asked lists what a sentence is asked with, by what counts as zero. */
+/** asked lists what a sentence is asked with: what counts as zero, and what is written before it. */
 export const asked = variants;
 
 export function Ask({ state, words, act }) {
@@ -26,7 +31,7 @@ export function Ask({ state, words, act }) {
             const a = state.answers[name];
             return (
               <tr key={name}>
-                <th scope="row">{words[`with-${name}`]}</th>
+                <th scope="row">{words[`with-${name}`].replace("%", question)}</th>
                 <td class="answer">{a ? a.answer || words["ask-nothing"] : "…"}</td>
                 {labels.map((label) => {
                   const p = a?.scores.find((s) => s.label === label)?.probability ?? 0;

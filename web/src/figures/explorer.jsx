@@ -28,7 +28,7 @@ export function Explorer({ state, words, act }) {
                   const here = m === chosen.m && r === chosen.r;
                   return (
                     <td key={r}>
-                      <button type="button" class={`cell f${Math.round(c.accuracy * 10)}${here ? " here" : ""}${c.parameters > budget ? " over" : ""}`} aria-pressed={here} onClick={() => choose({ m, r })}>{Math.round(c.accuracy * 100)}</button>
+                      <button type="button" class={`cell f${Math.round(c.accuracy * 10)}${here ? " here" : ""}${c.parameters > budget ? " over" : ""}`} aria-pressed={here} onClick={() => choose({ m, r })}>{c.parameters > budget ? `(${Math.round(c.accuracy * 100)})` : Math.round(c.accuracy * 100)}</button>
                     </td>
                   );
                 })}

@@ -1,7 +1,7 @@
 // A and B as two objects, and their product, as they grow in training. A row of the product
 // is the arrow that moves the word at that position.
 import { useState } from "preact/hooks";
-import { Heat, largest, norm, product, row } from "./heat.jsx";
+import { Heat, largest, norm, piece, product, row } from "./heat.jsx";
 
 export function Factors({ state, words, act }) {
   const [at, setAt] = useState(0); // position that is looked at
@@ -14,9 +14,9 @@ export function Factors({ state, words, act }) {
   const [n, d] = [look.tokens.length, look.width];
   const t = Math.min(at, n - 1);
   const shift = product(look.a, look.b, r).map((v) => v * look.scale);
-  const say = (x) => x.toPrecision(2);
+  const say = (x) => x.toPrecision(2).replace("-", "−");
   const training = state.run?.name === "factors" && state.status === "training";
-  const word = (i) => look.tokens[i].text.replace("▁", "") || "▁";
+  const word = (i) => piece(look.tokens[i].text);
   const pick = (e) => {
     const box = e.currentTarget.getBoundingClientRect();
     setAt(Math.max(0, Math.min(n - 1, Math.floor(((e.clientY - box.top) / box.height) * n))));
@@ -32,11 +32,11 @@ export function Factors({ state, words, act }) {
         <label>{words["factors-step"]} <input type="range" min="0" max={frames.length - 1} value={Math.min(state.frame, frames.length - 1)} onInput={(e) => act.frame(Number(e.target.value))} /></label>{" "}
         <span class="number">{words["factors-at"].replace("%", frame.step)}{frame.loss > 0 && `, ${words.loss} ${frame.loss.toFixed(2)}`}</span>
       </p>
-      <div class="factors" onMouseMove={undefined}>
+      <div class="factors">
         <div class="words" aria-hidden="true">{look.tokens.map((_, i) => <span key={i} class={i === t ? "here" : ""} onMouseEnter={() => setAt(i)}>{word(i)}</span>)}</div>
         <div class="b"><span class="name"><i>B</i> <small>{r} × {d}</small></span><Heat values={look.b} rows={r} columns={d} largest={largest(look.b)} label={`B, ${r} × ${d}, ${words["up-to"]} ${say(largest(look.b))}`} /></div>
         <div class="a" onMouseMove={pick}><span class="name"><i>A</i> <small>{n} × {r}</small></span><Heat values={look.a} rows={n} columns={r} largest={largest(look.a)} mark={t} label={`A, ${n} × ${r}, ${words["up-to"]} ${say(largest(look.a))}`} /></div>
-        <div class="ab" onMouseMove={pick}><Heat values={shift} rows={n} columns={d} largest={largest(shift)} mark={t} label={`s·A·B, ${n} × ${d}, ${words["up-to"]} ${say(largest(shift))}`} /></div>
+        <div class="ab" onMouseMove={pick}><Heat values={shift} rows={n} columns={d} largest={largest(shift)} mark={t} label={`A·B, ${n} × ${d}, ${words["up-to"]} ${say(largest(shift))}`} /></div>
       </div>
       <p class="line">
         <label>{words["factors-position"]} <input type="range" min="0" max={n - 1} value={t} onInput={(e) => setAt(Number(e.target.value))} /></label>{" "}
@@ -44,7 +44,7 @@ export function Factors({ state, words, act }) {
       </p>
       <div class="two">
         <p>
-          {words["factors-row"]} <span class="number">({row(look.a, t, r).map(say).join(", ")})</span> · <i>B</i> · {say(look.scale)} = {words["factors-arrow"].replace("%", say(norm(row(shift, t, d))))}{" "}
+          {words["factors-row"]} <span class="number">({row(look.a, t, r).map(say).join(", ")})</span> · <i>B</i> · {say(look.scale)} {words["factors-scale"]} = {words["factors-arrow"].replace("%", say(norm(row(shift, t, d))))}{" "}
           {words["factors-word"].replace("%", say(norm(row(look.embeddings, t, d))))}
         </p>
         <Arrows look={look} shift={shift} at={t} label={words["factors-arrows"]} word={word} />
@@ -96,7 +96,7 @@ function Arrows({ look, shift, at, label, word }) {
           <g key={t} class={t === at ? "here" : ""}>
             <circle cx={ax.toFixed(1)} cy={ay.toFixed(1)} r="2" />
             <line x1={ax.toFixed(1)} y1={ay.toFixed(1)} x2={bx.toFixed(1)} y2={by.toFixed(1)} />
-            <circle class="end" cx={bx.toFixed(1)} cy={by.toFixed(1)} r="2.5" />
+            {Math.hypot(bx - ax, by - ay) > 6 && <path class="end" d="M0 0l-6 -3v6z" transform={`translate(${bx.toFixed(1)} ${by.toFixed(1)}) rotate(${((Math.atan2(by - ay, bx - ax) * 180) / Math.PI).toFixed(1)})`} />}
             {t === at && <text x={(Math.max(ax, bx) + 5).toFixed(1)} y={(by + 4).toFixed(1)}>{word(t)}</text>}
           </g>
         );

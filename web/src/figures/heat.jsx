@@ -5,25 +5,32 @@ const shades = 4; // either side of zero
 
 /**
  * Heat draws rows × columns values, the last row last; a value as large as `largest` has
- * the full shade. Cells are `w` × `h` units; a mark puts a frame around a row.
+ * the full shade. Below zero they are half as high, for those who do not see the colours. Cells
+ * are `w` × `h` units; a mark puts a frame around a row, and a split lines behind the first so many
+ * rows and columns.
  */
-export function Heat({ values, rows, columns, largest, w = 1, h = 1, label, mark, className = "" }) {
+export function Heat({ values, rows, columns, largest, w = 1, h = 1, label, mark, split = 0, className = "" }) {
   const paths = new Map();
   for (let i = 0; i < rows; i++) {
     for (let j = 0; j < columns; j++) {
       const v = largest > 0 ? values[i * columns + j] / largest : 0;
       const shade = Math.sign(v) * Math.min(shades, Math.round(Math.abs(v) * shades + 0.2));
       if (shade === 0) continue;
-      paths.set(shade, `${paths.get(shade) ?? ""}M${j * w} ${i * h}h${w}v${h}h${-w}z`);
+      const [top, high] = shade < 0 ? [i * h + h / 4, h / 2] : [i * h, h];
+      paths.set(shade, `${paths.get(shade) ?? ""}M${j * w} ${top}h${w}v${high}h${-w}z`);
     }
   }
   return (
     <svg class={`heat ${className}`} role="img" aria-label={label} viewBox={`0 0 ${columns * w} ${rows * h}`} preserveAspectRatio="none" shape-rendering="crispEdges">
       {[...paths].sort(([a], [b]) => a - b).map(([shade, d]) => <path key={shade} class={shade < 0 ? `less s${-shade}` : `more s${shade}`} d={d} />)}
+      {split > 0 && <path class="split" d={`M0 ${split * h}H${columns * w}M${split * w} 0V${rows * h}`} />}
       {mark >= 0 && <rect class="mark" x="0" y={mark * h} width={columns * w} height={h} />}
     </svg>
   );
 }
+
+/** piece is a piece's text as it is read: a mark says that a word begins, where that is all of it. */
+export const piece = (text) => text.replace("▁", "") || "▁";
 
 /** largest is the largest size among values. */
 export const largest = (values) => values.reduce((a, v) => Math.max(a, Math.abs(v)), 0);

@@ -1,7 +1,6 @@
 // The words whose vectors point most nearly where the rows of P do, and what becomes of the
 // sentence's own words when they are moved.
-
-const piece = (text) => text.replace("▁", "") || "▁";
+import { piece } from "./heat.jsx";
 
 export function Near({ state, words }) {
   const { look } = state;

@@ -1,5 +1,7 @@
-// What each part is good for: trained alone, as measured; and counted as zero after a run.
+// What each part is good for: trained alone, as measured; and counted as zero after a run, the
+// recorded one or the reader's own.
 import numbers from "../../article/numbers.json";
+import recording from "../../article/recording.json";
 import { Bars } from "./bars.jsx";
 
 const variants = ["both", "AB", "P", "neither"];
@@ -7,9 +9,10 @@ const percent = (x) => `${Math.round(x * 100)} %`;
 
 export function Parts({ state, words, act }) {
   const run = state.run?.name === "parts" ? state.run : null;
-  const zeroed = run?.parts && {
-    both: run.accuracy,
-    ...Object.fromEntries(run.parts.map(({ without, accuracy }) => [without.length > 1 ? "neither" : without[0] === "P" ? "AB" : "P", accuracy])),
+  const { accuracy, parts } = run ?? recording;
+  const zeroed = parts && {
+    both: accuracy,
+    ...Object.fromEntries(parts.map(({ without, accuracy }) => [without.length > 1 ? "neither" : without[0] === "P" ? "AB" : "P", accuracy])),
   };
   const task = numbers.place["first-thing"];
   const rows = (of, kind) => variants.map((name) => ({ name: words[`parts-${name}`], value: of[name], kind: name === "both" ? kind : "other" }));

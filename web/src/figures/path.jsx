@@ -1,5 +1,5 @@
 // What becomes of a sentence: pieces, their vectors, the shift, and the prompt before them.
-import { condensed, Heat, largest, norm, product, row } from "./heat.jsx";
+import { condensed, Heat, largest, norm, piece, product, row } from "./heat.jsx";
 
 const cells = 32; // of a vector in the picture, four wide
 const wide = 4;
@@ -19,6 +19,8 @@ export function Path({ state, words }) {
   const ofShift = largest(shift);
   const ofPrompt = largest(look.prompt);
   const say = (x) => x.toPrecision(2);
+  /** scaled says how what has such a largest number is drawn, beside the words. */
+  const scaled = (of) => (of < ofWords ? words["path-darker"].replace("%", say(ofWords / of)) : words["path-paler"].replace("%", say(of / ofWords)));
   return (
     <div class="body scroll" tabindex="0" role="region" aria-label={words["path-label"]}>
       <table class="path">
@@ -26,7 +28,7 @@ export function Path({ state, words }) {
           <tr>
             <th scope="row">{words["path-tokens"]}</th>
             {m > 0 && <td colspan={m} class="gone">{words["path-prompt"]}</td>}
-            {look.tokens.map(({ text }, t) => <td key={t} class="token">{text.replace("▁", "") || "▁"}</td>)}
+            {look.tokens.map(({ text }, t) => <td key={t} class="token">{piece(text)}</td>)}
           </tr>
           <tr>
             <th scope="row">{words["path-embeddings"]}</th>
@@ -34,12 +36,12 @@ export function Path({ state, words }) {
             {look.tokens.map(({ text }, t) => <td key={t}><Vector values={row(look.embeddings, t, d)} of={ofWords} label={`E(${text})`} /></td>)}
           </tr>
           <tr>
-            <th scope="row">{words["path-shift"]}{ofShift > 0 && <small> {words["path-fuller"].replace("%", say(ofWords / ofShift))}</small>}</th>
+            <th scope="row">{words["path-shift"]}{ofShift > 0 && <small> {scaled(ofShift)}</small>}</th>
             {m > 0 && <td colspan={m} />}
             {look.tokens.map(({ text }, t) => <td key={t}>{shift.length > 0 && <Vector values={row(shift, t, d)} of={ofShift} label={`${words["path-shift-of"]} ${t}, ${text}: ${say(norm(row(shift, t, d)))}`} />}</td>)}
           </tr>
           <tr class="sum">
-            <th scope="row">{words["path-sum"]}</th>
+            <th scope="row">{words["path-sum"]}{ofPrompt > 0 && <small> <i>P</i> {scaled(ofPrompt)}</small>}</th>
             {Array.from({ length: m }, (_, i) => <td key={`p${i}`} class="p"><Vector values={row(look.prompt, i, d)} of={ofPrompt} label={`P ${i + 1}`} /></td>)}
             {look.tokens.map(({ text }, t) => {
               const e = row(look.embeddings, t, d);
