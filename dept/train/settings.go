@@ -194,11 +194,15 @@ func differences(prefix string, a, b map[string]any) (changes []change) {
 }
 
 // causes are keys that decide others: those come after them.
-var causes = []string{"method", "task", "model", "data", "dev", "start", "adapter.num_virtual_tokens", "adapter.r", "train.max_source_length"}
+var causes = []string{"method", "task", "model", "answers", "data", "dev", "start", "adapter.num_virtual_tokens", "adapter.r", "train.max_source_length"}
 
 // rank orders changes by what causes what.
 func (c change) rank() int {
-	if i := slices.Index(causes, c.key); i >= 0 {
+	key := c.key
+	if strings.HasPrefix(key, "answers.") {
+		key = "answers"
+	}
+	if i := slices.Index(causes, key); i >= 0 {
 		return i
 	}
 	return len(causes)
