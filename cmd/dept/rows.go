@@ -114,12 +114,12 @@ func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits [
 	case strings.HasPrefix(name, hub.Prefix):
 		paths, err = fetchRows(cmd, flag, name, splits)
 	default:
-		err = checkFile(flag, name)
+		err = checkFile(flag, name, opts.Task)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if opts.Format == "" && data.FormatOf(paths[0]) == "" {
+	if stat, statErr := os.Stat(paths[0]); opts.Format == "" && data.FormatOf(paths[0]) == "" && (statErr != nil || !stat.IsDir()) {
 		return nil, usagef("--%s %s: the name does not say what the rows are: give --format with one of %s", flag, name, formatNames())
 	}
 	opts.Splits = splits
@@ -131,8 +131,8 @@ func openRows(cmd *cobra.Command, flag, name string, opts data.Options, splits [
 	return r, withColumnFlags(err)
 }
 
-// checkFile refuses what is no file of rows, by its name or its first bytes.
-func checkFile(flag, name string) error {
+// checkFile refuses what is no file of rows, by its name or its first bytes, and no folder of the task's texts.
+func checkFile(flag, name string, task *tasks.Task) error {
 	stat, err := os.Stat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -143,6 +143,8 @@ func checkFile(flag, name string) error {
 		return fmt.Errorf("--%s %s: there is no such file%s", flag, name, advice)
 	case err != nil:
 		return fmt.Errorf("--%s: %w", flag, err)
+	case stat.IsDir() && task != nil && task.FolderLayout() != nil:
+		return nil
 	case stat.IsDir():
 		return fmt.Errorf("--%s %s: it is a folder: give the file in it that holds the rows", flag, name)
 	case data.FormatOf(name) != "":

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/metrics"
 )
 
 // publishedRows is a file of dept/data's tests.
@@ -40,7 +41,7 @@ func TestTasksWithoutClasses(t *testing.T) {
 		for _, metric := range tc.metrics {
 			require.Contains(t, scored.stdout, metric+" 0.")
 			log := readLog(t, out)
-			require.Contains(t, log[len(log)-1].Metrics, metric)
+			require.Contains(t, log[len(log)-1].Metrics, metrics.Name(metric))
 		}
 		require.Contains(t, trained.stdout, "best by "+map[string]string{"nq": "target_exact_match", "stsb": "pearson_rounded", "multirc": "f1"}[task])
 		succeed(t, "export", "--hub-card", "--adapter", out)

@@ -64,6 +64,9 @@ func (o *Options) taskRow(r record) (Row, error) {
 		}
 		return Row{}, o.noLayout(slices.Sorted(maps.Keys(cells)))
 	}
+	if part, ok := cells[layout.Part]; ok && layout.Part != "" && !o.Task.Is(part) {
+		return Row{}, errOther
+	}
 	if err := noText(layout.Columns(), record{cells: cells, other: r.other}); err != nil {
 		return Row{}, err
 	}
@@ -78,6 +81,9 @@ func (o *Options) taskRow(r record) (Row, error) {
 	}
 	return row, err
 }
+
+// errOther is a row of another data set.
+var errOther = errors.New("the row is of another data set")
 
 // answer gives a row its target and answers.
 func (o *Options) answer(row *Row, l *tasks.Layout, cells map[string]string, r record) error {
@@ -359,7 +365,7 @@ func (o *Options) uses(r record) ([]string, error) {
 			_, err := o.taskRow(r)
 			return nil, err
 		}
-		return columnsIn(append(columns, slices.Sorted(maps.Keys(r.lists))...), append(layout.Columns(), layout.Target)), nil
+		return columnsIn(append(columns, slices.Sorted(maps.Keys(r.lists))...), append(layout.Columns(), layout.Target, layout.Part)), nil
 	}
 	sources, targets := columnsIn(columns, o.sources()), columnsIn(columns, o.targets())
 	if sources == nil {

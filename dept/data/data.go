@@ -87,9 +87,17 @@ type placed struct {
 func (p *placed) Unwrap() error { return p.error }
 
 // Open opens files of rows, which may be gzipped, to be read one after the other; each has at least
-// one. The caller must Close the reader.
+// one. The one path may be a folder of a task whose texts lie in folders. The caller must Close the
+// reader.
 func Open(opts Options, paths ...string) (*Reader, error) {
 	path := paths[0]
+	if stat, err := os.Stat(path); err == nil && stat.IsDir() && len(paths) == 1 && opts.Task != nil && opts.Task.FolderLayout() != nil {
+		records, err := newFolderRecords(path, opts.Task)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return &Reader{name: path, opts: opts, records: records}, nil
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -133,38 +141,43 @@ func NewReader(name string, text io.Reader, opts Options) (*Reader, error) {
 
 // Next gives the next row, io.EOF after the last one. A file that has none is an error.
 func (r *Reader) Next() (Row, error) {
-	line, rec, err := r.next()
-	if err == io.EOF {
-		if r.rows == 0 {
-			return Row{}, fmt.Errorf("%s: holds no rows", r.name)
+	for {
+		line, rec, err := r.next()
+		if err == io.EOF {
+			if r.rows == 0 {
+				return Row{}, fmt.Errorf("%s: holds no rows", r.name)
+			}
+			if r.more == nil {
+				return Row{}, io.EOF
+			}
+			next, err := r.more()
+			if err != nil {
+				return Row{}, err
+			}
+			r.Close()
+			*r = *next
+			continue
 		}
-		if r.more == nil {
-			return Row{}, io.EOF
+		var row Row
+		if err == nil {
+			row, err = r.opts.row(rec)
+			if err == errOther {
+				continue
+			}
+			if err != nil && rec.at != "" {
+				err = fmt.Errorf("%s: %w", rec.at, err)
+			}
+			if err != nil && rec.row > 0 {
+				err = fmt.Errorf("row %d: %w", rec.row, err)
+			}
 		}
-		next, err := r.more()
 		if err != nil {
-			return Row{}, err
+			return Row{}, fmt.Errorf("%s%s: %w", r.name, r.place(line, err), err)
 		}
-		r.Close()
-		*r = *next
-		return r.Next()
+		row.Line = line
+		r.rows++
+		return row, nil
 	}
-	var row Row
-	if err == nil {
-		row, err = r.opts.row(rec)
-		if err != nil && rec.at != "" {
-			err = fmt.Errorf("%s: %w", rec.at, err)
-		}
-		if err != nil && rec.row > 0 {
-			err = fmt.Errorf("row %d: %w", rec.row, err)
-		}
-	}
-	if err != nil {
-		return Row{}, fmt.Errorf("%s%s: %w", r.name, r.place(line, err), err)
-	}
-	row.Line = line
-	r.rows++
-	return row, nil
 }
 
 // next gives a record, or a row of one that is several.

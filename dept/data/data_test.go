@@ -182,7 +182,7 @@ func TestReadErrors(t *testing.T) {
 		{"sst2 without its column", TSV, "review\tlabel\na\t1\n", task("sst2"),
 			"rows.tsv:1: the columns of task sst2 are missing: sentence; or text (columns: review, label)"},
 		{"rte without one of two", JSONL, `{"sentence1":"a","label":0}`, task("rte"),
-			"rows.jsonl:1: the columns of task rte are missing: sentence1, sentence2; or premise, hypothesis (columns: label, sentence1)"},
+			"rows.jsonl:1: the columns of task rte are missing: sentence1, sentence2; or premise, hypothesis; or text1, text2 (columns: label, sentence1)"},
 		{"wic without any", JSONL, `{"label":0}`, task("wic"), "missing: sentence1, sentence2, word; or text (columns: label)"},
 		{"wic in a text of another form", JSONL, `{"text":"Word: w","label":0}`, task("wic"),
 			`rows.jsonl:1: column "text" does not read "Word: {word}. Sentence 1: {sentence1} Sentence 2: {sentence2}"`},

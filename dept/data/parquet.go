@@ -212,7 +212,7 @@ func (c *parquetColumn) list() (json.RawMessage, error) {
 			if err != nil {
 				return nil, err
 			}
-			if size += len(text) + 1; size > maxRow {
+			if size += len(text) + 16; size > maxRow { // of its header, too
 				return nil, errTooLong
 			}
 			if ok {

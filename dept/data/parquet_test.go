@@ -16,6 +16,8 @@ import (
 	"github.com/parquet-go/parquet-go/compress"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/go-dept/dept/dept/tasks"
 )
 
 // parquetFiles are written by testdata/parquet.py.
@@ -66,11 +68,16 @@ func TestParquet(t *testing.T) {
 
 // A damaged file is an error, whatever byte of it is wrong, and costs no memory.
 func TestDamagedParquet(t *testing.T) {
-	for _, file := range parquetFiles(t) {
+	for _, file := range append(parquetFiles(t), "testdata/published/nq.hub.parquet") {
 		whole, err := os.ReadFile(file)
 		require.NoError(t, err)
+		of := task("sst2")
+		if strings.Contains(file, "nq") {
+			of = task("nq") // whose answers are lists
+		}
+		of.Format = Parquet
 		read := func(content []byte) error {
-			r, err := NewReader("rows.parquet", bytes.NewReader(content), Options{Format: Parquet, Task: task("sst2").Task})
+			r, err := NewReader("rows.parquet", bytes.NewReader(content), of)
 			if err == nil {
 				_, err = ReadAll(r)
 			}
@@ -121,10 +128,13 @@ func FuzzParquet(f *testing.F) {
 		f.Add(content, "sst2")
 		f.Add(content, "")
 	}
+	lists, err := os.ReadFile("testdata/published/nq.hub.parquet")
+	require.NoError(f, err)
+	f.Add(lists, "nq")
 	f.Fuzz(func(t *testing.T, content []byte, name string) {
 		opts := Options{Format: Parquet, SourceColumn: "sentence", TargetColumn: "translation.en"}
-		if name != "" {
-			opts = Options{Format: Parquet, Task: task("sst2").Task}
+		if known, err := tasks.Lookup(name); err == nil {
+			opts = Options{Format: Parquet, Task: known}
 		}
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)

@@ -12,6 +12,7 @@ const (
 	sentence   Template = "sentence: {sentence}"
 	sentencesT Template = "sentence: {text}"
 	sentences  Template = "sentence1: {sentence1} sentence2: {sentence2}"
+	texts      Template = "sentence1: {text1} sentence2: {text2}" // of the hub's copies by SetFit, as every text1
 	premise    Template = "premise: {premise} hypothesis: {hypothesis}"
 	wicSource  Template = "sentence1: {sentence1} sentence2: {sentence2} word: {word}"
 )
@@ -45,6 +46,7 @@ var glue = []Task{
 		Layouts: []Layout{
 			{Source: "sentence1: {#1 String} sentence2: {#2 String}", Target: "Quality"},
 			{Source: sentences, Target: "label"},
+			{Source: texts, Target: "label"},
 		},
 	},
 	{
@@ -53,6 +55,7 @@ var glue = []Task{
 		Layouts: []Layout{
 			{Source: "question1: {question1} question2: {question2}", Target: "is_duplicate"},
 			{Source: "question1: {question1} question2: {question2}", Target: "label"},
+			{Source: "question1: {text1} question2: {text2}", Target: "label"},
 		},
 	},
 	{
@@ -61,6 +64,7 @@ var glue = []Task{
 		Layouts: []Layout{
 			{Source: sentences, Target: "score"},
 			{Source: sentences, Target: "label"},
+			{Source: texts, Target: "label"},
 		},
 	},
 	{
@@ -69,12 +73,16 @@ var glue = []Task{
 		Layouts: []Layout{
 			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
 			{Source: premise, Target: "label"},
+			{Source: "premise: {text1} hypothesis: {text2}", Target: "label"},
 		},
 	},
 	{
 		Name: "qnli", Labels: entailment, Split: Thousand,
 		Metrics: []m.Name{m.Accuracy},
-		Layouts: []Layout{{Source: "question: {question} sentence: {sentence}", Target: "label"}},
+		Layouts: []Layout{
+			{Source: "question: {question} sentence: {sentence}", Target: "label"},
+			{Source: "question: {text1} sentence: {text2}", Target: "label"},
+		},
 	},
 	{
 		Name: "rte", Also: []string{"superglue-rte"}, Labels: entailment, Split: Halves,
@@ -82,12 +90,13 @@ var glue = []Task{
 		Layouts: []Layout{
 			{Source: sentences, Target: "label"},
 			{Source: premise, Target: "label"},
+			{Source: texts, Target: "label"},
 		},
 	},
 	{
 		Name: "wnli", Labels: []string{"not_entailment", "entailment"}, Split: Halves,
 		Metrics: []m.Name{m.Accuracy},
-		Layouts: []Layout{{Source: sentences, Target: "label"}},
+		Layouts: []Layout{{Source: sentences, Target: "label"}, {Source: texts, Target: "label"}},
 	},
 }
 
@@ -154,7 +163,7 @@ func mrqa(name string, also ...string) Task {
 		Metrics: []m.Name{m.TargetExactMatch, m.TargetF1, m.SquadExactMatch, m.SquadF1},
 		Layouts: []Layout{
 			{Source: "question: {qas.question} context: {context}", Target: "qas.answers", Each: "qas"},
-			{Source: "question: {question} context: {context}", Target: "answers"},
+			{Source: "question: {question} context: {context}", Target: "answers", Part: "subset"},
 			{Source: "question: {question} context: {context}", Target: "answers.text"},
 			{Source: "question: {paragraphs.qas.question} context: {paragraphs.context}", Target: "paragraphs.qas.answers", Each: "paragraphs.qas"},
 		},
@@ -209,6 +218,7 @@ var others = []Task{
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
 			{Source: sentencesT, Target: "coarse_label", Line: "{coarse_label}:{fine_label} {text}"},
+			{Source: sentencesT, Target: "label_coarse_original"},
 			{Source: sentencesT, Target: "label-coarse", Labels: []string{"2", "1", "0", "3", "5", "4"}}, // the hub's of old
 		},
 	},
@@ -234,6 +244,6 @@ var others = []Task{
 // oneText are the layouts of texts with a label.
 var oneText = []Layout{
 	{Source: sentencesT, Target: "label_text"},
-	{Source: sentencesT, Target: "label", Header: []string{"label", "text"}, Line: "{label} {text}"},
+	{Source: sentencesT, Target: "label", Header: []string{"label", "text"}, Line: "{label} {text}", Folders: true},
 	{Source: sentence, Target: "label"},
 }

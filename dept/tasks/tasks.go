@@ -71,6 +71,12 @@ type Layout struct {
 	// row of the task: of "questions.answers" the columns are "text", "questions.text",
 	// "questions.answers.text".
 	Each string
+	// Part is a column of the names of data sets, where a file holds several: only rows of the task's
+	// own names count. A file may be without.
+	Part string
+	// Folders says that a folder of the class's name, or how it begins, may hold its texts, a file
+	// each.
+	Folders bool
 	// Mark marks words of the column "text".
 	Mark []Mark
 }
@@ -80,11 +86,26 @@ type Layout struct {
 func Lookup(name string) (*Task, error) {
 	for i := range known {
 		t := &known[i]
-		if slices.ContainsFunc(append([]string{t.Name}, t.Also...), func(n string) bool { return strings.EqualFold(n, name) }) {
+		if t.Is(name) {
 			return t, nil
 		}
 	}
 	return nil, fmt.Errorf("unknown task %q: the tasks are %s", name, strings.Join(Names(), ", "))
+}
+
+// Is says whether the name is one of the task's.
+func (t *Task) Is(name string) bool {
+	return strings.EqualFold(t.Name, name) || slices.ContainsFunc(t.Also, func(n string) bool { return strings.EqualFold(n, name) })
+}
+
+// FolderLayout is the layout of folders of texts; nil where the task has none.
+func (t *Task) FolderLayout() *Layout {
+	for i := range t.Layouts {
+		if t.Layouts[i].Folders {
+			return &t.Layouts[i]
+		}
+	}
+	return nil
 }
 
 // Names lists the known tasks in the table's order.
