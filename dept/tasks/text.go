@@ -21,7 +21,7 @@ func NumberTarget(text string) (string, error) {
 	if err != nil || !(0 <= x && x <= mostNumber) {
 		return "", fmt.Errorf("%.40q is no number from 0 to %d", text, mostNumber)
 	}
-	return numberText(math.RoundToEven(x*5/5*10) / 10), nil
+	return numberText(math.RoundToEven(x*5/5*10)/10 + 0), nil // never -0.0
 }
 
 func numberText(x float64) string { return strconv.FormatFloat(x, 'f', 1, 64) }
