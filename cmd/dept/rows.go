@@ -164,6 +164,9 @@ func loadRows(cmd *cobra.Command, flag, name string, opts data.Options, splits [
 	}
 	defer r.Close()
 	d, err := data.ReadAll(r)
+	if err == nil && d.LeftOut > 0 {
+		warn(cmd, "--%s %s: %s left out that a line's end has cut in two, as the hub does", flag, name, plural(d.LeftOut, "row"))
+	}
 	return d, withColumnFlags(err)
 }
 

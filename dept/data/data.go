@@ -218,10 +218,12 @@ func (r *Reader) Close() error {
 // waits until a batch needs it.
 type Dataset struct {
 	rows []Row
+	// LeftOut are the rows of the files that are not there, since they are cut in two.
+	LeftOut int
 }
 
 // NewDataset makes a data set of rows at hand.
-func NewDataset(rows []Row) *Dataset { return &Dataset{rows} }
+func NewDataset(rows []Row) *Dataset { return &Dataset{rows: rows} }
 
 // Load reads all the rows of files that Open opens.
 func Load(opts Options, paths ...string) (*Dataset, error) {
@@ -239,6 +241,9 @@ func ReadAll(r *Reader) (*Dataset, error) {
 	for {
 		row, err := r.Next()
 		if err == io.EOF {
+			if t, ok := r.records.(*table); ok {
+				d.LeftOut = t.leftOut
+			}
 			return &d, nil
 		}
 		if err != nil {

@@ -86,7 +86,7 @@ func (r *Reader) open(text io.Reader) (err error) {
 	case JSONL, JSON:
 		r.records = newJSONRecords(decoded, r.opts.Splits)
 	case TSV, CSV:
-		r.records = &table{rows: newTableRows(r.format, decoded), header: r.opts.header}
+		r.records = &table{rows: newTableRows(r.format, decoded), header: r.opts.header, ragged: r.opts.Task != nil && r.opts.Task.Ragged}
 	case Text:
 		if line := r.opts.line(); line != "" {
 			r.records = &textRecords{lines: newLines(decoded), form: line}
@@ -243,10 +243,16 @@ type table struct {
 	// holds the names or is a record already.
 	header  func(first []string) (names []string, inFile bool, err error)
 	columns []string
+	ragged  bool // rows of too few cells are left out
+	leftOut int
 }
 
 func (t *table) next() (int, record, error) {
 	line, cells, err := t.rows.next()
+	for t.ragged && err == nil && t.columns != nil && len(cells) < len(t.columns) {
+		t.leftOut++
+		line, cells, err = t.rows.next()
+	}
 	if err != nil {
 		return line, record{}, err
 	}

@@ -3,6 +3,7 @@ package data
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -77,6 +78,21 @@ func TestVariants(t *testing.T) {
 			require.ErrorContains(t, err, tc.want)
 		})
 	}
+}
+
+// GLUE's QQP has rows that a line's end has cut in two; the hub has not.
+func TestRaggedRows(t *testing.T) {
+	const text = "id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate\n0\t1\t2\t\"a?\tb?\t1\n1\t3\t4\t\"c\n\"\td?\t0\n2\t5\t6\te?\tf?\t0\n"
+	opts := task("qqp")
+	opts.Format = TSV
+	r, err := NewReader("rows.tsv", strings.NewReader(text), opts)
+	require.NoError(t, err)
+	d, err := ReadAll(r)
+	require.NoError(t, err)
+	require.Equal(t, 2, d.LeftOut)
+	require.Equal(t, []Row{{Source: "question1: \"a? question2: b?", Target: "1", Line: 2}, {Source: "question1: e? question2: f?", Target: "0", Line: 5}}, d.rows)
+	_, err = readAll(TSV, strings.Replace(text, "\tf?", "\tf?\t", 1), task("qqp"))
+	require.ErrorContains(t, err, "rows.tsv:5: the row has 7 cells, the table 6 columns")
 }
 
 // aclImdb's folders.

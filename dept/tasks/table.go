@@ -50,7 +50,7 @@ var glue = []Task{
 		},
 	},
 	{
-		Name: "qqp", Labels: []string{"not_duplicate", "duplicate"}, Split: Thousand,
+		Name: "qqp", Labels: []string{"not_duplicate", "duplicate"}, Split: Thousand, Ragged: true,
 		Metrics: []m.Name{m.Accuracy, m.F1},
 		Layouts: []Layout{
 			{Source: "question1: {question1} question2: {question2}", Target: "is_duplicate"},

@@ -24,8 +24,11 @@ type Task struct {
 	// Clean changes the text of each column, and an answer that is one, before it is put into
 	// the source.
 	Clean func(string) string
-	Split Split // how the DePT authors split its rows
-	Most  int   // of those rows, how many they train on; 0 is all
+	// Ragged says that the published tables have rows that a line's end has cut in two. The hub leaves them
+	// out.
+	Ragged bool
+	Split  Split // how the DePT authors split its rows
+	Most   int   // of those rows, how many they train on; 0 is all
 }
 
 // Answer is what a task's targets are.
