@@ -41,7 +41,7 @@ func (r *running) addOptions(f *pflag.FlagSet) {
 	q := &r.request
 	o := &q.Options
 	f.IntVar(&o.MaxSourceLength, "max-source-length", o.MaxSourceLength, "s, the most tokens of a source; longer ones are cut")
-	f.IntVar(&o.MaxTargetLength, "max-target-length", o.MaxTargetLength, "the most tokens of a target (default a task's longest label, else 64)")
+	f.IntVar(&o.MaxTargetLength, "max-target-length", o.MaxTargetLength, "the most tokens of a target (default that of a task's longest label, 20 for its free text, else 64)")
 	f.IntVar(&o.Steps, "steps", o.Steps, "updates")
 	f.IntVar(&o.Batch, "batch-size", o.Batch, "rows at once")
 	f.IntVar(&o.Accumulate, "accumulate", 1, "batches an update")
