@@ -9,12 +9,12 @@ import (
 // Templates are those of the DePT authors' code (no task name in front); AG News, TREC, Subj, MR, CR
 // and IMDB, which they do not have, follow their other one-sentence tasks.
 const (
-	sentence   Template = "sentence: {sentence}"
-	sentencesT Template = "sentence: {text}"
-	sentences  Template = "sentence1: {sentence1} sentence2: {sentence2}"
-	texts      Template = "sentence1: {text1} sentence2: {text2}" // of the hub's copies by SetFit, as every text1
-	premise    Template = "premise: {premise} hypothesis: {hypothesis}"
-	wicSource  Template = "sentence1: {sentence1} sentence2: {sentence2} word: {word}"
+	sentenceSource Template = "sentence: {sentence}"
+	textSource     Template = "sentence: {text}"
+	pairSource     Template = "sentence1: {sentence1} sentence2: {sentence2}"
+	textsSource    Template = "sentence1: {text1} sentence2: {text2}" // of the hub's copies by SetFit, as every text1
+	premiseSource  Template = "premise: {premise} hypothesis: {hypothesis}"
+	wicSource      Template = "sentence1: {sentence1} sentence2: {sentence2} word: {word}"
 )
 
 var (
@@ -30,14 +30,14 @@ var glue = []Task{
 	{
 		Name: "cola", Labels: []string{"unacceptable", "acceptable"}, Split: Halves,
 		Metrics: []m.Name{m.Matthews, m.Accuracy},
-		Layouts: []Layout{{Source: sentence, Target: "label", Header: []string{"source", "label", "mark", "sentence"}}},
+		Layouts: []Layout{{Source: sentenceSource, Target: "label", Header: []string{"source", "label", "mark", "sentence"}}},
 	},
 	{
 		Name: "sst2", Also: []string{"sst-2"}, Labels: sentiment, Split: Thousand,
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
-			{Source: sentence, Target: "label", Line: "{label} {sentence}"},
-			{Source: sentencesT, Target: "label"},
+			{Source: sentenceSource, Target: "label", Line: "{label} {sentence}"},
+			{Source: textSource, Target: "label"},
 		},
 	},
 	{
@@ -45,8 +45,8 @@ var glue = []Task{
 		Metrics: []m.Name{m.Accuracy, m.F1},
 		Layouts: []Layout{
 			{Source: "sentence1: {#1 String} sentence2: {#2 String}", Target: "Quality"},
-			{Source: sentences, Target: "label"},
-			{Source: texts, Target: "label"},
+			{Source: pairSource, Target: "label"},
+			{Source: textsSource, Target: "label"},
 		},
 	},
 	{
@@ -62,9 +62,9 @@ var glue = []Task{
 		Name: "stsb", Also: []string{"sts-b"}, Answer: Number, Split: Halves,
 		Metrics: []m.Name{m.PearsonRounded, m.SpearmanRounded, m.Pearson, m.Spearman},
 		Layouts: []Layout{
-			{Source: sentences, Target: "score"},
-			{Source: sentences, Target: "label"},
-			{Source: texts, Target: "label"},
+			{Source: pairSource, Target: "score"},
+			{Source: pairSource, Target: "label"},
+			{Source: textsSource, Target: "label"},
 		},
 	},
 	{
@@ -72,7 +72,7 @@ var glue = []Task{
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
 			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
-			{Source: premise, Target: "label"},
+			{Source: premiseSource, Target: "label"},
 			{Source: "premise: {text1} hypothesis: {text2}", Target: "label"},
 		},
 	},
@@ -88,15 +88,15 @@ var glue = []Task{
 		Name: "rte", Also: []string{"superglue-rte"}, Labels: entailment, Split: Halves,
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
-			{Source: sentences, Target: "label"},
-			{Source: premise, Target: "label"},
-			{Source: texts, Target: "label"},
+			{Source: pairSource, Target: "label"},
+			{Source: premiseSource, Target: "label"},
+			{Source: textsSource, Target: "label"},
 		},
 	},
 	{
 		Name: "wnli", Labels: []string{"not_entailment", "entailment"}, Split: Halves,
 		Metrics: []m.Name{m.Accuracy},
-		Layouts: []Layout{{Source: sentences, Target: "label"}, {Source: texts, Target: "label"}},
+		Layouts: []Layout{{Source: pairSource, Target: "label"}, {Source: textsSource, Target: "label"}},
 	},
 }
 
@@ -112,7 +112,7 @@ var superGLUE = []Task{
 	{
 		Name: "cb", Also: []string{"superglue-cb"}, Labels: []string{"entailment", "contradiction", "neutral"}, Split: Halves,
 		Metrics: []m.Name{m.MacroF1, m.Accuracy},
-		Layouts: []Layout{{Source: premise, Target: "label"}},
+		Layouts: []Layout{{Source: premiseSource, Target: "label"}},
 	},
 	{
 		Name: "copa", Also: []string{"superglue-copa"}, Labels: []string{"choice1", "choice2"}, Split: Halves,
@@ -181,7 +181,7 @@ var others = []Task{
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
 			{Source: "sentence: {review}", Target: "class", Header: []string{"class", "review"}, Labels: []string{"1", "2"}},
-			{Source: sentencesT, Target: "label"},
+			{Source: textSource, Target: "label"},
 		},
 	},
 	{
@@ -189,13 +189,13 @@ var others = []Task{
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
 			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
-			{Source: premise, Target: "label", Header: []string{"premise", "hypothesis", "label"}, Labels: []string{"entails", "neutral"}},
+			{Source: premiseSource, Target: "label", Header: []string{"premise", "hypothesis", "label"}, Labels: []string{"entails", "neutral"}},
 		},
 	},
 	{
 		Name: "paws", Labels: []string{"different", "paraphrase"}, Split: Official,
 		Metrics: []m.Name{m.Accuracy},
-		Layouts: []Layout{{Source: sentences, Target: "label"}},
+		Layouts: []Layout{{Source: pairSource, Target: "label"}},
 	},
 	{
 		Name: "agnews", Also: []string{"ag_news"}, Labels: []string{"World", "Sports", "Business", "Sci/Tech"},
@@ -207,19 +207,19 @@ var others = []Task{
 				Labels: []string{"1", "2", "3", "4"},
 			},
 			{
-				Source: sentence, Target: "label",
+				Source: sentenceSource, Target: "label",
 				Header: []string{"sentence", "label"},
 			},
-			{Source: sentencesT, Target: "label"},
+			{Source: textSource, Target: "label"},
 		},
 	},
 	{
 		Name: "trec", Labels: []string{"ABBR", "ENTY", "DESC", "HUM", "LOC", "NUM"},
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
-			{Source: sentencesT, Target: "coarse_label", Line: "{coarse_label}:{fine_label} {text}"},
-			{Source: sentencesT, Target: "label_coarse_original"},
-			{Source: sentencesT, Target: "label-coarse", Labels: []string{"2", "1", "0", "3", "5", "4"}}, // the hub's of old
+			{Source: textSource, Target: "coarse_label", Line: "{coarse_label}:{fine_label} {text}"},
+			{Source: textSource, Target: "label_coarse_original"},
+			{Source: textSource, Target: "label-coarse", Labels: []string{"2", "1", "0", "3", "5", "4"}}, // the hub's of old
 		},
 	},
 	{
@@ -243,7 +243,7 @@ var others = []Task{
 
 // oneText are the layouts of texts with a label.
 var oneText = []Layout{
-	{Source: sentencesT, Target: "label_text"},
-	{Source: sentencesT, Target: "label", Header: []string{"label", "text"}, Line: "{label} {text}", Folders: true},
-	{Source: sentence, Target: "label"},
+	{Source: textSource, Target: "label_text"},
+	{Source: textSource, Target: "label", Header: []string{"label", "text"}, Line: "{label} {text}", Folders: true},
+	{Source: sentenceSource, Target: "label"},
 }
