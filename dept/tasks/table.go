@@ -44,8 +44,8 @@ var glue = []Task{
 		Name: "mrpc", Labels: []string{"not_equivalent", "equivalent"}, Split: Halves,
 		Metrics: []m.Name{m.Accuracy, m.F1},
 		Layouts: []Layout{
-			{Source: "sentence1: {#1 String} sentence2: {#2 String}", Target: "Quality"},
 			{Source: pairSource, Target: "label"},
+			{Source: "sentence1: {#1 String} sentence2: {#2 String}", Target: "Quality"},
 			{Source: textsSource, Target: "label"},
 		},
 	},
@@ -71,8 +71,8 @@ var glue = []Task{
 		Name: "mnli", Labels: []string{"entailment", "neutral", "contradiction"}, Split: Official,
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
-			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
 			{Source: premiseSource, Target: "label"},
+			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
 			{Source: "premise: {text1} hypothesis: {text2}", Target: "label"},
 		},
 	},
@@ -124,14 +124,14 @@ var superGLUE = []Task{
 		Metrics: []m.Name{m.F1, m.QuestionExactMatch, m.Accuracy},
 		Layouts: []Layout{
 			{
-				Source: "question: {passage.questions.question} answer: {passage.questions.answers.text} paragraph: {passage.text}",
-				Target: "passage.questions.answers.label", Each: "passage.questions.answers", Group: "{passage.questions.idx}",
-			},
-			{
 				Source: "question: {question} answer: {answer} paragraph: {paragraph}", Target: "label",
 				Group: "{idx.paragraph} {idx.question}",
 			},
 			{Source: "question: {question} answer: {answer} paragraph: {paragraph}", Target: "label", Group: "{question} {paragraph}"},
+			{
+				Source: "question: {passage.questions.question} answer: {passage.questions.answers.text} paragraph: {passage.text}",
+				Target: "passage.questions.answers.label", Each: "passage.questions.answers", Group: "{passage.questions.idx}",
+			},
 		},
 	},
 	{
@@ -162,9 +162,9 @@ func mrqa(name string, also ...string) Task {
 		Name: name, Also: also, Answer: Text, Split: Thousand, Clean: padPunctuation,
 		Metrics: []m.Name{m.TargetExactMatch, m.TargetF1, m.SquadExactMatch, m.SquadF1},
 		Layouts: []Layout{
-			{Source: "question: {qas.question} context: {context}", Target: "qas.answers", Each: "qas"},
 			{Source: "question: {question} context: {context}", Target: "answers", Part: "subset"},
 			{Source: "question: {question} context: {context}", Target: "answers.text"},
+			{Source: "question: {qas.question} context: {context}", Target: "qas.answers", Each: "qas"},
 			{Source: "question: {paragraphs.qas.question} context: {paragraphs.context}", Target: "paragraphs.qas.answers", Each: "paragraphs.qas"},
 		},
 	}
@@ -180,16 +180,16 @@ var others = []Task{
 		Name: "yelp", Also: []string{"yelp_polarity", "yelp-2"}, Labels: sentiment, Split: Thousand, Most: 100_000,
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
-			{Source: "sentence: {review}", Target: "class", Header: []string{"class", "review"}, Labels: []string{"1", "2"}},
 			{Source: textSource, Target: "label"},
+			{Source: "sentence: {review}", Target: "class", Header: []string{"class", "review"}, Labels: []string{"1", "2"}},
 		},
 	},
 	{
 		Name: "scitail", Labels: []string{"entailment", "neutral"}, Split: Halves,
 		Metrics: []m.Name{m.Accuracy},
 		Layouts: []Layout{
-			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
 			{Source: premiseSource, Target: "label", Header: []string{"premise", "hypothesis", "label"}, Labels: []string{"entails", "neutral"}},
+			{Source: "premise: {sentence1} hypothesis: {sentence2}", Target: "gold_label"},
 		},
 	},
 	{
@@ -237,7 +237,7 @@ var others = []Task{
 	{
 		Name: "imdb", Labels: sentiment,
 		Metrics: []m.Name{m.Accuracy},
-		Layouts: append([]Layout{{Source: "sentence: {review}", Target: "sentiment"}}, oneText...),
+		Layouts: append(slices.Clone(oneText), Layout{Source: "sentence: {review}", Target: "sentiment"}),
 	},
 }
 

@@ -54,7 +54,8 @@ const (
 
 // Layout is one way in which a published file keeps a task's rows.
 type Layout struct {
-	// Source is the source text, with the column to put in between braces:
+	// Source is the source text, with the column to put in between braces, of the first layout as
+	// people read it:
 	// "sentence1: {sentence1} sentence2: {sentence2}".
 	Source Template
 	// Target is the column of the class: its name in Labels, in any case, or its index; or of
