@@ -144,7 +144,7 @@ func (c *LoRAConfig) Check() error {
 	case c.Targets.empty():
 		return fmt.Errorf("target_modules is empty: name the modules that are changed, such as q and v")
 	case init != "true" && init != "false" && init != `"gaussian"`:
-		return fmt.Errorf("init_lora_weights is %s, which changes the model's own weights: convert the adapter to plain LoRA with PEFT first", init)
+		return fmt.Errorf("init_lora_weights is %s, expected true, false or \"gaussian\", which leave the model's own weights as they are: convert the adapter to plain LoRA with PEFT first", init)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func (t Targets) choose(all []nn.Site) ([]nn.Site, error) {
 	if t.Pattern != "" {
 		whole, err := regexp.Compile("^(?:" + t.Pattern + ")$")
 		if err != nil {
-			return nil, fmt.Errorf("the targets' regular expression: %w", err)
+			return nil, fmt.Errorf("the targets' regular expression: %w: Go's expressions have not all that Python's have; list the modules' names in target_modules instead", err)
 		}
 		chosen := slices.DeleteFunc(slices.Clone(all), func(s nn.Site) bool { return !whole.MatchString(s.Module) })
 		if len(chosen) == 0 {
@@ -152,7 +152,7 @@ func takeParts(file []Tensor, end string, parts []string, fit func(module, part 
 	for _, t := range file {
 		module, part := splitTensorName(t.Name, end, parts)
 		if part == "" {
-			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's?", t.Name, AdapterConfigFile)
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's, or has training also changed the embedding or the output layer, which is not supported?", t.Name, AdapterConfigFile)
 		}
 		if err := fit(module, part, t.Shape); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)
