@@ -124,6 +124,11 @@ func TestForeignConfigs(t *testing.T) {
 		`is more than patterns of a model's modules need`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q{1000}": 1}}`,
 		`modules_to_save is ["lm_head"]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "modules_to_save": ["lm_head"]}`,
 		`init_lora_weights is "pissa"`:                    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "init_lora_weights": "pissa"}`,
+		`exclude_modules is ["q"]`:                        `{"peft_type": "LORA", "r": 2, "target_modules": ["q", "v"], "exclude_modules": ["q"]}`,
+		`layers_to_transform is [0]`:                      `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "layers_to_transform": [0]}`,
+		`layers_to_transform is 0`:                        `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "layers_to_transform": 0}`,
+		`target_parameters is ["q.weight"]`:               `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "target_parameters": ["q.weight"]}`,
+		`trainable_token_indices is [3]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "trainable_token_indices": [3]}`,
 		`bias is "all"`:                                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "bias": "all"}`,
 		`target_modules is empty: name the modules`:       `{"peft_type": "IA3"}`,
 		`target_modules is empty: name the norms`:         `{"peft_type": "LN_TUNING"}`,
@@ -133,6 +138,20 @@ func TestForeignConfigs(t *testing.T) {
 		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+// PEFT adapts the output layer too, and then keeps its weight beside the adapter.
+func TestAdapterOfTheHead(t *testing.T) {
+	c := &LoRAConfig{Rank: 1, Alpha: 1, Bias: "none", Init: json.RawMessage("true"), Targets: Targets{Names: []string{"q", "lm_head"}}}
+	d := describe(t, sizes["t5-small"])
+	list, err := c.Tensors(d)
+	require.NoError(t, err)
+	list = append(list, Tensor{Name: "base_model.model.lm_head.lora_A.weight", Shape: []int{1, 2}}, Tensor{Name: "base_model.model.lm_head.lora_B.weight", Shape: []int{3, 1}})
+	took, err := c.Take(list)
+	require.NoError(t, err)
+	assert.ErrorContains(t, (&Adapter{Config: c, Tensors: took}).Fits(d), `tensor "base_model.model.lm_head.lora_A.weight" is of no module there that can be changed`)
+	_, err = c.Take(append(list, Tensor{Name: "base_model.model.lm_head.base_layer.weight", Shape: []int{3, 2}}))
+	assert.ErrorContains(t, err, "changed the embedding or the output layer")
 }
 
 // The numbers of AdapterHub's adapters, each with its own reduction, as it counts them.
@@ -231,6 +250,8 @@ func TestTargets(t *testing.T) {
 	assert.ErrorContains(t, err, "matches no module")
 	_, err = Targets{Pattern: "("}.sites(d)
 	assert.ErrorContains(t, err, "regular expression")
+	_, err = Targets{Pattern: `(?!decoder).*\.q`}.sites(d)
+	assert.ErrorContains(t, err, "list the modules' names in target_modules instead")
 	norms, err := Targets{Pattern: `encoder\..*norm`}.choose(d.Norms())
 	require.NoError(t, err)
 	assert.Len(t, norms, 17)

@@ -118,8 +118,9 @@ func refuseKeys(config []byte, keys ...string) error {
 		return err
 	}
 	for _, key := range keys {
-		switch value := string(file[key]); value {
-		case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
+		switch value := string(file[key]); {
+		case value == "0" && key != "layers_to_transform": // where it is the first layer
+		case slices.Contains([]string{"", "null", "false", "0.0", `""`, "[]", "{}"}, value):
 		default:
 			var short bytes.Buffer
 			if err := json.Compact(&short, file[key]); err != nil {
