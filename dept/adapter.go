@@ -159,6 +159,11 @@ func (a *Adapter) tensorsFor(d nn.Description) ([]Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
+	for _, t := range a.Tensors {
+		if !slices.ContainsFunc(list, func(l Tensor) bool { return l.Name == t.Name }) {
+			return nil, fmt.Errorf("the adapter does not fit the model: tensor %q is of no module there that can be changed: give the model it was trained on", t.Name)
+		}
+	}
 	if list, err = takeTensors(list, a.Tensors); err != nil {
 		return nil, fmt.Errorf("the adapter does not fit the model: %w: give the model it was trained on", err)
 	}

@@ -53,7 +53,8 @@ func (c *IA3Config) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*c = IA3Config(f)
-	return refuseKeys(data, "fan_in_fan_out", "modules_to_save", "exclude_modules")
+	c.Targets.narrowed(data)
+	return refuseKeys(data, "fan_in_fan_out", "modules_to_save")
 }
 
 // Kind is (IA)³.
@@ -102,12 +103,15 @@ func (c *IA3Config) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that all tensors are vectors of modules.
 func (c *IA3Config) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, []string{ia3L}, func(_, _ string, shape []int) error {
+	took, err := takeModules(file, []string{ia3L}, func(_, _ string, shape []int) error {
 		if len(shape) != 2 || min(shape[0], shape[1]) != 1 {
 			return fmt.Errorf("it is %v, expected [out 1] or [1 in]", shape)
 		}
 		return nil
 	})
+	c.Targets = c.Targets.ofFile(took)
+	c.FeedForward = c.FeedForward.ofFile(slices.DeleteFunc(slices.Clone(took), func(t Tensor) bool { return t.Shape[0] != 1 }))
+	return took, err
 }
 
 func configureIA3(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {

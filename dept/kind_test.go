@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -124,6 +125,8 @@ func TestForeignConfigs(t *testing.T) {
 		`is more than patterns of a model's modules need`: `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "rank_pattern": {"q{1000}": 1}}`,
 		`modules_to_save is ["lm_head"]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "modules_to_save": ["lm_head"]}`,
 		`init_lora_weights is "pissa"`:                    `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "init_lora_weights": "pissa"}`,
+		`target_parameters is ["q.weight"]`:               `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "target_parameters": ["q.weight"]}`,
+		`trainable_token_indices is [3]`:                  `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "trainable_token_indices": [3]}`,
 		`bias is "all"`:                                   `{"peft_type": "LORA", "r": 2, "target_modules": ["q"], "bias": "all"}`,
 		`target_modules is empty: name the modules`:       `{"peft_type": "IA3"}`,
 		`target_modules is empty: name the norms`:         `{"peft_type": "LN_TUNING"}`,
@@ -133,6 +136,58 @@ func TestForeignConfigs(t *testing.T) {
 		_, err := ParseAdapter(map[string][]byte{AdapterConfigFile: []byte(config)})
 		assert.ErrorContains(t, err, want)
 	}
+}
+
+// Where a configuration leaves modules out, or has an expression that only Python reads, the
+// modules are those that the file has, and are written so.
+func TestModulesOfTheFile(t *testing.T) {
+	d := describe(t, sizes["t5-small"])
+	chosen := []string{"encoder.block.0.layer.0.SelfAttention.v", "encoder.block.1.layer.1.DenseReluDense.wo"}
+	for _, config := range []string{
+		`{"peft_type": "LORA", "r": 1, "target_modules": ["v", "wo"], "exclude_modules": "decoder.*|.*[2345].*"}`,
+		`{"peft_type": "LORA", "r": 1, "target_modules": ["v", "wo"], "layers_to_transform": 0}`,
+		`{"peft_type": "LORA", "r": 1, "target_modules": "(?!decoder).*\\.(v|wo)\\Z"}`,
+		`{"peft_type": "IA3", "target_modules": ["v", "wo"], "feedforward_modules": "(?!decoder).*wo", "exclude_modules": ["k"]}`,
+	} {
+		a, err := parseConfig([]byte(config))
+		require.NoError(t, err)
+		var file []Tensor
+		for _, s := range d.Sites() {
+			if !slices.Contains(chosen, s.Module) {
+				continue
+			}
+			if a.Config.Kind() == &LoRA {
+				file = append(file, Tensor{Name: tensorName(s, loraA), Shape: []int{1, s.In}}, Tensor{Name: tensorName(s, loraB), Shape: []int{s.Out, 1}})
+			} else if s.Module == chosen[1] {
+				file = append(file, Tensor{Name: tensorName(s, ia3L), Shape: []int{1, s.In}})
+			} else {
+				file = append(file, Tensor{Name: tensorName(s, ia3L), Shape: []int{s.Out, 1}})
+			}
+		}
+		a.Tensors, err = a.Config.Take(file)
+		require.NoError(t, err, config)
+		require.NoError(t, a.Fits(d), config)
+		written, err := configFile(a.Config, "m")
+		require.NoError(t, err)
+		again, err := parseConfig(written)
+		require.NoError(t, err)
+		assert.Equal(t, a.Config, again.Config)
+		assert.Contains(t, again.Config.Describe(), strings.Join(chosen, ", "))
+	}
+}
+
+// PEFT adapts the output layer too, and then keeps its weight beside the adapter.
+func TestAdapterOfTheHead(t *testing.T) {
+	c := &LoRAConfig{Rank: 1, Alpha: 1, Bias: "none", Init: json.RawMessage("true"), Targets: Targets{Names: []string{"q", "lm_head"}}}
+	d := describe(t, sizes["t5-small"])
+	list, err := c.Tensors(d)
+	require.NoError(t, err)
+	list = append(list, Tensor{Name: "base_model.model.lm_head.lora_A.weight", Shape: []int{1, 2}}, Tensor{Name: "base_model.model.lm_head.lora_B.weight", Shape: []int{3, 1}})
+	took, err := c.Take(list)
+	require.NoError(t, err)
+	assert.ErrorContains(t, (&Adapter{Config: c, Tensors: took}).Fits(d), `tensor "base_model.model.lm_head.lora_A.weight" is of no module there that can be changed`)
+	_, err = c.Take(append(list, Tensor{Name: "base_model.model.lm_head.base_layer.weight", Shape: []int{3, 2}}))
+	assert.ErrorContains(t, err, "changed the embedding or the output layer")
 }
 
 // The numbers of AdapterHub's adapters, each with its own reduction, as it counts them.

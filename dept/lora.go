@@ -80,8 +80,8 @@ func (c *LoRAConfig) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*c = LoRAConfig(f)
-	return refuseKeys(data, "fan_in_fan_out", "modules_to_save", "exclude_modules", "layers_to_transform",
-		"layers_pattern", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices", "alora_invocation_tokens",
+	c.Targets.narrowed(data)
+	return refuseKeys(data, "fan_in_fan_out", "modules_to_save", "layer_replication", "lora_bias", "target_parameters", "trainable_token_indices", "alora_invocation_tokens",
 		"use_qalora", "use_bdlora", "megatron_config", "arrow_config", "kasa_config", "velora_config", "monteclora_config")
 }
 
@@ -144,7 +144,7 @@ func (c *LoRAConfig) Check() error {
 	case c.Targets.empty():
 		return fmt.Errorf("target_modules is empty: name the modules that are changed, such as q and v")
 	case init != "true" && init != "false" && init != `"gaussian"`:
-		return fmt.Errorf("init_lora_weights is %s, which changes the model's own weights: convert the adapter to plain LoRA with PEFT first", init)
+		return fmt.Errorf("init_lora_weights is %s, expected true, false or \"gaussian\", which leave the model's own weights as they are: convert the adapter to plain LoRA with PEFT first", init)
 	}
 	return nil
 }
@@ -174,9 +174,9 @@ func (c *LoRAConfig) Tensors(d nn.Description) ([]Tensor, error) {
 	return list, nil
 }
 
-// Take checks that each module has all parts, of rank r.
+// Take checks that each module has all parts, of its rank.
 func (c *LoRAConfig) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, c.parts(), func(module, part string, shape []int) error {
+	took, err := takeModules(file, c.parts(), func(module, part string, shape []int) error {
 		r := c.RankOf(module)
 		switch {
 		case part == loraA && (len(shape) != 2 || shape[0] != r):
@@ -188,6 +188,8 @@ func (c *LoRAConfig) Take(file []Tensor) ([]Tensor, error) {
 		}
 		return nil
 	})
+	c.Targets = c.Targets.ofFile(took)
+	return took, err
 }
 
 func configureLoRA(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {

@@ -48,7 +48,8 @@ func (c *NormsConfig) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*c = NormsConfig(f)
-	return refuseKeys(data, "modules_to_save", "exclude_modules")
+	c.Targets.narrowed(data)
+	return refuseKeys(data, "modules_to_save")
 }
 
 // Kind is norm tuning.
@@ -80,12 +81,14 @@ func (c *NormsConfig) Tensors(d nn.Description) ([]Tensor, error) {
 
 // Take checks that all tensors are weights of norms.
 func (c *NormsConfig) Take(file []Tensor) ([]Tensor, error) {
-	return takeModules(file, []string{normWeight}, func(_, _ string, shape []int) error {
+	took, err := takeModules(file, []string{normWeight}, func(_, _ string, shape []int) error {
 		if len(shape) != 1 {
 			return fmt.Errorf("it is %v, expected [d]", shape)
 		}
 		return nil
 	})
+	c.Targets = c.Targets.ofFile(took)
+	return took, err
 }
 
 func configureNorms(v Values, maxSourceLength int, d nn.Description) (Config, []*SettingError, error) {

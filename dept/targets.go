@@ -17,6 +17,10 @@ import (
 type Targets struct {
 	Names   []string
 	Pattern string
+
+	// fileKnows says that a configuration chooses by more than these, or by an expression
+	// that only Python reads: the modules are those of the adapter's file. See ofFile.
+	fileKnows bool
 }
 
 func (t Targets) String() string {
@@ -38,6 +42,8 @@ func (t Targets) MarshalJSON() ([]byte, error) {
 func (t *Targets) UnmarshalJSON(data []byte) error {
 	*t = Targets{}
 	if json.Unmarshal(data, &t.Pattern) == nil {
+		_, err := t.expression()
+		t.fileKnows = err != nil
 		return nil
 	}
 	if err := json.Unmarshal(data, &t.Names); err != nil {
@@ -46,6 +52,40 @@ func (t *Targets) UnmarshalJSON(data []byte) error {
 	slices.Sort(t.Names) // PEFT keeps a set and writes it in any order
 	return nil
 }
+
+// expression is the regular expression for whole paths.
+func (t Targets) expression() (*regexp.Regexp, error) {
+	return regexp.Compile("^(?:" + t.Pattern + ")$")
+}
+
+// narrowingKeys are the keys of an adapter_config.json that leave out some of the modules that
+// target_modules chooses.
+var narrowingKeys = []string{"exclude_modules", "layers_to_transform", "layers_pattern"}
+
+// narrowed takes in that the configuration that the targets are of leaves some out.
+func (t *Targets) narrowed(config []byte) {
+	t.fileKnows = t.fileKnows || refuseKeys(config, narrowingKeys...) != nil
+}
+
+// ofFile are the targets with the modules that an adapter's tensors belong to by name, where
+// only these tell.
+func (t Targets) ofFile(took []Tensor) Targets {
+	if !t.fileKnows {
+		return t
+	}
+	var names []string
+	for _, x := range took {
+		module, _ := splitTensorName(strings.TrimPrefix(x.Name, moduleKey), "", adapterParts)
+		if !slices.Contains(names, module) {
+			names = append(names, module)
+		}
+	}
+	slices.Sort(names)
+	return Targets{Names: names}
+}
+
+// adapterParts are the parts of a module's tensors, of all methods that have targets.
+var adapterParts = []string{loraA, loraB, magnitude, ia3L, normWeight}
 
 // empty says that nothing is chosen.
 func (t Targets) empty() bool { return len(t.Names) == 0 && t.Pattern == "" }
@@ -57,7 +97,7 @@ func (t Targets) sites(d nn.Description) ([]nn.Site, error) { return t.choose(d.
 // PEFT, a name may choose none where another does: its adapters carry such along.
 func (t Targets) choose(all []nn.Site) ([]nn.Site, error) {
 	if t.Pattern != "" {
-		whole, err := regexp.Compile("^(?:" + t.Pattern + ")$")
+		whole, err := t.expression()
 		if err != nil {
 			return nil, fmt.Errorf("the targets' regular expression: %w", err)
 		}
@@ -118,8 +158,9 @@ func refuseKeys(config []byte, keys ...string) error {
 		return err
 	}
 	for _, key := range keys {
-		switch value := string(file[key]); value {
-		case "", "null", "false", "0", "0.0", `""`, "[]", "{}":
+		switch value := string(file[key]); {
+		case value == "0" && key != "layers_to_transform": // of which it is the first
+		case slices.Contains([]string{"", "null", "false", "0.0", `""`, "[]", "{}"}, value):
 		default:
 			var short bytes.Buffer
 			if err := json.Compact(&short, file[key]); err != nil {
@@ -152,7 +193,7 @@ func takeParts(file []Tensor, end string, parts []string, fit func(module, part 
 	for _, t := range file {
 		module, part := splitTensorName(t.Name, end, parts)
 		if part == "" {
-			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's?", t.Name, AdapterConfigFile)
+			return nil, fmt.Errorf("tensor %q belongs to no such adapter: is the %s another one's, or has training also changed the embedding or the output layer, which is not supported?", t.Name, AdapterConfigFile)
 		}
 		if err := fit(module, part, t.Shape); err != nil {
 			return nil, fmt.Errorf("tensor %s: %w", t.Name, err)

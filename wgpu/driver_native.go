@@ -13,9 +13,20 @@ import (
 	native "github.com/oliverbestmann/webgpu/wgpu"
 )
 
-const noAdapterHint = "no WebGPU adapter on this machine: install a Vulkan driver " +
-	"(Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers, which also brings a software adapter), " +
-	"or name the driver's file in VK_DRIVER_FILES"
+var noAdapterHint = "no WebGPU adapter on this machine: " + driverHint(runtime.GOOS)
+
+// driverHint says what brings a system an adapter.
+func driverHint(system string) string {
+	switch system {
+	case "windows":
+		return "install the driver of the GPU's maker, for Direct3D 12 or Vulkan"
+	case "darwin":
+		return "it takes macOS on a Mac whose GPU has Metal"
+	}
+	return "install a Vulkan driver " +
+		"(Debian and Ubuntu: apt-get install libvulkan1 mesa-vulkan-drivers, which also brings a software adapter), " +
+		"or name the driver's file in VK_DRIVER_FILES"
+}
 
 var (
 	_ deviceDriver    = (*nativeDevice)(nil)

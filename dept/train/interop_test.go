@@ -142,7 +142,7 @@ func TestAdapterFiles(t *testing.T) {
 	checkpoints := filepath.Join("testdata", "transformers")
 	found, err := filepath.Glob(filepath.Join("testdata", "adapters", "*", dept.AdapterConfigFile))
 	require.NoError(t, err)
-	require.Len(t, found, 16)
+	require.Len(t, found, 17)
 	written := t.TempDir()
 	if root := os.Getenv("DEPT_INTEROP"); root != "" {
 		checkpoints, written = filepath.Join(root, "checkpoints"), filepath.Join(root, "written")
