@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -233,7 +234,11 @@ func (c *comparison) check() error {
 		for _, x := range list {
 			for _, value := range x.Values {
 				err := scratch.ParseFlags([]string{"--" + x.Name + "=" + value})
-				if err != nil {
+				var unknown *pflag.NotExistError
+				switch {
+				case errors.As(err, &unknown):
+					return usagef("%s: there is no setting %s; %s", x.At, x.Name, cmp.Or(meant(scratch, unknown), "they are the flags of dept train"))
+				case err != nil:
 					return usagef("%s: %v", x.At, flagError(scratch, err))
 				}
 			}

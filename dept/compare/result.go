@@ -2,6 +2,7 @@ package compare
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -36,8 +37,8 @@ type Result struct {
 	Ended    string `json:"ended,omitempty"` // why there were no more
 	// Parameters are how many numbers were trained.
 	Parameters int     `json:"parameters"`
-	Bytes      int64   `json:"bytes"`    // planned on the device
-	Seconds    float64 `json:"seconds"`  // from its opening to its score; of an interrupted one, without what was lost
+	Bytes      int64   `json:"bytes"`   // planned on the device
+	Seconds    float64 `json:"seconds"` // from its opening to its score; of an interrupted one, without what was lost
 	Device     string  `json:"device"`
 	// Fingerprints of what it was made with.
 	Model     string `json:"model"`
@@ -81,7 +82,7 @@ func ReadResult(out string, t Trial) (*Result, error) {
 	}
 	if was, is := differ(begun.Args, t.Args()); was != is {
 		return nil, fmt.Errorf("%s holds a trial that was begun with %s, and this is one with %s: take another folder for what is compared, or remove that one",
-			dir, or(was, "nothing"), or(is, "nothing"))
+			dir, cmp.Or(was, "nothing"), cmp.Or(is, "nothing"))
 	}
 	r := &Result{}
 	switch err := readJSON(filepath.Join(dir, ResultFile), r); {

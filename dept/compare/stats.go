@@ -46,6 +46,9 @@ func Compare(a, b []float64) Paired {
 	p := Paired{N: len(d), Mean: Mean(d), Error: SD(d) / math.Sqrt(n), Least: math.Min(1, 2/math.Exp2(n))}
 	p.P = signFlip(d)
 	p.T, p.TP, p.Low, p.High = math.NaN(), math.NaN(), math.NaN(), math.NaN()
+	if p.Error < 1e-9 { // the differences are the same but for what float64 rounds
+		p.Error = 0
+	}
 	if p.Error > 0 {
 		student := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}
 		p.T = p.Mean / p.Error

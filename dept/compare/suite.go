@@ -4,6 +4,7 @@
 package compare
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"path"
@@ -234,7 +235,7 @@ func (s *Suite) cell(task, method *Entry) (*Cell, error) {
 	}
 	if s.Preset != "" {
 		taskName, _ := all.Get("task")
-		preset, err := presetFor(s.Preset, or(taskName, task.Name), kind)
+		preset, err := presetFor(s.Preset, cmp.Or(taskName, task.Name), kind)
 		if err != nil {
 			return nil, err
 		}
@@ -270,13 +271,6 @@ func (s *Suite) cell(task, method *Entry) (*Cell, error) {
 		}
 	}
 	return c, nil
-}
-
-func or(s, other string) string {
-	if s != "" {
-		return s
-	}
-	return other
 }
 
 // stepsScaled are the settings that Suite.Scale multiplies.

@@ -214,5 +214,12 @@ func (r *Report) Write() ([]string, error) {
 		}
 		names = append(names, file.name)
 	}
+	for _, task := range r.Tasks {
+		name := task + ".svg"
+		if err := r.plot(task, filepath.Join(r.suite.Out, name)); err != nil {
+			return nil, fmt.Errorf("plotting %s: %w", name, err)
+		}
+		names = append(names, name)
+	}
 	return names, nil
 }
