@@ -71,6 +71,9 @@ Words with = are flags of dept train. Stopped at any time, the same command goes
 	if err := f.MarkHidden("worker"); err != nil {
 		panic(err) // no flag of that name
 	}
+	for _, name := range []string{"seeds", "search-seeds"} {
+		f.Lookup(name).DefValue = "" // which its usage says
+	}
 	c.addSettings(f)
 	return cmd
 }

@@ -27,7 +27,8 @@ type monitor struct {
 
 	takes   map[string][]measurement // by shape, one of each worker
 	steps   map[string]int           // how far trials are
-	bar     *progressbar.ProgressBar // nil without a terminal
+	bar     *progressbar.ProgressBar // of the updates of all trials; nil without a terminal
+	updates int                      // its length
 	failed  error
 	stopped bool
 }
@@ -91,7 +92,10 @@ func (m *monitor) make(stop context.Context, pending []compare.Trial) error {
 	m.order(orderWork)
 	total, done := len(pending), 0
 	if onTerminal(m.cmd.OutOrStdout()) {
-		m.bar = newBar(m.cmd.OutOrStdout(), total)
+		for _, t := range pending {
+			m.updates += t.Steps()
+		}
+		m.bar = newBar(m.cmd.OutOrStdout(), m.updates)
 		defer m.bar.Clear()
 	}
 	m.listen(stop, func() bool { return m.alive == 0 }, func(e event) {
@@ -102,7 +106,7 @@ func (m *monitor) make(stop context.Context, pending []compare.Trial) error {
 		case e.Step > 0:
 			m.steps[e.Trial] = e.Step
 		}
-		m.show(done)
+		m.show(done, total)
 	})
 	m.dismiss()
 	return m.outcome(total, done)
@@ -297,30 +301,34 @@ func (m *monitor) end(e event, done, total int) {
 	if e.Result.Ended != "" {
 		text += fmt.Sprintf(", ended after step %d: %s", e.Result.Steps, e.Result.Ended)
 	}
-	fmt.Fprintf(m.cmd.OutOrStdout(), "%s  (%d of %d, %s)\n", text, done, total, m.left())
+	left, _ := m.left()
+	fmt.Fprintf(m.cmd.OutOrStdout(), "%s  (%d of %d, %s)\n", text, done, total, left)
 }
 
-// left says how long the rest takes.
-func (m *monitor) left() string {
+// left says how long the rest takes, and how many updates it is.
+func (m *monitor) left() (words string, updates int) {
 	pending, err := m.pending()
 	if err != nil || len(pending) == 0 {
-		return "none left"
+		return "none left", 0
 	}
 	ended := m.before()
 	var seconds float64
 	for _, t := range pending {
-		seconds += m.cost(t, ended) * (1 - float64(m.steps[t.Dir])/float64(max(1, t.Steps())))
+		rest := max(0, t.Steps()-m.steps[t.Dir])
+		updates += rest
+		seconds += m.cost(t, ended) * float64(rest) / float64(max(1, t.Steps()))
 	}
-	return about(seconds/float64(m.workers)) + " left"
+	return about(seconds/float64(m.workers)) + " left", updates
 }
 
 // show brings the bar up to date.
-func (m *monitor) show(done int) {
+func (m *monitor) show(done, total int) {
 	if m.bar == nil {
 		return
 	}
-	m.bar.Describe(m.left())
-	m.bar.Set(done)
+	words, updates := m.left()
+	m.bar.Describe(fmt.Sprintf("%d of %s, %s", done, plural(total, "trial"), words))
+	m.bar.Set(max(0, m.updates-updates))
 }
 
 // beWorker makes trials for the process that started this one.

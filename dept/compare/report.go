@@ -198,7 +198,10 @@ func (r *Report) Notes() []string {
 	if r.OnDev {
 		notes = append(notes, fmt.Sprintf("Scores of dev rows are too good, since rates and steps were chosen by the same rows: %s.", strings.Join(r.withoutTest(), ", ")))
 	}
-	tried := fmt.Sprintf("%d trials were made", r.Trials)
+	if common := r.common(); common != "" {
+		notes = append(notes, "Settings of all trials: "+common+".")
+	}
+	tried := fmt.Sprintf("%s made", plural(r.Trials, "trial was", "trials were"))
 	if r.Tried > 0 {
 		tried += fmt.Sprintf(", %d of them only to choose rates", r.Tried)
 	}
@@ -216,6 +219,21 @@ func (r *Report) Notes() []string {
 		}
 	}
 	return notes
+}
+
+// common are the settings that the suite gives for all trials.
+func (r *Report) common() string {
+	var parts []string
+	if r.suite.Preset != "" {
+		parts = append(parts, "preset "+r.suite.Preset)
+	}
+	for _, x := range r.suite.Settings.with(r.suite.Overrides) {
+		parts = append(parts, x.Name+" "+x.Values[0])
+	}
+	if scale := r.suite.Scale; scale > 0 && scale != 1 {
+		parts = append(parts, fmt.Sprintf("scale-steps %g", scale))
+	}
+	return strings.Join(parts, ", ")
 }
 
 func (r *Report) overSeeds() string {
@@ -242,18 +260,18 @@ func (r *Report) Tests() []string {
 		return nil
 	}
 	lines := []string{fmt.Sprintf("Every method against %s, paired by seed. The sign-flip test is exact and assumes nothing of the scores; its p is corrected for %s (Holm), and only one of at most %g shows a difference. Student's t is beside it for those who take differences for normal.",
-		r.Methods[0], plural(len(r.Pairs), "comparison"), Significance)}
+		r.Methods[0], plural(len(r.Pairs), "comparison", "comparisons"), Significance)}
 	for _, p := range r.Pairs {
 		lines = append(lines, p.String())
 	}
 	return lines
 }
 
-func plural(n int, noun string) string {
+func plural(n int, one, more string) string {
 	if n == 1 {
-		return "1 " + noun
+		return "1 " + one
 	}
-	return fmt.Sprintf("%d %ss", n, noun)
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 // metrics lists the metrics of a score, its own first.
