@@ -38,8 +38,8 @@ search: {steps: 4, seeds: [1]}
 tasks:
 - {task: sst2, train: %q, dev: %q, test: %q}
 methods:
-- {method: dept, prompt-length: 5, rank: 3, lr-prompt: [0.3, 1]}
 - full
+- {method: dept, prompt-length: 5, rank: 3, lr-prompt: [0.3, 1]}
 %[5]s`, at("model"), at("train.tsv"), at("dev.tsv"), at("test.tsv"), more)
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o666))
 	return path
@@ -53,7 +53,7 @@ func TestCompare(t *testing.T) {
 	suite := suiteFile(t, "")
 	whole, parts := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "parts")
 	r := succeed(t, "compare", suite, "--out", whole)
-	for _, want := range []string{"plan       6 trials, about ", " on 1 worker, ", "(6 of 6, none left)", "full", "Every method against dept, paired by seed"} {
+	for _, want := range []string{"plan       6 trials, about ", " on 1 worker, ", "(6 of 6, none left)", "Every method against full, paired by seed"} {
 		require.Contains(t, r.stdout, want)
 	}
 	require.Empty(t, r.stderr)
@@ -88,7 +88,8 @@ func TestCompare(t *testing.T) {
 		require.Equal(t, string(readFile(t, whole, name)), string(readFile(t, parts, name)), name)
 	}
 
-	// Every trial is a run as dept train makes it.
+	// Every trial is a run as dept train makes it, this one after others of full fine-tuning, whose
+	// weights are not the checkpoint's any more.
 	chosen := "lr-prompt=0.3"
 	if !strings.Contains(string(readFile(t, whole, "table.csv")), chosen) {
 		chosen = "lr-prompt=1"
