@@ -82,7 +82,7 @@ Words with = are flags of dept train. Stopped at any time, the same command goes
 // tell tasks or methods apart, nor those that the comparison sets.
 func (c *comparison) addSettings(f *pflag.FlagSet) {
 	_, of := newTraining()
-	leftOut := slices.Concat(compare.Owned, settingNames(), []string{"train", "dev", "task", "method", "source-column", "target-column", "format", "answer", "labels"})
+	leftOut := slices.Concat(compare.Owned, settingNames(), []string{"train", "dev", "task", "method", "verbalizer", "source-column", "target-column", "format", "answer", "labels"})
 	of.Flags().VisitAll(func(flag *pflag.Flag) {
 		if slices.Contains(leftOut, flag.Name) {
 			return
@@ -275,8 +275,14 @@ func (t *training) checkSettings() error {
 	if err := t.labels.check(rows.Task); err != nil {
 		return err
 	}
-	if t.trainFile == stdin || t.devFile == stdin {
+	switch {
+	case t.trainFile == stdin || t.devFile == stdin:
 		return errors.New("standard input can be read only once: give a file")
+	case t.devFile == "" && !t.split.makesDev(rows.Task):
+		return errors.New("there is no setting dev, the rows by which rates and steps are chosen")
+	}
+	if err := t.split.check(rows.Task, true, t.devFile); err != nil {
+		return err
 	}
 	if err := t.ask(rows.Task); err != nil {
 		return err

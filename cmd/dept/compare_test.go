@@ -139,6 +139,28 @@ func TestComparePlan(t *testing.T) {
 	require.Empty(t, entries, "a plan trains nothing")
 }
 
+// TestCompareFewRows draws other rows for each seed, of which dev and test are the authors' halves.
+func TestCompareFewRows(t *testing.T) {
+	t.Parallel()
+	out, rows := filepath.Join(t.TempDir(), "out"), filepath.Join(t.TempDir(), "cola.tsv")
+	var text strings.Builder
+	for i := range 24 {
+		fmt.Fprintf(&text, "gj04\t%d\t\ta good film %d\n", i%2, i)
+	}
+	require.NoError(t, os.WriteFile(rows, []byte(text.String()), 0o666))
+	succeed(t, "compare", "--model", at("model"), "--out", out, "--preset", "dept-paper", "--scale-steps", "0.0001", "--seeds", "1,2", "--batch-size", "4", "--shots", "8",
+		"--max-source-length", "16", "--max-target-length", "3", "--task", "cola train="+rows+" dev="+rows+" test="+rows, "--method", "dept prompt-length=5 rank=3")
+	var results [2]compare.Result
+	for i := range results {
+		require.NoError(t, json.Unmarshal(readFile(t, out, "cola", "dept", "lr-prompt=0.3,lr-lowrank=5e-4", fmt.Sprintf("seed-%d", i+1), compare.ResultFile), &results[i]))
+		require.Equal(t, 4, results[i].Steps)
+		require.Equal(t, 12, results[i].DevRows)
+		require.Equal(t, 12, results[i].TestRows)
+	}
+	require.NotEqual(t, results[0].TrainData, results[1].TrainData)
+	require.Contains(t, string(readFile(t, out, "table.txt")), "shots 8, max-source-length 16")
+}
+
 // TestSecondTrialStarts has a worker measure two trials of a shape: the device, the model and the kernels
 // are there for the second.
 func TestSecondTrialStarts(t *testing.T) {
@@ -181,6 +203,8 @@ func TestCompareRefuses(t *testing.T) {
 		{"neither the first word", exitUsage, []string{"--out", out, "--model", at("model"), "--task", task, "--method", "pt long"}},
 		{"trial sst2/pt/seed-42: --prompt-length 0: ", exitUsage, []string{"--out", out, "--model", at("model"), "--task", task, "--method", "pt prompt-length=0"}},
 		{"--workers 0", exitUsage, []string{"--out", out, "--model", at("model"), "--task", task, "--method", "pt", "--workers", "0"}},
+		{"there is no setting dev", exitUsage, []string{"--out", out, "--model", at("model"), "--task", "sst2 train=" + at("train.tsv"), "--method", "pt"}},
+		{"for task sst2: leave out --dev", exitUsage, []string{"--out", out, "--model", at("model"), "--task", task, "--method", "pt", "--preset", "dept-paper"}},
 		{"its test rows are its dev rows", exitUsage, []string{"--out", out, "--model", at("model"), "--task", task + " test=" + at("dev.tsv"), "--method", "pt"}},
 		{"wrong.tsv", exitError, []string{"--out", out, "--model", at("model"), "--task", "sst2 train=" + at("wrong.tsv") + " dev=" + at("dev.tsv"), "--method", "pt", "--workers", "2"}},
 	} {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/go-dept/dept/dept/compare"
 	"github.com/go-dept/dept/dept/data"
+	"github.com/go-dept/dept/dept/tasks"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/runlock"
 )
@@ -292,8 +293,15 @@ func (w *compareWorker) testRows(cmd *cobra.Command, t *training, trial compare.
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.kept.rows(cmd, "test", trial.Test, options, []string{"test"})
+	splits := []string{"test"}
+	if t.split.split == splitAuthors { // they make test of the validation set
+		splits = testSplits
+	}
+	rows, err := w.kept.rows(cmd, "test", trial.Test, options, splits)
 	if err != nil {
+		return nil, err
+	}
+	if rows, err = t.split.test(t.task, rows); err != nil {
 		return nil, err
 	}
 	if t.labels.ofRows(t.task) {
@@ -309,7 +317,7 @@ func (w *compareWorker) testRows(cmd *cobra.Command, t *training, trial compare.
 func (w *compareWorker) conclude(ctx context.Context, t *training, trial compare.Trial, test *data.Dataset, opening time.Duration, ended error) (*compare.Result, error) {
 	s := t.session
 	r := &compare.Result{
-		Args: trial.Args(), Metric: t.metric(), Steps: s.Trainer.Done(), Parameters: s.Method.Parameters(), Bytes: t.bytes(),
+		Args: trial.Args(), Metric: tasks.MainMetric(t.task), Steps: s.Trainer.Done(), Parameters: s.Method.Parameters(), Bytes: t.bytes(),
 		Device: t.setup.Device.Info().Name, Model: t.setup.Fingerprint, TrainData: t.rows.Fingerprint(), DevData: t.dev.Fingerprint(),
 	}
 	if ended != nil {

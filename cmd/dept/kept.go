@@ -43,7 +43,7 @@ func (k *kept) rows(cmd *cobra.Command, flag, name string, opts data.Options, sp
 	}
 	task := ""
 	if opts.Task != nil {
-		task = opts.Task.Name
+		task = fmt.Sprintf("%+v", *opts.Task)
 	}
 	key := fmt.Sprintf("%q", []string{name, string(opts.Format), task, opts.SourceColumn, opts.TargetColumn, strings.Join(splits, " ")})
 	if k.sets[key] == nil {

@@ -230,9 +230,6 @@ func (t *training) sessionRows() (train.Rows, *data.Tokenized) {
 	return rows, examples
 }
 
-// metric is what the best step is chosen by.
-func (t *training) metric() tasks.Metric { return tasks.MainMetric(t.task) }
-
 // learn runs the training.
 func (t *training) learn(cmd *cobra.Command) error {
 	o := t.session.Options

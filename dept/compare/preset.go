@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/go-dept/dept/dept"
+	"github.com/go-dept/dept/dept/tasks"
 )
 
 // DePTPaper is the setting of the DePT authors for each of their tasks, on T5-base: 32 rows an
-// update, 500 updates of warm-up, an evaluation every 1,000, and of DePT the sizes and rates that
-// they report. A prompt of 100 tokens has as many numbers as these.
+// update, 500 updates of warm-up, an evaluation every 1,000, their rows for dev and test, and of DePT
+// the sizes and rates that they report. A prompt of 100 tokens has as many numbers as these.
 const DePTPaper = "dept-paper"
 
 // Presets lists the presets' names.
@@ -20,7 +21,7 @@ var Presets = []string{DePTPaper}
 // paperTask is how the authors train DePT on a task. Rates and sizes are those in the logs beside
 // their checkpoints.
 type paperTask struct {
-	names           string // of the task, as people write it
+	names           string // of tasks
 	maxSource       int
 	length, rank    int
 	prompt, lowRank string // rates; with commas between, to try
@@ -48,13 +49,16 @@ var paperTasks = []paperTask{
 	{"multirc", 348, 60, 30, paperPrompt, paperLowRank, 30000},
 	{"wsc", 256, 60, 30, paperPrompt, paperLowRank, 30000},
 	{"nq hotpotqa searchqa newsqa", 512, 60, 24, paperPrompt, "1e-4", 200000},
-	{"winogrande yelp yelp_polarity scitail paws", 256, 60, 30, paperPrompt, paperLowRank, 30000},
+	{"winogrande yelp scitail paws", 256, 60, 30, paperPrompt, paperLowRank, 30000},
 }
 
 // presetFor is what a preset says of a task with a method.
 func presetFor(name, task string, kind *dept.Kind) (Settings, error) {
 	if name != DePTPaper {
 		return nil, fmt.Errorf("there is no preset %q: there are %s", name, strings.Join(Presets, ", "))
+	}
+	if t, err := tasks.Lookup(task); err == nil {
+		task = t.Name
 	}
 	i := slices.IndexFunc(paperTasks, func(p paperTask) bool { return slices.Contains(strings.Fields(p.names), task) })
 	if i < 0 {
@@ -67,6 +71,7 @@ func presetFor(name, task string, kind *dept.Kind) (Settings, error) {
 	p := paperTasks[i]
 	s := Settings{}
 	add := func(name string, values ...string) { s = append(s, Setting{name, values, "preset " + DePTPaper}) }
+	add("split", "dept")
 	add("steps", strconv.Itoa(p.steps))
 	add("batch-size", "32")
 	add("warmup-steps", "500")

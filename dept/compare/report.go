@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 )
 
 // Significance is the level below which a difference counts as shown.
@@ -28,14 +28,14 @@ type Report struct {
 // Score is what a method came to on a task.
 type Score struct {
 	Task, Method string
-	Metric       tasks.Metric
+	Metric       metrics.Name
 	Rates        Settings // the chosen ones, empty where the method has its own
 	Grid         int      // how many rates were tried
 	Tied         int      // how many others were as good on the dev rows
 	Trials       int      // of the method on the task, all
 	Seeds        []uint64
 	Values       []float64                  // by seed
-	Others       map[tasks.Metric][]float64 // all metrics of the test rows, by seed
+	Others       map[metrics.Name][]float64 // all metrics of the test rows, by seed
 	Dev          []float64                  // the best evaluations', by seed
 	Mean, SD     float64                    // SD is the sample's
 	Parameters   int
@@ -94,7 +94,7 @@ func (s *Suite) Report(results Results) (*Report, error) {
 
 func (s *Suite) score(c *Cell, results Results) Score {
 	chosen := s.choose(c, results)
-	x := Score{Task: c.Task.Name, Method: c.Method.Name, Rates: chosen.Rates, Tied: chosen.Tied, Grid: len(c.Grid), Seeds: s.Seeds, Others: map[tasks.Metric][]float64{}}
+	x := Score{Task: c.Task.Name, Method: c.Method.Name, Rates: chosen.Rates, Tied: chosen.Tied, Grid: len(c.Grid), Seeds: s.Seeds, Others: map[metrics.Name][]float64{}}
 	x.reported = s.reported(c, chosen.Rates)
 	all := map[string]bool{}
 	for _, t := range slices.Concat(s.tries(c), x.reported) {
@@ -275,8 +275,8 @@ func plural(n int, one, more string) string {
 }
 
 // metrics lists the metrics of a score, its own first.
-func (x Score) metrics() []tasks.Metric {
-	list := []tasks.Metric{x.Metric}
+func (x Score) named() []metrics.Name {
+	list := []metrics.Name{x.Metric}
 	for _, m := range slices.Sorted(maps.Keys(x.Others)) {
 		if m != x.Metric {
 			list = append(list, m)

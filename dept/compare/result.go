@@ -12,7 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/atomicfile"
 )
@@ -26,11 +26,11 @@ const (
 // Result is what came of a trial. Scores are fractions.
 type Result struct {
 	Args    []string                 `json:"args"` // Trial.Args
-	Metric  tasks.Metric             `json:"metric"`
+	Metric  metrics.Name             `json:"metric"`
 	Dev     float64                  `json:"dev"`      // the best evaluation's, which the folder keeps
 	DevStep int                      `json:"dev_step"` // its step
 	DevRows int                      `json:"dev_rows"`
-	Test    map[tasks.Metric]float64 `json:"test,omitempty"` // of what the folder keeps; none without test rows
+	Test    map[metrics.Name]float64 `json:"test,omitempty"` // of what the folder keeps; none without test rows
 	// TestRows is how many rows Test is of.
 	TestRows int    `json:"test_rows,omitempty"`
 	Steps    int    `json:"steps"`           // that were made
@@ -145,34 +145,37 @@ func (s *Suite) ReadResults() (Results, error) {
 	}
 }
 
-// alike refuses trials of one task that were made with different rows or models.
+// drawn are the settings that say which rows a task's trials are trained on.
+var drawn = []string{"train", "format", "split", "shots", "shots-draw"}
+
+// alike refuses trials of one task that were made with different rows, and trials of one model that were
+// made with different weights.
 func (s *Suite) alike(trials []Trial, results Results) error {
-	type made struct {
-		dir string
-		*Result
-	}
-	first, models := map[string]made{}, map[string]made{}
+	type made struct{ dir, with string }
+	first := map[string]made{}
 	for _, t := range trials {
 		r := results[t.Dir]
 		if r == nil {
 			continue
 		}
-		name, _ := t.settings.Get("model")
-		if m, ok := models[name]; !ok {
-			models[name] = made{t.Dir, r}
-		} else if m.Model != r.Model {
-			return fmt.Errorf("%s: %s and %s were made with different weights, so that they do not compare: the model %s has changed between them; remove one of the two folders", s.Out, m.dir, t.Dir, name)
+		model, _ := t.settings.Get("model")
+		rows := t.Task
+		for _, name := range drawn {
+			value, _ := t.settings.Get(name)
+			rows += fmt.Sprintf(" %q", value)
 		}
-		f, ok := first[t.Task]
-		if !ok {
-			first[t.Task] = made{t.Dir, r}
-			continue
+		if shots, ok := t.settings.Get("shots"); ok && shots != "0" {
+			rows += fmt.Sprint(" ", t.Seed) // by which they are drawn
 		}
-		for _, x := range []struct{ what, a, b string }{
-			{"train rows", f.TrainData, r.TrainData}, {"dev rows", f.DevData, r.DevData}, {"test rows", f.TestData, r.TestData},
+		for _, x := range []struct{ what, of, with string }{
+			{"the weights of the model " + model, model, r.Model}, {"the train rows", rows, r.TrainData}, {"the dev rows", t.Task, r.DevData}, {"the test rows", t.Task, r.TestData},
 		} {
-			if x.a != x.b {
-				return fmt.Errorf("%s: the %s of %s and of %s differ, so that they do not compare: a file has changed between them; remove one of the two folders", s.Out, x.what, f.dir, t.Dir)
+			key := x.what + " " + x.of
+			f, ok := first[key]
+			if !ok {
+				first[key] = made{t.Dir, x.with}
+			} else if f.with != x.with {
+				return fmt.Errorf("%s: %s of %s and of %s differ, so that they do not compare: a file has changed between them; remove one of the two folders", s.Out, x.what, f.dir, t.Dir)
 			}
 		}
 	}

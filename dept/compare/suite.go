@@ -242,7 +242,7 @@ func (s *Suite) cell(task, method *Entry) (*Cell, error) {
 		all = preset.with(all)
 	}
 	all = all.ofKind(kind)
-	for _, needed := range []string{"model", "train", "dev"} {
+	for _, needed := range []string{"model", "train"} {
 		if _, ok := all.Get(needed); !ok {
 			return nil, fmt.Errorf("%s with %s: there is no setting %s", task.Name, method.Name, needed)
 		}

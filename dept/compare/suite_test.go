@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/go-dept/dept/dept"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/internal/allocation"
 )
@@ -80,7 +80,7 @@ func TestTrials(t *testing.T) {
 	// The rates that are best on the dev rows are those whose trials are made; the first of a tie.
 	results := Results{}
 	for i, x := range known[:4] {
-		results[x.Dir] = &Result{Dev: []float64{0.5, 0.7, 0.6, 0.7}[i], Test: map[tasks.Metric]float64{"": 1}}
+		results[x.Dir] = &Result{Dev: []float64{0.5, 0.7, 0.6, 0.7}[i], Test: map[metrics.Name]float64{"": 1}}
 	}
 	known, soon, err = s.Trials(results)
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestSearchSharesTrials(t *testing.T) {
 
 func TestPreset(t *testing.T) {
 	t.Parallel()
-	s := readSuite(t, "preset: dept-paper\nscale-steps: 0.001\nmodel: m\nseeds: [42]\ntasks:\n- {task: cola, train: a, dev: b}\n- {name: stsb, train: a, dev: b}\nmethods: [dept, pt, lora]\n")
+	s := readSuite(t, "preset: dept-paper\nscale-steps: 0.001\nmodel: m\nseeds: [42]\ntasks:\n- {task: cola, train: a, dev: b}\n- {task: STS-B, train: a, dev: b}\nmethods: [dept, pt, lora]\n")
 	require.NoError(t, s.Check())
 	known, _, err := s.Trials(nil)
 	require.NoError(t, err)
@@ -136,7 +136,7 @@ func TestPreset(t *testing.T) {
 	require.Subset(t, args["cola/dept/lr-prompt=0.3,lr-lowrank=5e-4/seed-42"], []string{
 		"--steps=40", "--warmup-steps=1", "--eval-every=1", "--batch-size=32", "--max-source-length=256", "--prompt-length=80", "--rank=15", "--lr-prompt=0.3", "--lr-lowrank=5e-4",
 	})
-	require.Subset(t, args["stsb/dept/lr-prompt=0.3,lr-lowrank=1e-4/seed-42"], []string{"--steps=30", "--prompt-length=60", "--rank=30"})
+	require.Subset(t, args["STS-B/dept/lr-prompt=0.3,lr-lowrank=1e-4/seed-42"], []string{"--steps=30", "--split=dept", "--prompt-length=60", "--rank=30"})
 	require.Subset(t, args["cola/pt/lr-prompt=0.4/seed-42"], []string{"--prompt-length=100", "--steps=40"})
 	require.Contains(t, args, "cola/lora/seed-42")
 
@@ -257,9 +257,9 @@ func TestReport(t *testing.T) {
 			require.NoError(t, os.MkdirAll(dir, 0o777))
 			require.NoError(t, WriteJSON(filepath.Join(dir, TrialFile), map[string]any{"args": x.Args()}))
 			made++
-			r := &Result{Args: x.Args(), Metric: tasks.Accuracy, Dev: 0.5 + 0.01*float64(made), Parameters: 1234, Steps: x.Steps()}
+			r := &Result{Args: x.Args(), Metric: metrics.Accuracy, Dev: 0.5 + 0.01*float64(made), Parameters: 1234, Steps: x.Steps()}
 			if x.Test != "" {
-				r.Test = map[tasks.Metric]float64{tasks.Accuracy: 0.25 + 0.01*float64(made), tasks.F1: 0.125}
+				r.Test = map[metrics.Name]float64{metrics.Accuracy: 0.25 + 0.01*float64(made), metrics.F1: 0.125}
 			}
 			if made == 5 {
 				r.Ended = "the loss was not finite"

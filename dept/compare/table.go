@@ -142,7 +142,7 @@ func (r *Report) LaTeX() string {
 func (r *Report) CSV() string {
 	lines := [][]string{{"task", "method", "metric", "rows", "mean", "sample_sd", "n", "dev_mean", "parameters", "rates", "rates_tried", "trials"}}
 	for _, x := range r.Scores {
-		for _, metric := range x.metrics() {
+		for _, metric := range x.named() {
 			values, rows := x.Others[metric], "test"
 			if values == nil {
 				values, rows = x.Values, "dev"
