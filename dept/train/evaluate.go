@@ -36,6 +36,9 @@ func (p *Predictor) Evaluate(ctx context.Context, rows *data.Dataset, task *task
 // EvaluateKept scores what the folder of a run keeps, the best on dev or the last, as the session's own
 // evaluations score: by what Rows said of them in Begin.
 func (n *Session) EvaluateKept(ctx context.Context, rows *data.Dataset, task *tasks.Task) (*Evaluation, error) {
+	if n.predictor == nil {
+		return nil, fmt.Errorf("evaluate: the session has no dev rows, and so nothing says how it answers")
+	}
 	s := n.Setup
 	model, method := s.Model, dept.AsIs()
 	if n.Kind.Checkpoints() {
