@@ -268,10 +268,9 @@ func (m *monitor) cost(t compare.Trial, ended map[string][]*compare.Result) (sec
 // sayPlan says what is about to happen.
 func (m *monitor) sayPlan(pending []compare.Trial) {
 	ended := m.before()
-	var seconds float64
 	var bytes int64
 	for _, t := range pending {
-		seconds += m.cost(t, ended)
+		m.steps[t.Dir] = m.suite.Done(t) // of one that was interrupted
 		for _, x := range m.takes[t.Shape] {
 			bytes = max(bytes, x.Bytes)
 		}
@@ -279,12 +278,12 @@ func (m *monitor) sayPlan(pending []compare.Trial) {
 			bytes = max(bytes, r.Bytes)
 		}
 	}
-	out := m.cmd.OutOrStdout()
 	trials := plural(len(pending), "trial")
 	if n := len(m.results); n > 0 {
 		trials += fmt.Sprintf(" beside %d that have ended", n)
 	}
-	field(out, "plan", "%s, %s on %s, %s each on the device", trials, about(seconds/float64(m.workers)), plural(m.workers, "worker"), size(bytes))
+	seconds, _ := m.left()
+	field(m.cmd.OutOrStdout(), "plan", "%s, %s on %s, %s each on the device", trials, about(seconds), plural(m.workers, "worker"), size(bytes))
 }
 
 // end shows that a trial has ended.
@@ -302,23 +301,30 @@ func (m *monitor) end(e event, done, total int) {
 		text += fmt.Sprintf(", ended after step %d: %s", e.Result.Steps, e.Result.Ended)
 	}
 	left, _ := m.left()
-	fmt.Fprintf(m.cmd.OutOrStdout(), "%s  (%d of %d, %s)\n", text, done, total, left)
+	fmt.Fprintf(m.cmd.OutOrStdout(), "%s  (%d of %d, %s)\n", text, done, total, inWords(left))
 }
 
-// left says how long the rest takes, and how many updates it is.
-func (m *monitor) left() (words string, updates int) {
+// left is how many seconds the rest takes, and how many updates it is.
+func (m *monitor) left() (seconds float64, updates int) {
 	pending, err := m.pending()
-	if err != nil || len(pending) == 0 {
-		return "none left", 0
+	if err != nil {
+		return 0, 0
 	}
 	ended := m.before()
-	var seconds float64
 	for _, t := range pending {
-		rest := max(0, t.Steps()-m.steps[t.Dir])
+		rest := max(1, t.Steps()-m.steps[t.Dir]) // its score, if nothing else
 		updates += rest
 		seconds += m.cost(t, ended) * float64(rest) / float64(max(1, t.Steps()))
 	}
-	return about(seconds/float64(m.workers)) + " left", updates
+	return seconds / float64(m.workers), updates
+}
+
+// inWords says how long the rest takes.
+func inWords(seconds float64) string {
+	if seconds == 0 {
+		return "none left"
+	}
+	return about(seconds) + " left"
 }
 
 // show brings the bar up to date.
@@ -326,8 +332,8 @@ func (m *monitor) show(done, total int) {
 	if m.bar == nil {
 		return
 	}
-	words, updates := m.left()
-	m.bar.Describe(fmt.Sprintf("%d of %s, %s", done, plural(total, "trial"), words))
+	left, updates := m.left()
+	m.bar.Describe(fmt.Sprintf("%d of %s, %s", done, plural(total, "trial"), inWords(left)))
 	m.bar.Set(max(0, m.updates-updates))
 }
 

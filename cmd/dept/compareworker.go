@@ -46,13 +46,12 @@ type event struct {
 
 // measurement is what a trial takes.
 type measurement struct {
-	Start   float64 `json:"start"` // seconds until the first update is made, kernels that it needs compiled
-	Step    float64 `json:"step"`  // seconds of an update
-	Row     float64 `json:"row"`   // seconds of a row that is answered, by a model that is not trained yet
-	Dev     int     `json:"dev"`   // rows
-	Test    int     `json:"test"`
-	Bytes   int64   `json:"bytes"` // planned on the device
-	Trained int     `json:"trained"`
+	Start float64 `json:"start"` // seconds until the first update is made, kernels that it needs compiled
+	Step  float64 `json:"step"`  // seconds of an update
+	Row   float64 `json:"row"`   // seconds of a row that is answered, by a model that is not trained yet
+	Dev   int     `json:"dev"`   // rows
+	Test  int     `json:"test"`
+	Bytes int64   `json:"bytes"` // planned on the device
 }
 
 // compareWorker makes trials.
@@ -377,7 +376,7 @@ func (w *compareWorker) measure(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		m := &measurement{Dev: t.dev.Len(), Bytes: t.bytes(), Trained: t.session.Method.Parameters()}
+		m := &measurement{Dev: t.dev.Len(), Bytes: t.bytes()}
 		if test != nil {
 			m.Test = test.Len()
 		}

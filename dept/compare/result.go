@@ -217,6 +217,15 @@ func ReadCurve(log io.Reader) (*Curve, error) {
 	return c, lines.Err()
 }
 
+// Done is how many steps of a trial's run are in its log; 0 where there is none that can be read.
+func (s *Suite) Done(t Trial) int {
+	c, err := s.curve(t)
+	if err != nil || len(c.Steps) == 0 {
+		return 0
+	}
+	return c.Steps[len(c.Steps)-1].Step
+}
+
 // curve reads the log of one of the suite's trials.
 func (s *Suite) curve(t Trial) (*Curve, error) {
 	path := filepath.Join(s.Out, filepath.FromSlash(t.Dir), train.LogFile)
