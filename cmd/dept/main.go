@@ -57,7 +57,7 @@ func rootCommand() *cobra.Command {
 	root.AddCommand(
 		trainCommand(), pretrainCommand(), evalCommand(), predictCommand(),
 		initCommand(), inspectCommand(), mergeCommand(), devicesCommand(), benchCommand(), tuneCommand(), shadersCommand(), serveCommand(), demoCommand(),
-		downloadCommand(), cacheCommand(), exportCommand(),
+		downloadCommand(), cacheCommand(), exportCommand(), compareCommand(),
 	)
 	politeFlags(root)
 	return root

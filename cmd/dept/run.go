@@ -29,8 +29,10 @@ type running struct {
 	log                                     string // what is written beside log.jsonl
 	request                                 train.Request
 	changed                                 func(flag string) bool // given by the user
+	kept                                    *kept                  // what this run shares with others of the process; nil for one of its own
 
-	lock    *runlock.Lock // of the folder; nil where it is not written to
+	onStep  func(train.StepRecord) // hears of updates too; or nil
+	lock    *runlock.Lock          // of the folder; nil where it is not written to
 	setup   *train.Setup
 	session *train.Session
 }
@@ -69,7 +71,9 @@ func (r *running) addRun(f *pflag.FlagSet) {
 // check refuses settings that make no sense and a folder whose contents would be
 // lost, before any file is opened. From here on the folder belongs to this process.
 func (r *running) check(cmd *cobra.Command) error {
-	outliveOutput(cmd)
+	if r.kept == nil {
+		outliveOutput(cmd)
+	}
 	if err := r.request.Check(); err != nil {
 		return asUsage(err)
 	}
@@ -121,7 +125,7 @@ func (r *running) checkOut(cmd *cobra.Command) (err error) {
 		_, err := os.Stat(filepath.Join(r.out, name))
 		return err == nil
 	}
-	if !r.resume || has("") {
+	if r.lock == nil && (!r.resume || has("")) {
 		if r.lock, err = runlock.Take(r.out); err != nil {
 			return err
 		}
@@ -179,7 +183,12 @@ func (r *running) openModel(cmd *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	if r.setup, err = openSetup(cmd, model, opening); err != nil {
+	if r.kept != nil {
+		r.setup, err = r.kept.open(cmd, model, r.device, opening)
+	} else {
+		r.setup, err = openSetup(cmd, model, opening)
+	}
+	if err != nil {
 		return err
 	}
 	if q.Init != nil {
@@ -206,7 +215,7 @@ func (r *running) close() {
 	if r.session != nil {
 		r.session.Release()
 	}
-	if r.setup != nil {
+	if r.setup != nil && r.kept == nil {
 		r.setup.Release()
 	}
 	if r.lock != nil {
@@ -288,6 +297,12 @@ func (r *running) train(cmd *cobra.Command, rows train.Rows, ended func()) error
 	}
 	show := newProgress(out, steps, s.Trainer.Done(), tensor.Groups(s.Method.Params()))
 	s.OnRecord, s.OnEval, s.OnRows = show.step, show.eval, show.rows
+	if r.onStep != nil {
+		s.OnRecord = func(x train.StepRecord) {
+			show.step(x)
+			r.onStep(x)
+		}
+	}
 	events, err := r.events(cmd, rows)
 	if err != nil {
 		return err

@@ -25,10 +25,24 @@ type training struct {
 	task *tasks.Task
 	rows *data.Dataset
 	dev  *data.Dataset // of --dev, or nil
+	// work is what is done when everything is open: learn, unless --dry-run.
+	work func(cmd *cobra.Command) error
 }
 
 func trainCommand() *cobra.Command {
+	_, cmd := newTraining()
+	return cmd
+}
+
+// newTraining is a training and the command whose flags are read into it.
+func newTraining() (*training, *cobra.Command) {
 	t := &training{}
+	t.work = func(cmd *cobra.Command) error {
+		if t.dryRun {
+			return nil
+		}
+		return t.learn(cmd)
+	}
 	t.request.Options = train.Options{MaxSourceLength: train.DefaultSourceLength, Steps: 30000, Batch: 32, Warmup: 500, Dropout: 0.1}
 	cmd := &cobra.Command{
 		Use:   "train --model MODEL --train FILE --out DIR",
@@ -59,10 +73,11 @@ to go on; another ends at once.`,
 	t.addRun(f)
 	obligatory(cmd, "model", "train")
 	t.changed = f.Changed
-	return cmd
+	return t, cmd
 }
 
 func (t *training) run(cmd *cobra.Command) error {
+	defer t.close()
 	rows, err := t.data.options(true)
 	if err != nil {
 		return err
@@ -76,7 +91,6 @@ func (t *training) run(cmd *cobra.Command) error {
 	if err := t.ask(rows.Task); err != nil {
 		return err
 	}
-	defer t.close()
 	if err := t.check(cmd); err != nil {
 		return err
 	}
@@ -91,11 +105,11 @@ func (t *training) run(cmd *cobra.Command) error {
 		}
 	}
 	// Only now, when the rest is known to be right, the rows, which may be many.
-	if t.rows, err = loadRows(cmd, "train", t.trainFile, rows, trainSplits); err != nil {
+	if t.rows, err = t.kept.rows(cmd, "train", t.trainFile, rows, trainSplits); err != nil {
 		return err
 	}
 	if t.devFile != "" {
-		if t.dev, err = loadRows(cmd, "dev", t.devFile, rows, devSplits); err != nil {
+		if t.dev, err = t.kept.rows(cmd, "dev", t.devFile, rows, devSplits); err != nil {
 			return err
 		}
 	}
@@ -115,10 +129,7 @@ func (t *training) run(cmd *cobra.Command) error {
 	if t.devFile != "" && t.devFile != t.trainFile {
 		warnTargets(cmd, t.devFile, t.dev, t.setup)
 	}
-	if t.dryRun {
-		return nil
-	}
-	return t.learn(cmd)
+	return t.work(cmd)
 }
 
 // ask makes the request that the flags are.
@@ -204,8 +215,8 @@ func (t *training) taskNote() string {
 	return ", text to text"
 }
 
-// learn runs the training.
-func (t *training) learn(cmd *cobra.Command) error {
+// sessionRows are the rows as the session takes them.
+func (t *training) sessionRows() (train.Rows, *data.Tokenized) {
 	o := t.session.Options
 	examples := data.Tokenize(t.rows, t.setup.Tokenizer, o.MaxSourceLength, o.MaxTargetLength)
 	rows := train.Rows{Train: examples, TrainFingerprint: t.rows.Fingerprint(), TrainName: "--train", DevName: "--dev", Task: t.task}
@@ -216,6 +227,13 @@ func (t *training) learn(cmd *cobra.Command) error {
 	if t.changed("max-target-length") {
 		rows.MaxNewTokens = o.MaxTargetLength
 	}
+	return rows, examples
+}
+
+// learn runs the training.
+func (t *training) learn(cmd *cobra.Command) error {
+	o := t.session.Options
+	rows, examples := t.sessionRows()
 	return t.train(cmd, rows, func() {
 		if n := examples.Cut(); n > 0 {
 			field(cmd.OutOrStdout(), "cut", "%s longer than %d source or %d target tokens", plural(n, "row"), o.MaxSourceLength, o.MaxTargetLength)

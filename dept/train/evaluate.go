@@ -3,11 +3,14 @@ package train
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
+	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
 	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/t5"
 )
 
 // Evaluation is what a method scored on rows with known targets.
@@ -28,6 +31,39 @@ func (p *Predictor) Evaluate(ctx context.Context, rows *data.Dataset, task *task
 			return v, err
 		}
 	}
+}
+
+// EvaluateKept scores what the folder of a run keeps, the best on dev or the last, as the session's own
+// evaluations score: by what Rows said of them in Begin.
+func (n *Session) EvaluateKept(ctx context.Context, rows *data.Dataset, task *tasks.Task) (*Evaluation, error) {
+	if n.predictor == nil {
+		return nil, fmt.Errorf("evaluate: the session has no dev rows, and so nothing says how it answers")
+	}
+	s := n.Setup
+	model, method := s.Model, dept.AsIs()
+	if n.Kind.Checkpoints() {
+		ck, err := t5.OpenCheckpointFS(os.DirFS(n.Run.Dir))
+		if err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+		defer ck.Close()
+		if model, err = t5.Load(ctx, s.Engine, ck, false); err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+		defer model.Release()
+	} else {
+		a, err := dept.ReadAdapter(n.Run.Dir)
+		if err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+		if method, err = dept.New(model, a, false); err != nil {
+			return nil, fmt.Errorf("evaluate: %w", err)
+		}
+	}
+	defer method.Release()
+	p := NewPredictor(s.Engine, model, s.Tokenizer, method, n.predictor.o)
+	defer p.Release()
+	return p.Evaluate(ctx, rows, task)
 }
 
 // Scoring is an evaluation that is done in pieces.

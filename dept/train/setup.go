@@ -1,7 +1,9 @@
 package train
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 
@@ -25,6 +27,8 @@ type Setup struct {
 	Model       *nn.Model
 	Fingerprint string // of the model
 	Run         string // Opening's
+
+	trainable bool // Opening's
 }
 
 // Opening says which model to open and where.
@@ -69,7 +73,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // OpenSetup opens a model: its files first, since a mistake in a path shows there at
 // once.
 func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
-	s := &Setup{Name: o.Name, Commit: o.Commit, Device: o.Device, Run: o.Run}
+	s := &Setup{Name: o.Name, Commit: o.Commit, Device: o.Device, Run: o.Run, trainable: o.Trainable}
 	for _, part := range []struct {
 		name string
 		open func() error
@@ -121,6 +125,26 @@ func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
 		}
 	}
 	return s, nil
+}
+
+// Renew makes the setup as OpenSetup would make it anew of the same model, with the pipelines that were
+// compiled so far. Of the opening it takes Kernels, Run and Trainable.
+func (s *Setup) Renew(ctx context.Context, o Opening) error {
+	before, _ := json.Marshal(s.Engine.Kernels())
+	s.Run = o.Run
+	if err := s.choose(o); err != nil {
+		return err
+	}
+	now, _ := json.Marshal(s.Engine.Kernels())
+	// Weights that were trained are no longer the checkpoint's.
+	if !s.trainable && !o.Trainable && bytes.Equal(before, now) {
+		return nil
+	}
+	s.trainable = o.Trainable
+	s.Model.Release()
+	var err error
+	s.Model, err = t5.Load(ctx, s.Engine, s.Checkpoint, o.Trainable)
+	return err
 }
 
 // choose tells the engine by what it chooses kernels.

@@ -43,10 +43,25 @@ func Title(variant string) string {
 	return variant
 }
 
+// Palette are colours for what has no colour of its own, which are told apart by people who do not see
+// all colours, too (Paul Tol's bright scheme).
+var Palette = []color.Color{
+	color.RGBA{0x22, 0x88, 0x33, 0xff}, color.RGBA{0x44, 0x77, 0xaa, 0xff}, color.RGBA{0xee, 0x66, 0x77, 0xff}, color.RGBA{0xcc, 0xbb, 0x44, 0xff},
+	color.RGBA{0x66, 0xcc, 0xee, 0xff}, color.RGBA{0xaa, 0x33, 0x77, 0xff}, color.RGBA{0xbb, 0xbb, 0xbb, 0xff},
+}
+
 // Line is points of a variant, each with a spread up and down.
 type Line struct {
 	plotter.XYs
-	SD []float64
+	SD    []float64
+	Color color.Color // nil is the variant's own
+}
+
+func (l Line) color(variant string) color.Color {
+	if l.Color != nil {
+		return l.Color
+	}
+	return colors[variant]
 }
 
 // Add adds a point without a spread.
@@ -83,7 +98,7 @@ func Curve(p *plot.Plot, variant string, l Line) error {
 	if err != nil {
 		return err
 	}
-	line.Color = colors[variant]
+	line.Color = l.color(variant)
 	p.Add(line)
 	p.Legend.Add(Title(variant), line)
 	if slices.Max(l.SD) > 0 {
@@ -101,7 +116,7 @@ func addPoints(p *plot.Plot, variant string, l Line) (*plotter.Scatter, error) {
 	if err != nil {
 		return nil, err
 	}
-	marks.Color, bars.Color, marks.Shape = colors[variant], colors[variant], draw.CircleGlyph{}
+	marks.Color, bars.Color, marks.Shape = l.color(variant), l.color(variant), draw.CircleGlyph{}
 	p.Add(marks, bars)
 	return marks, nil
 }
