@@ -386,8 +386,8 @@ func TestInteropAdapters(t *testing.T) {
 		`{"config": {"reduction_factor": 8, "non_linearity": "relu"}, "hidden_size": 9}`:                  "which leaves no place for adapters",
 		`{"config": {"mh_adapter": true, "reduction_factor": 8, "non_linearity": "x"}, "hidden_size": 9}`: `no activation is named "x"`,
 		`{}`: "it is no adapter of PEFT's, since it has no peft_type",
-		"version https://git-lfs.github.com/spec/v1\n":                                               "adapter_config.json: it is a Git LFS pointer",
-		"{\"peft_type\": \"LORA\", \"target_modules\": [\"q\"], \"layers_to_transform\": [\n  3\n]}": `layers_to_transform is [3], which is not supported`,
+		"version https://git-lfs.github.com/spec/v1\n":                                             "adapter_config.json: it is a Git LFS pointer",
+		"{\"peft_type\": \"LORA\", \"target_modules\": [\"q\"], \"layer_replication\": [\n  3\n]}": `layer_replication is [3], which is not supported`,
 		`{"peft_type": ["LORA"]}`:            "adapter_config.json: peft_type is a list, expected a text",
 		`{"peft_type": "LORA", "r": "four"}`: "adapter_config.json: r is a text, expected a whole number",
 	} {

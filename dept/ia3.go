@@ -109,6 +109,9 @@ func (c *IA3Config) Take(file []Tensor) ([]Tensor, error) {
 		}
 		return nil
 	})
+	// PEFT requires the feed-forward modules to be named as the modules are.
+	known := c.Targets.fileKnows || c.FeedForward.fileKnows
+	c.Targets.fileKnows, c.FeedForward.fileKnows = known, known
 	c.Targets = c.Targets.ofFile(took)
 	c.FeedForward = c.FeedForward.ofFile(slices.DeleteFunc(slices.Clone(took), func(t Tensor) bool { return t.Shape[0] != 1 }))
 	return took, err
@@ -128,9 +131,21 @@ func configureIA3(v Values, maxSourceLength int, d nn.Description) (Config, []*S
 	if err := c.Targets.check(d.Sites()); err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
-	if _, _, err := c.vectors(d); err != nil {
+	sites, _, err := c.vectors(d)
+	if err != nil {
 		return nil, nil, refuse("target-modules", c.Targets, "%v", err)
 	}
+	// PEFT requires the feed-forward modules to be named as the modules are.
+	var inputs []string
+	for _, name := range c.FeedForward.Names {
+		switch {
+		case slices.Contains(c.Targets.Names, name):
+			inputs = append(inputs, name)
+		case slices.ContainsFunc(sites, func(s nn.Site) bool { return named(s, name) }):
+			return nil, nil, refuse("feedforward-modules", name, "name it as target-modules does, which has %s", c.Targets)
+		}
+	}
+	c.FeedForward.Names = inputs
 	return c, nil, nil
 }
 

@@ -176,6 +176,19 @@ func TestModulesOfTheFile(t *testing.T) {
 	}
 }
 
+// PEFT opens no (IA)³ whose feed-forward modules are not named among its modules.
+func TestFeedForwardModules(t *testing.T) {
+	d := describe(t, sizes["t5-small"])
+	v := IA3.Defaults()
+	v["target-modules"] = []string{"k", "v"}
+	c, _, err := IA3.Configure(v, 9, d)
+	require.NoError(t, err)
+	assert.Empty(t, c.(*IA3Config).FeedForward.Names)
+	v["target-modules"], v["feedforward-modules"] = []string{"DenseReluDense.wo"}, []string{"wo"}
+	_, _, err = IA3.Configure(v, 9, d)
+	assert.EqualError(t, err, "feedforward-modules wo: name it as target-modules does, which has DenseReluDense.wo")
+}
+
 // PEFT adapts the output layer too, and then keeps its weight beside the adapter.
 func TestAdapterOfTheHead(t *testing.T) {
 	c := &LoRAConfig{Rank: 1, Alpha: 1, Bias: "none", Init: json.RawMessage("true"), Targets: Targets{Names: []string{"q", "lm_head"}}}

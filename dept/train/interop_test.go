@@ -79,6 +79,7 @@ func assertNear(t *testing.T, want, got []float32) {
 	for i := range want {
 		apart, most = max(apart, math.Abs(float64(got[i]-want[i]))), max(most, math.Abs(float64(want[i])))
 	}
+	t.Logf("logits apart by %.1e of the largest", apart/most)
 	assert.LessOrEqual(t, apart, 1e-5*most)
 }
 
