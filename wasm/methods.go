@@ -52,20 +52,26 @@ var typeNames = map[reflect.Kind]string{reflect.Int: "int", reflect.Float64: "fl
 
 // startValues are a method's settings to begin with on a model of a width. Sizes are the
 // demonstration's, where it has the method. Learning rates and where a prompt starts are
-// the demonstration's on a model of its backbone's width, for which they were measured; on
-// others they are the method's own, which are made for the T5s that there are.
+// those measured on its backbone for a model as wide; on others they are the method's own,
+// which are made for the T5s that there are.
 func startValues(k *dept.Kind, width int) dept.Values {
 	v := k.Defaults()
+	rates := demo.SiblingRates[k.Name]
 	variants := demo.Variants(demo.MaxSource)
-	i := slices.IndexFunc(variants, func(v demo.Variant) bool { return v.Config.Kind() == k })
-	if i < 0 {
+	if i := slices.IndexFunc(variants, func(v demo.Variant) bool { return v.Config.Kind() == k }); i >= 0 {
+		rates = variants[i].Rates
+		for _, s := range k.Settings {
+			if s.Of != nil {
+				v[s.Name] = s.Of(variants[i].Config)
+			}
+		}
+	}
+	if width != demo.Width {
 		return v
 	}
 	for _, s := range k.Settings {
-		switch rate, ok := variants[i].Rates[s.Group]; {
-		case s.Of != nil:
-			v[s.Name] = s.Of(variants[i].Config)
-		case width != demo.Width:
+		rate, ok := rates[s.Group]
+		switch {
 		case s.Rate && ok:
 			v[s.Name] = rate
 		case slices.Contains(s.Choices, string(dept.InitRandom)):

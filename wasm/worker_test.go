@@ -354,6 +354,9 @@ func TestRatesSuitTheModel(t *testing.T) {
 		for _, s := range m.Settings {
 			if x, ok := modelValues(demo.Width)[m.Name][s.Name]; ok {
 				assert.Equal(t, x, s.Default, "the form's own, before there is a model")
+				if s.Rate != "" && m.Name != dept.PromptTuning.Name { // whose own happens to be right here, too
+					assert.NotEqual(t, modelValues(512)[m.Name][s.Name], x, "%s %s was not measured on the backbone", m.Name, s.Name)
+				}
 			}
 		}
 	}

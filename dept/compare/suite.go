@@ -373,11 +373,11 @@ func (s *Suite) Trials(results Results) (known, soon []Trial, err error) {
 		case choice != nil:
 			add(s.reported(c, choice.Rates))
 		case s.Search != nil:
-			list := s.reported(c, c.Grid[0])
-			if s.Search.Steps == 0 { // some of them are tries
-				list = list[min(len(list), len(s.tries(c))/len(c.Grid)):]
+			for _, t := range s.reported(c, c.Grid[0]) {
+				if !seen[t.Dir] { // else it is a try
+					soon = append(soon, t)
+				}
 			}
-			soon = append(soon, list...)
 		}
 	}
 	return known, soon, nil

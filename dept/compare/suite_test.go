@@ -121,6 +121,12 @@ func TestSearchSharesTrials(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, known, 3)
 	require.Len(t, soon, 1)
+
+	s.Search = &Search{Seeds: []uint64{7}}
+	known, soon, err = s.Trials(nil)
+	require.NoError(t, err)
+	require.Len(t, known, 3)
+	require.Len(t, soon, 2, "rates are tried under a seed of their own")
 }
 
 func TestPreset(t *testing.T) {
