@@ -6,7 +6,9 @@ package dept
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -183,8 +185,14 @@ func (k *Kind) Setting(name string) *Setting {
 	return nil
 }
 
-// Check reports the first setting whose value is out of bounds or no choice.
+// Check reports the first name that is no setting of the method, or the first setting whose value is
+// missing, of another type than its default, out of bounds or no choice.
 func (k *Kind) Check(v Values) error {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if k.Setting(name) == nil {
+			return refuse(name, v[name], "%s has no such setting", k.Title)
+		}
+	}
 	for _, s := range k.Settings {
 		if err := s.check(v[s.Name]); err != nil {
 			return err
@@ -194,6 +202,9 @@ func (k *Kind) Check(v Values) error {
 }
 
 func (s Setting) check(value any) error {
+	if reflect.TypeOf(value) != reflect.TypeOf(s.Default) {
+		return refuse(s.Name, value, "it must be of the type of %v", s.Default)
+	}
 	switch x := value.(type) {
 	case int:
 		most := s.Most
@@ -219,9 +230,6 @@ func (s Setting) check(value any) error {
 		if slices.Contains(x, "") {
 			return refuse(s.Name, fmt.Sprintf("%q", x), "one of the names is empty")
 		}
-	case bool:
-	default:
-		return refuse(s.Name, value, "it must be of the type of %v", s.Default)
 	}
 	return nil
 }
