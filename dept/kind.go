@@ -1,7 +1,12 @@
-// Package dept holds the methods of fine-tuning: Decomposed Prompt Tuning, its
-// siblings, and their adapter files. A method is a file of this package with its
-// equation on top, and a row of Kinds; everything else, from the flags of the
-// command line to the page's menu, is read from that row.
+// Package dept reads and writes adapters, makes new ones, and puts them on a model:
+//
+//	adapter, err := dept.ReadAdapter("runs/mine")
+//	method, err := dept.New(setup.Model, adapter, false) // of a train.Setup
+//
+// Package train trains and evaluates them. The methods of fine-tuning are here too:
+// Decomposed Prompt Tuning (DePT) and its siblings. A method is a file of this
+// package with its equation on top, and a row of Kinds; everything else, from the
+// flags of the command line to the page's menu, is read from that row.
 package dept
 
 import (
@@ -146,7 +151,7 @@ func refuse(setting string, value any, format string, args ...any) *SettingError
 	return &SettingError{setting, value, fmt.Sprintf(format, args...)}
 }
 
-// Values are the settings of a method by name.
+// Values are the settings of a method by name, each of its Default's type; Kind.Settings lists them.
 type Values map[string]any
 
 // Defaults are the values of a method's settings where nobody has chosen.

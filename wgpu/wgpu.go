@@ -1,8 +1,12 @@
-// Package wgpu is the narrow seam between go-dept and WebGPU: it opens an
-// adapter, makes buffers and pipelines, submits lists of dispatches and reads
-// results back. Two drivers stand behind it, one on wgpu-native (Vulkan, Metal,
-// D3D12) and one on the browser's navigator.gpu; nothing above this package
-// knows which.
+// Package wgpu opens a WebGPU device and runs compute shaders on it:
+//
+//	device, err := wgpu.Open(ctx, "") // the best adapter
+//	defer device.Release()
+//
+// It is the narrow seam between go-dept and WebGPU: it opens an adapter, makes
+// buffers and pipelines, submits lists of dispatches and reads results back. Two
+// drivers stand behind it, one on wgpu-native (Vulkan, Metal, D3D12) and one on
+// the browser's navigator.gpu; nothing above this package knows which.
 //
 // Everything that may wait takes a context. Errors are values that name the
 // operation and the label of the object; a missing adapter, a limit that is too

@@ -92,7 +92,8 @@ func (p *Predictor) dropScorers() {
 // Cut is how many sources were too long so far and were cut.
 func (p *Predictor) Cut() int { return p.cut }
 
-// Predict generates the answer to each source, in order.
+// Predict generates the answer to each source, in order. Sources are read as they are; see
+// dept.Answers.Source.
 func (p *Predictor) Predict(ctx context.Context, sources []string) ([]string, error) {
 	a, err := p.answering(sources)
 	if err != nil {

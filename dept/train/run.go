@@ -282,12 +282,14 @@ func (r *Run) Advance(ctx context.Context) (done bool, err error) {
 	return false, r.unlogged
 }
 
-// Close closes the run's log.
+// Close closes the run's log, as Train does at its end; a program that calls Advance does so itself.
 func (r *Run) Close() error {
-	if r.log == nil {
+	log := r.log
+	if log == nil {
 		return nil
 	}
-	return r.log.Close()
+	r.log = nil
+	return log.Close()
 }
 
 // EndAt makes another step than the settings' the run's last one, which is evaluated

@@ -31,9 +31,9 @@ type Setup struct {
 	trainable bool // Opening's
 }
 
-// Opening says which model to open and where.
+// Opening says which model to open and where. Only Files must be there.
 type Opening struct {
-	Name   string
+	Name   string // of the model, which adapters will call their base
 	Commit string // of a model of the hub's
 	Files  fs.FS  // the model's folder
 	// Device is the device to open the model on, which the Setup then owns; nil opens
