@@ -1,10 +1,9 @@
-// Package tasks scores answers, and is the table of known tasks: how the files that they are
-// published in become text to text, and by which metrics answers are scored.
+// Package tasks is the table of tasks: how the files that they are published in become text to
+// text, and by which metrics answers are scored.
 //
-//	confusion, err := tasks.Confuse(answers, targets, []string{"bad", "good"})
-//	f1, err := tasks.Score(tasks.MacroF1, answers, targets, []string{"bad", "good"})
-//
-//	task, err := tasks.Lookup("sst2") // for data.Options and train.Predictor.Evaluate
+//	task, err := tasks.Lookup("sst2")
+//	rows, err := data.Load(data.Options{Task: task, NeedTarget: true}, "train.tsv")
+//	evaluation, err := predictor.Evaluate(ctx, rows, task) // of package train
 package tasks
 
 import (

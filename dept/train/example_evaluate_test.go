@@ -1,3 +1,5 @@
+//go:build !js
+
 package train_test
 
 import (
@@ -9,7 +11,7 @@ import (
 
 	"github.com/go-dept/dept/dept"
 	"github.com/go-dept/dept/dept/data"
-	"github.com/go-dept/dept/dept/tasks"
+	"github.com/go-dept/dept/dept/metrics"
 	"github.com/go-dept/dept/dept/train"
 	"github.com/go-dept/dept/t5/backbone"
 )
@@ -54,12 +56,12 @@ func ExamplePredictor_Evaluate() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	confusion, err := tasks.Confuse(v.Answers, targets, adapter.Answers.Labels)
+	confusion, err := metrics.Confuse(v.Answers, targets, adapter.Answers.Labels)
 	if err != nil {
 		log.Fatal(err)
 	}
 
-	fmt.Printf("%.0f %% of %d right\n", 100*v.Metrics[tasks.ExactMatch], v.Rows)
+	fmt.Printf("%.0f %% of %d right\n", 100*v.Metrics[metrics.ExactMatch], v.Rows)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "class")
 	for _, label := range confusion.Labels {
