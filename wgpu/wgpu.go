@@ -86,6 +86,9 @@ func (e *LimitError) Error() string {
 // Adapters lists the adapters of this machine, best first. In a browser it is
 // the one that the page is given. It returns ErrNoAdapter when there is none.
 func Adapters(ctx context.Context) ([]AdapterInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return listAdapters(ctx)
 }
 
@@ -94,6 +97,9 @@ func Adapters(ctx context.Context) ([]AdapterInfo, error) {
 // Adapters such as #1, or a part of an adapter's own name in any case. The device gets
 // all limits and Features that the adapter has.
 func Open(ctx context.Context, name string) (*Device, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return openDevice(ctx, name)
 }
 

@@ -102,6 +102,36 @@ func TestTwoModels(t *testing.T) {
 	other.Release()
 }
 
+// Nothing is global: two goroutines, each with a device of its own, come to the same numbers at once.
+func TestTwoGoroutines(t *testing.T) {
+	losses := make(chan []float64)
+	for range 2 {
+		go func() {
+			var all []float64
+			defer func() { losses <- all }()
+			s, err := train.OpenSetup(t.Context(), train.Opening{Files: backbone.Files()})
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer s.Release()
+			session, err := train.NewSession(t.Context(), s, request(2))
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer session.Release()
+			err = session.Begin(t.Context(), train.Rows{Train: data.Tokenize(films, s.Tokenizer, 8, 4)})
+			if !assert.NoError(t, err) {
+				return
+			}
+			session.OnRecord = func(r train.StepRecord) { all = append(all, r.Loss) }
+			assert.NoError(t, session.Train(t.Context()))
+		}()
+	}
+	one, other := <-losses, <-losses
+	assert.Len(t, one, 2)
+	assert.Equal(t, one, other)
+}
+
 // A program tells what went wrong by the kind of the error.
 func TestErrorKinds(t *testing.T) {
 	ctx := t.Context()
@@ -109,8 +139,6 @@ func TestErrorKinds(t *testing.T) {
 	part, ok := errors.AsType[*train.OpenError](err)
 	require.True(t, ok)
 	assert.Equal(t, train.PartCheckpoint, part.Part)
-	assert.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = dept.ReadAdapter(t.TempDir())
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	_, err = train.OpenSetup(ctx, train.Opening{Files: backbone.Files(), DeviceName: "no such adapter"})
 	part, ok = errors.AsType[*train.OpenError](err)
@@ -152,7 +180,6 @@ func TestCancelled(t *testing.T) {
 	defer s.Release()
 	session := begin(t, s, request(2))
 	defer session.Release()
-	rows := train.Rows{Train: data.Tokenize(films, s.Tokenizer, 8, 4)}
 	p := train.NewPredictor(s.Engine, s.Model, s.Tokenizer, session.Method, train.PredictOptions{})
 	defer p.Release()
 	for name, do := range map[string]func(context.Context) error{
@@ -163,13 +190,12 @@ func TestCancelled(t *testing.T) {
 			}
 			return err
 		},
-		"NewSession, Begin": func(ctx context.Context) error {
+		"NewSession": func(ctx context.Context) error {
 			n, err := train.NewSession(ctx, s, request(2))
-			if err != nil {
-				return err
+			if err == nil {
+				n.Release()
 			}
-			defer n.Release()
-			return n.Begin(ctx, rows)
+			return err
 		},
 		"Predict": func(ctx context.Context) error {
 			_, err := p.Predict(ctx, []string{"a fine film"})
@@ -218,9 +244,14 @@ func TestCancelled(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 1, answered)
 
-	stopped, ok := errors.AsType[*train.Stopped](session.Train(done))
-	require.True(t, ok)
-	assert.Equal(t, 0, stopped.Step)
+	assert.Equal(t, &train.Stopped{}, session.Train(done))
 	assert.NoError(t, session.Train(ctx), "it goes on")
 	assert.Equal(t, 2, session.Trainer.Done())
+	kept, dir := begin(t, s, request(2)), t.TempDir()
+	defer kept.Release()
+	require.NoError(t, kept.KeepIn(ctx, dir, false))
+	assert.Equal(t, &train.Stopped{Dir: dir}, kept.Train(done))
+	require.NoError(t, kept.KeepIn(ctx, dir, true))
+	assert.NoError(t, kept.Train(ctx))
+	assert.Equal(t, 2, kept.Trainer.Done())
 }

@@ -85,6 +85,9 @@ func NewSession(ctx context.Context, s *Setup, r Request) (*Session, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	n := &Session{Setup: s, Kind: r.Kind, Options: r.Options, request: r}
 	if err := n.open(ctx); err != nil {
 		n.Release()
