@@ -163,7 +163,7 @@ type Trainer struct {
 	method   *dept.Method
 	examples data.Examples
 	o        Options
-	sampler  *Sampler
+	sampler  *sampler
 	adam     *tensor.AdamW
 	programs map[shape]*trainProgram
 	plan     tensor.Plan
@@ -194,7 +194,7 @@ func NewTrainer(ctx context.Context, e *tensor.Engine, m *nn.Model, method *dept
 		return nil, err
 	}
 	t.plan = plan
-	t.sampler = NewSampler(examples.Len(), o.Batch*o.Accumulate, o.Seed, o.Shuffle)
+	t.sampler = newSampler(examples.Len(), o.Batch*o.Accumulate, o.Seed, o.Shuffle)
 	if err := e.Reserve(plan); err != nil {
 		return nil, err
 	}
