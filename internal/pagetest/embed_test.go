@@ -42,6 +42,7 @@ func TestEmbed(t *testing.T) {
 	p.set("text", "a lovely film")
 	js[bool](p, `document.getElementById("ask").requestSubmit() ?? true`)
 	p.until(`["good", "bad"].includes(document.getElementById("answer").value)`)
+	p.picture("embed", desk)
 
 	p.click("train")
 	p.until(`document.getElementById("status").value.startsWith("step ")`)
@@ -64,6 +65,7 @@ func TestEmbed(t *testing.T) {
 		const model = await load();
 		await fails(model.import([new File(["{}"], "adapter_config.json")]));
 		await fails(model.export());
+		await fails(model.train("", { step: 1 }));
 		const answer = await model.predict("a fine film");
 		failed.push(typeof answer.answer);
 		const left = model.predict("a dull film");
@@ -72,5 +74,5 @@ func TestEmbed(t *testing.T) {
 		await fails(model.predict("a dull film"));
 		return failed;
 	})()`)
-	assert.Equal(t, []string{"file", "aborted", "aborted while loading", "file", "adapter", "order", "string", "cancelled", "cancelled"}, failures)
+	assert.Equal(t, []string{"file", "aborted", "aborted while loading", "file", "adapter", "order", "settings", "string", "cancelled", "cancelled"}, failures)
 }

@@ -42,6 +42,12 @@ function place(model, hub) {
   return { files };
 }
 
+/** The settings of a run; the worker has defaults for what is empty. */
+const defaults = {
+  method: "dept", values: {}, maxSourceLength: 0, warmup: 0, steps: 100, batch: 8, seed: 0, evalEvery: 0,
+  answer: "", textColumn: "", labelColumn: "", labels: "", heldBack: 0,
+};
+
 /** A model on the device, and the adapter that was trained or imported last. */
 class Model {
   #worker;
@@ -60,6 +66,10 @@ class Model {
   async train(rows, options = {}) {
     const { signal, onplan, onstep, onevaluation, ...given } = options;
     signal?.throwIfAborted();
+    const unknown = Object.keys(given).find((name) => !(name in defaults));
+    if (unknown) {
+      throw new DeptError({ code: "settings", during: "train", message: `There is no option ${unknown}.`, remedy: `There are ${Object.keys(defaults).join(", ")}.` });
+    }
     if (this.#training) {
       throw new DeptError({ code: "order", during: "train", message: "A run is under way.", remedy: "Wait until it ends, or abort it." });
     }
@@ -71,7 +81,7 @@ class Model {
       this.#worker.post({ type: "stop" });
     };
     try {
-      const settings = { method: "dept", steps: 100, batch: 8, seed: 0, evalEvery: 0, warmup: 0, ...table(rows), ...given };
+      const settings = { ...defaults, ...table(rows), ...given };
       settings.values = { ...this.#values[settings.method], ...given.values };
       if (!settings.maxSourceLength) {
         const { suggested } = await this.#worker.ask("surveyed", { type: "survey", settings });
