@@ -66,13 +66,11 @@ func TestEmbed(t *testing.T) {
 		await fails(model.import([new File(["{}"], "adapter_config.json")]));
 		await fails(model.export());
 		await fails(model.train("", { step: 1 }));
-		const answer = await model.predict("a fine film");
-		failed.push(typeof answer.answer);
 		const left = model.predict("a dull film");
 		model.close();
 		await fails(left);
 		await fails(model.predict("a dull film"));
 		return failed;
 	})()`)
-	assert.Equal(t, []string{"file", "aborted", "aborted while loading", "file", "adapter", "order", "settings", "string", "cancelled", "cancelled"}, failures)
+	assert.Equal(t, []string{"file", "aborted", "aborted while loading", "file", "adapter", "order", "settings", "cancelled", "cancelled"}, failures)
 }
