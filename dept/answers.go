@@ -8,7 +8,8 @@ import (
 )
 
 // Answers says how an adapter is asked and how its answers are read, which training knew and the
-// numbers do not say.
+// numbers do not say. Who predicts with it gives Source(text) to the model, ranks the answers over
+// Ranked(), and shows Name(answer).
 type Answers struct {
 	// Template is what the model reads of a text, which stands in it as {text}; empty is the text alone.
 	Template string `json:"template,omitempty"`

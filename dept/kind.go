@@ -1,12 +1,19 @@
-// Package dept holds the methods of fine-tuning: Decomposed Prompt Tuning, its
-// siblings, and their adapter files. A method is a file of this package with its
-// equation on top, and a row of Kinds; everything else, from the flags of the
-// command line to the page's menu, is read from that row.
+// Package dept reads and writes adapters, makes new ones, and puts them on a model:
+//
+//	adapter, err := dept.ReadAdapter("runs/mine")
+//	method, err := dept.New(setup.Model, adapter, false) // of a train.Setup
+//
+// Package train trains and evaluates them. The methods of fine-tuning are here too:
+// Decomposed Prompt Tuning (DePT) and its siblings. A method is a file of this
+// package with its equation on top, and a row of Kinds; everything else, from the
+// flags of the command line to the page's menu, is read from that row.
 package dept
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -144,7 +151,7 @@ func refuse(setting string, value any, format string, args ...any) *SettingError
 	return &SettingError{setting, value, fmt.Sprintf(format, args...)}
 }
 
-// Values are the settings of a method by name.
+// Values are the settings of a method by name, each of its Default's type; Kind.Settings lists them.
 type Values map[string]any
 
 // Defaults are the values of a method's settings where nobody has chosen.
@@ -183,8 +190,14 @@ func (k *Kind) Setting(name string) *Setting {
 	return nil
 }
 
-// Check reports the first setting whose value is out of bounds or no choice.
+// Check reports the first name that is no setting of the method, or the first setting whose value is
+// missing, of another type than its default, out of bounds or no choice.
 func (k *Kind) Check(v Values) error {
+	for _, name := range slices.Sorted(maps.Keys(v)) {
+		if k.Setting(name) == nil {
+			return refuse(name, v[name], "%s has no such setting", k.Title)
+		}
+	}
 	for _, s := range k.Settings {
 		if err := s.check(v[s.Name]); err != nil {
 			return err
@@ -194,6 +207,9 @@ func (k *Kind) Check(v Values) error {
 }
 
 func (s Setting) check(value any) error {
+	if reflect.TypeOf(value) != reflect.TypeOf(s.Default) {
+		return refuse(s.Name, value, "it must be of the type of %v", s.Default)
+	}
 	switch x := value.(type) {
 	case int:
 		most := s.Most
@@ -219,9 +235,6 @@ func (s Setting) check(value any) error {
 		if slices.Contains(x, "") {
 			return refuse(s.Name, fmt.Sprintf("%q", x), "one of the names is empty")
 		}
-	case bool:
-	default:
-		return refuse(s.Name, value, "it must be of the type of %v", s.Default)
 	}
 	return nil
 }

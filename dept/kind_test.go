@@ -305,3 +305,21 @@ func TestTargets(t *testing.T) {
 	_, err = (&NormsConfig{Targets: Targets{Names: []string{"q"}}}).Tensors(d)
 	assert.EqualError(t, err, "no module of the model is named q: there are layer_norm, final_layer_norm")
 }
+
+// A misspelt setting, or one of another type, is refused and not taken for its zero.
+func TestCheckRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		value any
+		want  string
+	}{
+		{"ranc", 8, "ranc 8: Decomposed prompt tuning has no such setting"},
+		{"rank", "8", "rank 8: it must be of the type of 45"},
+		{"lr-prompt", 1, "lr-prompt 1: it must be of the type of 0.3"},
+		{"rank", nil, "rank <nil>: it must be of the type of 45"},
+	} {
+		v := DePT.Defaults()
+		v[c.name] = c.value
+		assert.EqualError(t, DePT.Check(v), c.want)
+	}
+}

@@ -1,5 +1,9 @@
 // Package hub brings models, adapters and data sets from the Hugging Face Hub into the cache that
-// its Python client huggingface_hub keeps, and finds there what that client brought.
+// its Python client huggingface_hub keeps, and finds there what that client brought:
+//
+//	ref, err := hub.ParseRef(hub.Model, "google-t5/t5-small")
+//	snapshot, err := hub.FromEnv().Model(ctx, ref)
+//	checkpoint, err := t5.OpenCheckpoint(snapshot.Dir)
 //
 // A repository at a commit is a folder of links to blobs, which are named by their checksums:
 //

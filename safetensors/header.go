@@ -1,5 +1,12 @@
 // Package safetensors reads and writes the safetensors file format of Hugging Face.
 //
+//	file, err := safetensors.Open("model.safetensors")
+//	values, err := file.Float32("shared.weight")
+//
+//	err = safetensors.WriteFile("one.safetensors", []safetensors.Tensor{
+//		safetensors.Float32("bias", safetensors.F32, []int{2}, []float32{0.5, -1}),
+//	}, nil)
+//
 // A file is a little-endian uint64 N, then N bytes of JSON that map each tensor's name to its
 // dtype, shape and byte range, then the elements, row-major and little-endian. The reader accepts
 // exactly what the format's specification allows: a header of at most 100 MB that starts with '{',

@@ -1,5 +1,9 @@
 // Package shaders holds the WGSL compute kernels, one file for each operation,
 // and knows for each how it is specialized, parametrized and spread over a grid.
+// Package tensor runs them; their source is
+//
+//	call := shaders.RMSNorm{Rows: 8, Width: 512, Eps: 1e-6}.Forward(shaders.TargetOf(device))
+//	wgsl, err := shaders.Source(call.Spec)
 //
 // A file is valid WGSL as it lies on disk. What varies is an override or a type's
 // alias with a default; Source turns `override NAME: T = default;` into a constant,

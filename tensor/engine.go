@@ -2,6 +2,13 @@
 // with one gradient rule each, and graphs that are recorded once for a shape,
 // planned, and replayed every step without allocating anything.
 //
+//	e, err := tensor.NewEngine(device)
+//	g := e.NewGraph()
+//	y := g.Keep(g.Linear("y", g.Use(x), g.Use(w), tensor.LinearOptions{}))
+//	program, err := g.Compile(ctx)
+//	err = e.Run(program)
+//	numbers, err := y.Read(ctx)
+//
 // A Graph is built by calling operations on Values, forward first; Backward then
 // walks the operations in reverse and lets each append the dispatches of its
 // gradient, only where something trainable needs them. Every gradient goes

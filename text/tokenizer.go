@@ -1,6 +1,11 @@
-// Package text turns text into token ids and back: SentencePiece's unigram tokenizers, as T5 and mT5 have
-// them, read from the tokenizer.json or the spiece.model of a checkpoint's folder, or made of a
-// vocabulary; and ByT5's bytes.
+// Package text turns text into token ids and back:
+//
+//	tokenizer, err := text.Open("t5-small")
+//	ids := tokenizer.Encode("a fine film")
+//	again := tokenizer.Decode(ids)
+//
+// It knows SentencePiece's unigram tokenizers, as T5 and mT5 have them, read from the tokenizer.json or the
+// spiece.model of a checkpoint's folder, or made of a vocabulary; and ByT5's bytes.
 //
 // The search for the best pieces is the package's own. That of github.com/sugarme/tokenizer, which tests
 // compare it with, finds pieces of up to 20 bytes (mT5 has longer ones), reads the scores of the whole

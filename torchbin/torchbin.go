@@ -1,5 +1,10 @@
 // Package torchbin reads the tensors of files that PyTorch's torch.save has written: the
 // pytorch_model.bin of older checkpoints and the adapter_model.bin of older adapters.
+//
+//	file, err := torchbin.Parse(content)
+//	values, err := file.Float32("shared.weight")
+//
+// t5.OpenCheckpoint and dept.ReadAdapter do so where there are no safetensors.
 package torchbin
 
 import (

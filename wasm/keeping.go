@@ -120,7 +120,10 @@ func readKept(data []byte) (*keptRun, error) {
 
 // begun prepares to keep the run that has begun, in place of the one that is kept.
 func (w *worker) begun(ctx context.Context) {
-	why := w.unkept(ctx)
+	if w.unkept {
+		return
+	}
+	why := w.noRoom(ctx)
 	w.keeping.going, w.keeping.next = why == "", time.Now().Add(keepPause)
 	if why != "" {
 		why += " This one goes on, but it is lost when the page is reloaded or closed: download the adapter at the end."
@@ -128,9 +131,9 @@ func (w *worker) begun(ctx context.Context) {
 	w.post(Keeping{why})
 }
 
-// unkept takes the vault and empties it, and says why no run can be kept in it; nothing where
+// noRoom takes the vault and empties it, and says why no run can be kept in it; nothing where
 // one can.
-func (w *worker) unkept(ctx context.Context) string {
+func (w *worker) noRoom(ctx context.Context) string {
 	if !w.keeping.owned {
 		switch ok, err := w.vault.take(ctx); {
 		case err != nil:

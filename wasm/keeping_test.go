@@ -210,6 +210,21 @@ func TestKeptRunIsOneTabs(t *testing.T) {
 	still, err = v.read(context.Background(), slots[0])
 	require.NoError(t, err)
 	assert.Equal(t, kept, still)
+
+	// Nor by a page that wants none kept, to which it is not offered.
+	v.give()
+	guest := newTab(t, v)
+	guest.worker.Send(Load{Model: model, Unkept: true})
+	guest.worker.Send(Train{Settings: settings(2)})
+	await[Done](guest)
+	for _, m := range guest.got {
+		assert.NotContains(t, []string{Interrupted{}.kind(), Keeping{}.kind()}, m.kind())
+	}
+	assert.False(t, *v.taken)
+	still, err = v.read(context.Background(), slots[0])
+	require.NoError(t, err)
+	assert.Equal(t, kept, still)
+
 	other.worker.Send(Train{Settings: settings(1)})
 	assert.Empty(t, await[Keeping](other).Notice, "the visitor has seen it, and trains another")
 

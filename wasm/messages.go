@@ -10,10 +10,11 @@
 //
 // The page makes a module-less worker of worker.js, waits for tasks, sends load,
 // waits for ready, and sends whatever it likes from then on, at any time.
+// Pages of others do so through web/src/dept.mjs.
 //
 // To the worker:
 //
-//	load     {model, hub, kept, files}  opens a model and puts it on a device; also after device-lost
+//	load     {model, hub, kept, files, unkept}  opens a model and puts it on a device; also after device-lost
 //	kept     {}                     asks which models of the hub are kept here
 //	remove   {id}                   removes one of them; answered by kept
 //	train    {settings, paused, pauseAt}  begins a run, from a fresh adapter; with paused before its first step, with pauseAt halted after that one
@@ -74,7 +75,8 @@
 // or a bug, worker.js says so in an error during start and begins anew with tasks.
 //
 // A run that is no twin is kept in the browser's storage as it goes on, when it is paused and
-// when it ends, until another is begun, or reset or forget. One tab at a time keeps its run.
+// when it ends, until another is begun, or reset or forget. One tab at a time keeps its run. Where
+// the model was loaded unkept, there is none of this, and neither interrupted nor keeping.
 //
 // The page lets the rank of a shift follow the prompt length under a budget of l
 // vectors by
@@ -123,6 +125,8 @@ type Load struct {
 	Hub   string `json:"hub"`   // the hub's address, such as https://huggingface.co; or empty
 	Kept  string `json:"kept"`  // ID of one that is kept; or empty
 	Files []Blob `json:"-"`     // or none; field files in JavaScript
+
+	Unkept bool `json:"unkept"` // runs are not kept in the browser's storage, and the one that is there is left alone
 }
 
 // Blob is a file outside of Go's memory.

@@ -54,6 +54,7 @@ func openModel(ctx context.Context, dev *wgpu.Device, from *source) (*model, err
 		},
 	})
 	if err != nil {
+		dev.Release()
 		return nil, openFailure(ctx, from, err)
 	}
 	for _, warning := range s.Checkpoint.Warnings() {
@@ -68,6 +69,12 @@ func openModel(ctx context.Context, dev *wgpu.Device, from *source) (*model, err
 		return nil, err
 	}
 	return m, nil
+}
+
+// Release gives the model and its device back.
+func (m *model) Release() {
+	m.Setup.Release()
+	m.Device.Release()
 }
 
 // openFailure makes the failure of an error of OpenSetup. Files that came whole, but

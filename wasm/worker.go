@@ -40,6 +40,7 @@ type worker struct {
 	last    *finished     // the last run that was no comparison
 	warming warming
 	keeping keeping
+	unkept  bool // the page wants no run kept
 }
 
 // finished is what a comparison needs of a run.
@@ -378,7 +379,11 @@ func (w *worker) load(m Load) error {
 	ready := w.model.ready()
 	ready.Kept, ready.Notice = from.id, from.notice
 	w.post(ready)
-	w.look(ctx)
+	if w.unkept = m.Unkept; w.unkept {
+		w.disown()
+	} else {
+		w.look(ctx)
+	}
 	return nil
 }
 

@@ -1,8 +1,12 @@
-// Package wgpu is the narrow seam between go-dept and WebGPU: it opens an
-// adapter, makes buffers and pipelines, submits lists of dispatches and reads
-// results back. Two drivers stand behind it, one on wgpu-native (Vulkan, Metal,
-// D3D12) and one on the browser's navigator.gpu; nothing above this package
-// knows which.
+// Package wgpu opens a WebGPU device and runs compute shaders on it:
+//
+//	device, err := wgpu.Open(ctx, "") // the best adapter
+//	defer device.Release()
+//
+// It is the narrow seam between go-dept and WebGPU: it opens an adapter, makes
+// buffers and pipelines, submits lists of dispatches and reads results back. Two
+// drivers stand behind it, one on wgpu-native (Vulkan, Metal, D3D12) and one on
+// the browser's navigator.gpu; nothing above this package knows which.
 //
 // Everything that may wait takes a context. Errors are values that name the
 // operation and the label of the object; a missing adapter, a limit that is too
@@ -82,6 +86,9 @@ func (e *LimitError) Error() string {
 // Adapters lists the adapters of this machine, best first. In a browser it is
 // the one that the page is given. It returns ErrNoAdapter when there is none.
 func Adapters(ctx context.Context) ([]AdapterInfo, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return listAdapters(ctx)
 }
 
@@ -90,6 +97,9 @@ func Adapters(ctx context.Context) ([]AdapterInfo, error) {
 // Adapters such as #1, or a part of an adapter's own name in any case. The device gets
 // all limits and Features that the adapter has.
 func Open(ctx context.Context, name string) (*Device, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	return openDevice(ctx, name)
 }
 

@@ -134,6 +134,7 @@ func readOrigins(flag string, values []string) (origins []string, err error) {
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",
+	".mjs":  "text/javascript; charset=utf-8",
 	".css":  "text/css; charset=utf-8",
 	".json": "application/json",
 	".svg":  "image/svg+xml",

@@ -1,4 +1,11 @@
-// Package data makes rows of files: text to text, or as a task reads it, and then as token ids.
+// Package data makes rows of files, to train on or to predict: text to text, or as a task reads it,
+// and then as token ids.
+//
+//	rows, err := data.Load(data.Options{NeedTarget: true}, "train.csv")
+//	examples := data.Tokenize(rows, tokenizer, 128, 16)
+//
+// What a file is, JSON, TSV, CSV, text or parquet, gzipped or not, its name says; see Format and
+// Options for the columns. A Reader goes through a file that is too large for memory.
 package data
 
 import (

@@ -1,6 +1,9 @@
 // Package demo makes the text of a demonstration of DePT: a small language, tasks
 // on its sentences, and questions about them that the backbone is pre-trained on,
-// among much else (see package pretrain), and that the tasks then find.
+// among much else (see package pretrain), and that the tasks then find:
+//
+//	task, err := demo.Find("first-thing")
+//	rows := data.NewDataset(task.Rows(demo.Train, demo.TrainRows, demo.Seed, nil))
 //
 // A sentence such as "luckily the soup was awful" has a tone, a topic, a luck
 // and a tense. The questions ask about them in words, before the sentence. A task

@@ -1,5 +1,10 @@
-// Package metrics scores answers as the tasks' own benchmarks do: GLUE, SuperGLUE, SQuAD and the code of
-// DePT's authors. Where these differ, each has a name of its own.
+// Package metrics scores answers:
+//
+//	f1, err := metrics.Score(metrics.MacroF1, metrics.Answers{Outputs: outputs, Targets: targets, Labels: labels})
+//	confusion, err := metrics.Confuse(outputs, targets, labels)
+//
+// as the tasks' own benchmarks do: GLUE, SuperGLUE, SQuAD and the code of DePT's authors. Where these
+// differ, each has a name of its own.
 package metrics
 
 import (

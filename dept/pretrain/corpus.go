@@ -1,4 +1,11 @@
-// Package pretrain makes the rows that a T5 is pre-trained on. Some are plain text
+// Package pretrain makes the rows that a T5 is pre-trained on:
+//
+//	corpus, err := pretrain.ReadCorpus("wikipedia.txt.gz")
+//	rows, err := pretrain.NewMixture(corpus, tokenizer, demo.Train, pretrain.Options{
+//		MaxSourceLength: 256, MaxTargetLength: 64, Questions: 70, Rows: 1000,
+//	})
+//
+// They are examples as train.Rows takes them. Some are plain text
 // with spans left out; the others are questions with short answers, so that the decoder
 // learns to answer with a label: about sentences of the text (their tone, their topic,
 // what their article is about, their word order, ...), about phrases of praise and blame

@@ -1,5 +1,9 @@
 // Package tasks is the table of tasks: how the files that they are published in become text to
 // text, and by which metrics answers are scored.
+//
+//	task, err := tasks.Lookup("sst2")
+//	rows, err := data.Load(data.Options{Task: task, NeedTarget: true}, "train.tsv")
+//	evaluation, err := predictor.Evaluate(ctx, rows, task) // of package train
 package tasks
 
 import (

@@ -18,12 +18,13 @@ type Evaluation struct {
 	Metrics   map[metrics.Name]float64 `json:"metrics"`
 	Rows      int                      `json:"rows"`
 	Cut       int                      `json:"cut,omitempty"`       // sources too long
-	Confusion *metrics.Confusion       `json:"confusion,omitempty"` // of a task with labels
+	Confusion *metrics.Confusion       `json:"confusion,omitempty"` // of a task with labels; nil without a task, see metrics.Confuse
 	Answers   []string                 `json:"-"`                   // in the rows' order
 }
 
 // Evaluate predicts every row and scores the answers by the task's metrics, or
-// by exact match without a task.
+// by exact match without a task. Sources are read as they are: where an adapter says
+// how it is asked (dept.Answers), the caller makes the rows so.
 func (p *Predictor) Evaluate(ctx context.Context, rows *data.Dataset, task *tasks.Task) (*Evaluation, error) {
 	s := p.NewScoring(rows, task)
 	for {

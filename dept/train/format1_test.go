@@ -169,3 +169,29 @@ func TestFormat1Settings(t *testing.T) {
 	require.NoError(t, err)
 	assert.NoError(t, (&Run{Settings: full}).sameSettings(run))
 }
+
+// What PredictOptions leave out has a default: the adapter's longest text, one row at once, greedy.
+func TestPredictDefaults(t *testing.T) {
+	ctx := context.Background()
+	s := backboneSetup(t)
+	a, err := dept.ReadAdapter(filepath.Join("testdata", "format1", "dept"))
+	require.NoError(t, err)
+	method, err := dept.New(s.Model, a, false)
+	require.NoError(t, err)
+	defer method.Release()
+	given := NewPredictor(s.Engine, s.Model, s.Tokenizer, method, PredictOptions{Batch: 8, MaxSourceLength: a.Config.MaxSource(), MaxNewTokens: 64, Beams: 1})
+	defer given.Release()
+	want, err := given.Predict(ctx, format1Texts)
+	require.NoError(t, err)
+	bare := NewPredictor(s.Engine, s.Model, s.Tokenizer, method, PredictOptions{})
+	defer bare.Release()
+	got, err := bare.Predict(ctx, format1Texts)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	assert.Equal(t, given.Cut(), bare.Cut())
+
+	plain := NewPredictor(s.Engine, s.Model, s.Tokenizer, dept.AsIs(), PredictOptions{})
+	defer plain.Release()
+	_, err = plain.Predict(ctx, format1Texts[:1])
+	require.NoError(t, err)
+}

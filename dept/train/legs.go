@@ -48,9 +48,9 @@ func (o *Options) factor(i int) float64 {
 			continue
 		}
 		if o.Schedule == InverseSqrt {
-			return InverseSqrtSchedule(i, l.Warmup, l.Cooldown, l.Steps)
+			return inverseSqrtSchedule(i, l.Warmup, l.Cooldown, l.Steps)
 		}
-		return LinearSchedule(i, l.Warmup, l.Steps)
+		return linearSchedule(i, l.Warmup, l.Steps)
 	}
 	return 0
 }

@@ -20,7 +20,7 @@ func TestLegs(t *testing.T) {
 		require.Equal(t, want, o.factor(i), "update %d", i)
 	}
 	o.Schedule = InverseSqrt
-	require.Equal(t, InverseSqrtSchedule(2, 1, 0, 5), o.factor(6))
+	require.Equal(t, inverseSqrtSchedule(2, 1, 0, 5), o.factor(6))
 }
 
 // What is wrong in a run.json is said in JSON's words.

@@ -14,10 +14,10 @@ import (
 
 // PredictOptions says how a Predictor reads and generates.
 type PredictOptions struct {
-	Batch           int // rows at once
-	MaxSourceLength int // tokens, the end token included; longer sources are cut
-	MaxNewTokens    int
-	Beams           int // 1 is greedy
+	Batch           int // rows at once; 0 is one
+	MaxSourceLength int // tokens, the end token included; longer sources are cut. 0 is the adapter's, or 256
+	MaxNewTokens    int // 0 is enough for free text
+	Beams           int // 1 is greedy, and so is 0
 	// Rank are the labels that there are, where the answer is the one of them that the model
 	// gives the most probability as the whole of it; nil has it write the answer.
 	Rank []string
@@ -60,6 +60,13 @@ type scorer struct {
 // NewPredictor makes a predictor; programs are recorded when lengths first
 // occur.
 func NewPredictor(e *tensor.Engine, m *nn.Model, tok *text.Tokenizer, method *dept.Method, o PredictOptions) *Predictor {
+	if o.MaxSourceLength <= 0 {
+		o.MaxSourceLength = DefaultSourceLength
+		if c := method.Config(); c != nil {
+			o.MaxSourceLength = or(c.MaxSource(), DefaultSourceLength)
+		}
+	}
+	o.MaxNewTokens, o.Beams = or(o.MaxNewTokens, AnswerLength(nil, o.Rank)), or(o.Beams, 1)
 	return &Predictor{
 		e: e, m: m, tok: tok, method: method, o: o, scorers: map[shape]*scorer{},
 	}
@@ -85,7 +92,8 @@ func (p *Predictor) dropScorers() {
 // Cut is how many sources were too long so far and were cut.
 func (p *Predictor) Cut() int { return p.cut }
 
-// Predict generates the answer to each source, in order.
+// Predict generates the answer to each source, in order. Sources are read as they are; see
+// dept.Answers.Source.
 func (p *Predictor) Predict(ctx context.Context, sources []string) ([]string, error) {
 	a, err := p.answering(sources)
 	if err != nil {

@@ -203,13 +203,16 @@ func (r *Run) sameKernels(old []byte) error {
 	return nil
 }
 
-// Stopped says that a run was stopped before its last step and saved.
+// Stopped says that a run was stopped before its last step and saved, if it has a folder.
 type Stopped struct {
 	Step int
 	Dir  string
 }
 
 func (s *Stopped) Error() string {
+	if s.Dir == "" {
+		return fmt.Sprintf("stopped after step %d", s.Step)
+	}
 	return fmt.Sprintf("stopped after step %d; %s holds everything to go on", s.Step, s.Dir)
 }
 
@@ -242,7 +245,8 @@ func (r *Run) unwritable(ctx context.Context, err error) error {
 }
 
 // Train runs the steps that are left. When ctx is done it finishes the step at
-// hand, saves, and returns *Stopped. A loss that is not finite ends it with
+// hand, saves, and returns *Stopped: a run with a folder goes on after Resume, one
+// without by another Train. A loss that is not finite ends it with
 // ErrNotFinite, the folder holding the last good adapter; a folder that cannot be
 // written to, with *UnwritableError.
 func (r *Run) Train(ctx context.Context) error {
@@ -282,12 +286,15 @@ func (r *Run) Advance(ctx context.Context) (done bool, err error) {
 	return false, r.unlogged
 }
 
-// Close closes the run's log.
+// Close closes the run's log, as Train does at its end; a program that calls Advance does so itself.
 func (r *Run) Close() error {
 	if r.log == nil {
 		return nil
 	}
-	return r.log.Close()
+	if err := r.log.Close(); !errors.Is(err, os.ErrClosed) {
+		return err
+	}
+	return nil
 }
 
 // EndAt makes another step than the settings' the run's last one, which is evaluated
@@ -382,11 +389,14 @@ func (r *Run) failed(ctx context.Context, err error) error {
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// checkpoint saves what the run goes on from and, without dev data to choose
-// by, the adapter as it stands.
+// checkpoint saves what the run goes on from, if anywhere, and, without dev data to
+// choose by, the adapter as it stands.
 func (r *Run) checkpoint(ctx context.Context) error {
 	if err := r.Trainer.Flush(ctx); err != nil {
 		return err
+	}
+	if r.log == nil {
+		return nil
 	}
 	var err error
 	if !r.choosesBest() {

@@ -29,7 +29,7 @@ func TestLinearSchedule(t *testing.T) {
 		{4, 3, 12, 8. / 9},
 		{11, 3, 12, 1. / 9},
 	} {
-		assert.Equal(t, tc.want, LinearSchedule(tc.i, tc.warmup, tc.total), "%+v", tc)
+		assert.Equal(t, tc.want, linearSchedule(tc.i, tc.warmup, tc.total), "%+v", tc)
 	}
 }
 
@@ -38,7 +38,7 @@ func TestInverseSqrtSchedule(t *testing.T) {
 		i    int
 		want float64
 	}{{0, 0.25}, {1, 0.5}, {3, 1}, {15, 0.5}, {63, 0.25}, {99, 0.2 * 0.1}, {94, math.Sqrt(4.0/95) * 0.6}} {
-		assert.InDelta(t, c.want, InverseSqrtSchedule(c.i, 4, 10, 100), 1e-12, "update %d", c.i)
+		assert.InDelta(t, c.want, inverseSqrtSchedule(c.i, 4, 10, 100), 1e-12, "update %d", c.i)
 	}
-	assert.Equal(t, 1.0, InverseSqrtSchedule(0, 0, 0, 1))
+	assert.Equal(t, 1.0, inverseSqrtSchedule(0, 0, 0, 1))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -25,10 +26,11 @@ const (
 	taskAnswerLength    = 20 // answers of a task, or labels, as the DePT authors generate
 )
 
-// Request is what somebody asks of a training run.
+// Request is what somebody asks of a training run. Kind must be there, and of Options Steps, Batch,
+// Accumulate and MaxSourceLength; the rest may be left out.
 type Request struct {
 	Kind   *dept.Kind
-	Values dept.Values // of the method's settings
+	Values dept.Values // of the method's settings by name; those left out have their defaults
 	// Given are the names of the settings that were asked for; the others have their
 	// defaults.
 	Given []string
@@ -79,7 +81,11 @@ type Session struct {
 // makes no sense, makes the method as it starts, and plans the memory of the largest
 // batch: what does not fit the device is a *TooLargeError.
 func NewSession(ctx context.Context, s *Setup, r Request) (*Session, error) {
+	r.Values = r.values()
 	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	n := &Session{Setup: s, Kind: r.Kind, Options: r.Options, request: r}
@@ -151,13 +157,20 @@ func (r Request) Check() error {
 	if p := o.Precision; p != Float32 && p != Mixed {
 		return &dept.SettingError{Setting: "precision", Value: p, Reason: "give float32 or mixed"}
 	}
-	if err := r.Kind.Check(r.Values); err != nil {
+	if err := r.Kind.Check(r.values()); err != nil {
 		return err
 	}
 	if r.Init != nil || r.InitName != "" {
 		return r.checkInit()
 	}
 	return nil
+}
+
+// values are the method's settings, all of them.
+func (r Request) values() dept.Values {
+	v := r.Kind.Defaults()
+	maps.Copy(v, r.Values)
+	return v
 }
 
 // checkInit refuses an adapter of another method, and settings that ask for another
@@ -347,8 +360,8 @@ func largest(most int, ok func(n int) bool) int {
 	return low
 }
 
-// Rows are what a session trains on and is measured on. Fingerprints tell data apart
-// when a run is resumed.
+// Rows are what a session trains on and is measured on; only Train must be there. Fingerprints,
+// which are those of data.Dataset, tell data apart when a run is resumed.
 type Rows struct {
 	Train            data.Examples
 	TrainFingerprint string

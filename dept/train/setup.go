@@ -29,15 +29,16 @@ type Setup struct {
 	Run         string // Opening's
 
 	trainable bool // Opening's
+	lent      bool // the device is the caller's
 }
 
-// Opening says which model to open and where.
+// Opening says which model to open and where. Only Files must be there.
 type Opening struct {
-	Name   string
+	Name   string // of the model, which adapters will call their base
 	Commit string // of a model of the hub's
 	Files  fs.FS  // the model's folder
-	// Device is the device to open the model on, which the Setup then owns; nil opens
-	// one of an adapter whose name contains DeviceName.
+	// Device is the device to open the model on, which may have others and stays the
+	// caller's; nil opens one of an adapter whose name contains DeviceName.
 	Device     *wgpu.Device
 	DeviceName string
 	// Kernels, if set, says what kernels are chosen by on the device. Run is the folder
@@ -73,7 +74,7 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // OpenSetup opens a model: its files first, since a mistake in a path shows there at
 // once.
 func OpenSetup(ctx context.Context, o Opening) (*Setup, error) {
-	s := &Setup{Name: o.Name, Commit: o.Commit, Device: o.Device, Run: o.Run, trainable: o.Trainable}
+	s := &Setup{Name: o.Name, Commit: o.Commit, Device: o.Device, Run: o.Run, trainable: o.Trainable, lent: o.Device != nil}
 	for _, part := range []struct {
 		name string
 		open func() error
@@ -169,7 +170,7 @@ func (s *Setup) choose(o Opening) error {
 	return s.Engine.Choose(k)
 }
 
-// Release gives everything back, the device too.
+// Release gives everything back, the device too unless it was Opening's.
 func (s *Setup) Release() {
 	if s.Model != nil {
 		s.Model.Release()
@@ -177,7 +178,7 @@ func (s *Setup) Release() {
 	if s.Engine != nil {
 		s.Engine.Release()
 	}
-	if s.Device != nil {
+	if s.Device != nil && !s.lent {
 		s.Device.Release()
 	}
 	if s.Checkpoint != nil {

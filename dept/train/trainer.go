@@ -1,5 +1,25 @@
-// Package train trains a method on a model, step by step or as a run in a folder that can be stopped
-// and resumed, and predicts and scores with what came of it.
+// Package train trains a method of fine-tuning on a T5, evaluates it and predicts with it:
+//
+//	setup, err := train.OpenSetup(ctx, train.Opening{Name: "t5-small", Files: os.DirFS("t5-small")})
+//	session, err := train.NewSession(ctx, setup, train.Request{
+//		Kind: &dept.DePT, Values: dept.Values{"prompt-length": 60, "rank": 30},
+//		Options: train.Options{Steps: 1000, Batch: 16, Accumulate: 1, MaxSourceLength: 128},
+//	})
+//	err = session.Begin(ctx, train.Rows{Train: data.Tokenize(rows, setup.Tokenizer, 128, session.Options.MaxTargetLength)})
+//	err = session.KeepIn(ctx, "runs/mine", false) // or nothing is written
+//	err = session.Train(ctx)
+//
+//	p := train.NewPredictor(setup.Engine, setup.Model, setup.Tokenizer, session.Method, train.PredictOptions{Batch: 16})
+//	answers, err := p.Predict(ctx, []string{"a fine film"})
+//
+// A Setup is a model on a device. A Session is a whole run on it: it checks what is asked for, and
+// logs, evaluates, keeps the best adapter and can be stopped and resumed. The Trainer beneath it does
+// steps alone. A Predictor answers with the session's Method as it stands, with an adapter of
+// dept.ReadAdapter that dept.New has put on the setup's Model, or with the model alone, dept.AsIs.
+//
+// What is made here holds device memory until its Release: predictors and sessions first, the setup
+// last. Everything on one device belongs to one goroutine at a time. Where a context is done, what
+// waits returns its error; Run.Train then saves and returns *Stopped.
 package train
 
 import (
@@ -143,7 +163,7 @@ type Trainer struct {
 	method   *dept.Method
 	examples data.Examples
 	o        Options
-	sampler  *Sampler
+	sampler  *sampler
 	adam     *tensor.AdamW
 	programs map[shape]*trainProgram
 	plan     tensor.Plan
@@ -174,7 +194,7 @@ func NewTrainer(ctx context.Context, e *tensor.Engine, m *nn.Model, method *dept
 		return nil, err
 	}
 	t.plan = plan
-	t.sampler = NewSampler(examples.Len(), o.Batch*o.Accumulate, o.Seed, o.Shuffle)
+	t.sampler = newSampler(examples.Len(), o.Batch*o.Accumulate, o.Seed, o.Shuffle)
 	if err := e.Reserve(plan); err != nil {
 		return nil, err
 	}

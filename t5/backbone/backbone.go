@@ -1,5 +1,9 @@
-// Package backbone holds a small T5 that this project pre-trained itself, with dept
-// pretrain: what the demonstration and the page steer. README.md in its folder, the
+// Package backbone holds a small T5, so that a program can train with no file beside it:
+//
+//	setup, err := train.OpenSetup(ctx, train.Opening{Name: "backbone", Files: backbone.Files()})
+//
+// This project pre-trained it itself, with dept pretrain: it is what the demonstration
+// and the page steer, and no model to build on otherwise. README.md in its folder, the
 // model card, says on what and how, and what it can do.
 package backbone
 

@@ -14,8 +14,9 @@ import (
 )
 
 // apart are the files that the service worker does not keep: pages that are of no use
-// without their server, what the server says of its hub, and the worker itself.
-var apart = []string{"bench.html", "bench.js", "hub.json", "run.html", "run.js", "sw.js"}
+// without their server, what the server says of its hub, what is for pages of others, and
+// the worker itself.
+var apart = []string{"bench.html", "bench.js", "dept.d.mts", "dept.mjs", "embed.html", "embed.js", "hub.json", "run.html", "run.js", "sw.js"}
 
 // asked is where a page names a script, a style or a picture of the build.
 var asked = regexp.MustCompile(`(?:src|href)="([^":?#/]+\.(?:js|css|svg|png))"`)
