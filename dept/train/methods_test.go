@@ -156,9 +156,9 @@ func TestMethodsStartAsTheModel(t *testing.T) {
 				continue // what they add is not zero at the start
 			}
 			want := plain
-			if _, ok := c.values["prompt-length"]; ok {
+			if length, ok := c.values["prompt-length"]; ok {
 				// A prompt changes the input from the start, and what is beside it does not.
-				alone, err := dept.New(m, methodCase{"", &dept.PromptTuning, c.values}.start(t, ck, 33, nil), false)
+				alone, err := dept.New(m, methodCase{"", &dept.PromptTuning, dept.Values{"prompt-length": length}}.start(t, ck, 33, nil), false)
 				require.NoError(t, err)
 				t.Cleanup(alone.Release)
 				want, _, _ = runPass(t, e, m, alone, rows, s, draw)
