@@ -9,7 +9,8 @@ import (
 
 // Answers says how an adapter is asked and how its answers are read, which training knew and the
 // numbers do not say. Who predicts with it gives Source(text) to the model, ranks the answers over
-// Ranked(), and shows Name(answer).
+// Ranked(), and shows Name(answer); who scores the answers compares them with Target(class). Of nil,
+// which says nothing, they are the text, nil, the answer and the class.
 type Answers struct {
 	// Template is what the model reads of a text, which stands in it as {text}; empty is the text alone.
 	Template string `json:"template,omitempty"`
@@ -24,7 +25,7 @@ type Answers struct {
 // TemplateText stands for the text in a template.
 const TemplateText = "{text}"
 
-// Source is what the model reads of a text. Of nil, which says nothing, it is the text.
+// Source is what the model reads of a text.
 func (a *Answers) Source(text string) string {
 	if a == nil || a.Template == "" {
 		return text
@@ -42,6 +43,30 @@ func (a *Answers) Name(answer string) string {
 		return a.Names[i]
 	}
 	return answer
+}
+
+// Target is what the model writes for a class, by the name that people call it or as its label;
+// what is neither stays as it is. White space around it goes.
+func (a *Answers) Target(class string) string {
+	class = strings.TrimSpace(class)
+	if a == nil {
+		return class
+	}
+	if i := slices.Index(a.Names, class); i >= 0 {
+		return a.Labels[i]
+	}
+	return class
+}
+
+// Classes are what people call the labels, in class order; nil where answers are free text.
+func (a *Answers) Classes() []string {
+	switch {
+	case a == nil:
+		return nil
+	case len(a.Names) > 0:
+		return a.Names
+	}
+	return a.Labels
 }
 
 // String is a line for people.

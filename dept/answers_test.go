@@ -13,6 +13,9 @@ func TestAnswers(t *testing.T) {
 	a := &Answers{Template: "Is {text} good?", Labels: []string{"0", "1"}, Names: []string{"no", "yes"}}
 	assert.Equal(t, "Is it {text} good?", a.Source("it {text}"))
 	assert.Equal(t, []string{"yes", "maybe"}, []string{a.Name(" 1"), a.Name("maybe")})
+	assert.Equal(t, []string{"1", "0", "maybe"}, []string{a.Target("yes "), a.Target("0"), a.Target("maybe")})
+	assert.Equal(t, [][]string{nil, {"no", "yes"}, {"0"}}, [][]string{none.Classes(), a.Classes(), (&Answers{Labels: []string{"0"}}).Classes()})
+	assert.Equal(t, "yes", none.Target("yes"))
 	assert.Nil(t, a.Ranked())
 	assert.Equal(t, `as "Is {text} good?", answered by writing 0 for no, 1 for yes`, a.String())
 

@@ -3,8 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"slices"
-	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -122,9 +120,7 @@ func (r *reading) asTrained(rows *data.Dataset) *data.Dataset {
 	for i := range changed {
 		changed[i] = rows.Row(i)
 		changed[i].Source = r.answers.Source(changed[i].Source)
-		if k := slices.Index(r.answers.Names, strings.TrimSpace(changed[i].Target)); k >= 0 {
-			changed[i].Target = r.answers.Labels[k]
-		}
+		changed[i].Target = r.answers.Target(changed[i].Target)
 	}
 	return data.NewDataset(changed)
 }

@@ -108,10 +108,7 @@ func relabel(rows *data.Dataset, a *dept.Answers) *data.Dataset {
 	changed := make([]data.Row, rows.Len())
 	for i := range changed {
 		changed[i] = rows.Row(i)
-		changed[i].Target = strings.TrimSpace(changed[i].Target)
-		if k := slices.Index(a.Names, changed[i].Target); k >= 0 {
-			changed[i].Target = a.Labels[k]
-		}
+		changed[i].Target = a.Target(changed[i].Target)
 	}
 	return data.NewDataset(changed)
 }

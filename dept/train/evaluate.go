@@ -22,9 +22,11 @@ type Evaluation struct {
 	Answers   []string                 `json:"-"`                   // in the rows' order
 }
 
-// Evaluate predicts every row and scores the answers by the task's metrics, or
-// by exact match without a task. Sources are read as they are: where an adapter says
-// how it is asked (dept.Answers), the caller makes the rows so.
+// Evaluate predicts every row and scores the answers by the task's metrics, or without a task by
+// metrics.ExactMatch. Rows are taken as they are: where an adapter says how it is asked and answers
+// (dept.Answers), the caller makes each source its Source and each target its Target, and
+// PredictOptions.Rank its Ranked, as the example does. A row without a target counts as wrong: see
+// data.Options.NeedTarget.
 func (p *Predictor) Evaluate(ctx context.Context, rows *data.Dataset, task *tasks.Task) (*Evaluation, error) {
 	s := p.NewScoring(rows, task)
 	for {

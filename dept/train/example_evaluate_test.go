@@ -46,6 +46,7 @@ func ExamplePredictor_Evaluate() {
 	for i := range rows {
 		rows[i] = file.Row(i)
 		rows[i].Source = adapter.Answers.Source(rows[i].Source)
+		rows[i].Target = adapter.Answers.Target(rows[i].Target)
 		targets[i] = rows[i].Target
 	}
 	predictor := train.NewPredictor(setup.Engine, setup.Model, setup.Tokenizer, method, train.PredictOptions{
@@ -64,12 +65,13 @@ func ExamplePredictor_Evaluate() {
 	fmt.Printf("%.0f %% of %d right\n", 100*v.Metrics[metrics.ExactMatch], v.Rows)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprint(w, "class")
-	for _, label := range confusion.Labels {
-		fmt.Fprintf(w, "\t%s", label)
+	classes := adapter.Answers.Classes()
+	for _, class := range classes {
+		fmt.Fprintf(w, "\t%s", class)
 	}
 	fmt.Fprintln(w, "\tno label")
 	for i, counts := range confusion.Counts {
-		fmt.Fprint(w, confusion.Labels[i])
+		fmt.Fprint(w, classes[i])
 		for _, n := range counts {
 			fmt.Fprintf(w, "\t%d", n)
 		}

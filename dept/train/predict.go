@@ -19,7 +19,8 @@ type PredictOptions struct {
 	MaxNewTokens    int // 0 is enough for free text
 	Beams           int // 1 is greedy, and so is 0
 	// Rank are the labels that there are, where the answer is the one of them that the model
-	// gives the most probability as the whole of it; nil has it write the answer.
+	// gives the most probability as the whole of it; nil has it write the answer. An adapter's
+	// are its Answers' Ranked.
 	Rank []string
 }
 

@@ -12,6 +12,14 @@
 //	p := train.NewPredictor(setup.Engine, setup.Model, setup.Tokenizer, session.Method, train.PredictOptions{Batch: 16})
 //	answers, err := p.Predict(ctx, []string{"a fine film"})
 //
+// An adapter of a folder may say how it is asked and how its answers are read:
+//
+//	a, err := dept.ReadAdapter("runs/mine")
+//	method, err := dept.New(setup.Model, a, false)
+//	p := train.NewPredictor(setup.Engine, setup.Model, setup.Tokenizer, method, train.PredictOptions{Rank: a.Answers.Ranked()})
+//	answers, err := p.Predict(ctx, []string{a.Answers.Source("a fine film")})
+//	fmt.Println(a.Answers.Name(answers[0]))
+//
 // A Setup is a model on a device. A Session is a whole run on it: it checks what is asked for, and
 // logs, evaluates, keeps the best adapter and can be stopped and resumed. The Trainer beneath it does
 // steps alone. A Predictor answers with the session's Method as it stands, with an adapter of
@@ -19,7 +27,7 @@
 //
 // What is made here holds device memory until its Release: predictors and sessions first, the setup
 // last. Everything on one device belongs to one goroutine at a time. Where a context is done, what
-// waits returns its error; Run.Train then saves and returns *Stopped.
+// waits returns its error; Session.Train then saves and returns *Stopped.
 package train
 
 import (
