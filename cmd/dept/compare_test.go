@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -209,5 +210,18 @@ func TestCompareRefuses(t *testing.T) {
 		{"wrong.tsv", exitError, []string{"--out", out, "--model", at("model"), "--task", "sst2 train=" + at("wrong.tsv") + " dev=" + at("dev.tsv"), "--method", "pt", "--workers", "2"}},
 	} {
 		require.Contains(t, fail(t, c.code, append([]string{"compare"}, c.args...)...), c.want)
+	}
+}
+
+// A worker whose driver keeps memory ends before that is much.
+func TestFull(t *testing.T) {
+	t.Parallel()
+	w := &compareWorker{}
+	require.False(t, w.full(3<<30), "its first trial")
+	require.False(t, w.full(7<<30))
+	require.True(t, w.full(7<<30+1))
+	require.False(t, (&compareWorker{}).full(memoryUsed()))
+	if runtime.GOOS == "linux" {
+		require.Positive(t, memoryUsed())
 	}
 }

@@ -100,6 +100,12 @@ func (m *monitor) make(stop context.Context, pending []compare.Trial) error {
 	}
 	m.listen(stop, func() bool { return m.alive == 0 }, func(e event) {
 		switch {
+		case e.Full:
+			if err := m.start(); err != nil {
+				m.failed = fmt.Errorf("starting a worker: %w", err)
+				return
+			}
+			fmt.Fprintln(m.tell[len(m.tell)-1], orderWork)
 		case e.Result != nil:
 			done++
 			m.end(e, done, total)

@@ -40,6 +40,7 @@ type event struct {
 	Measured *measurement    `json:"measured,omitempty"`
 	Step     int             `json:"step,omitempty"`
 	Result   *compare.Result `json:"result,omitempty"`
+	Full     bool            `json:"full,omitempty"`  // it ends, and another should go on
 	Error    string          `json:"error,omitempty"` // it ends
 	Code     int             `json:"code,omitempty"`  // of the error
 }
@@ -62,6 +63,7 @@ type compareWorker struct {
 	out     *json.Encoder
 	stderr  io.Writer
 	warned  map[string]bool
+	first   int64 // bytes of memory after the first trial
 }
 
 // serve follows orders until there are no more.
@@ -102,8 +104,11 @@ func (w *compareWorker) serve(cmd *cobra.Command) error {
 
 // report says in an event why the worker ends.
 func (w *compareWorker) report(err error) error {
-	if err == nil || errors.Is(err, errStopped) {
+	switch {
+	case err == nil || errors.Is(err, errStopped):
 		return nil
+	case errors.Is(err, errFull):
+		return w.out.Encode(event{Full: true})
 	}
 	e := event{Error: oneLine(err), Code: exitError}
 	var failed *failure
@@ -115,6 +120,35 @@ func (w *compareWorker) report(err error) error {
 
 // errStopped says that a trial was stopped and saved.
 var errStopped = errors.New("stopped")
+
+// errFull says that the worker should end, and another go on.
+var errFull = errors.New("full")
+
+// mostKept is how many bytes a worker may have beyond twice what it had after its first trial.
+const mostKept = 1 << 30
+
+// full says whether a worker has grown so far, of whose memory that is how much, that another should go
+// on. What is made is given back after each trial, but drivers keep some: Mesa 22's lavapipe half a
+// kilobyte of every dispatch.
+func (w *compareWorker) full(used int64) bool {
+	if w.first == 0 {
+		w.first = used
+	}
+	return used > 2*w.first+mostKept
+}
+
+// memoryUsed is how many bytes this process has in memory; 0 where the system does not say.
+func memoryUsed() int64 {
+	text, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	var size, resident int64
+	if _, err := fmt.Sscan(string(text), &size, &resident); err != nil {
+		return 0
+	}
+	return resident * int64(os.Getpagesize())
+}
 
 // trials are those that are known.
 func (w *compareWorker) trials() (known, soon []compare.Trial, err error) {
@@ -203,6 +237,9 @@ func (w *compareWorker) try(ctx context.Context, trial compare.Trial) (*compare.
 	}
 	if err := w.out.Encode(event{Trial: trial.Dir, Result: result}); err != nil {
 		return nil, err
+	}
+	if w.full(memoryUsed()) {
+		return nil, errFull
 	}
 	return result, nil
 }
