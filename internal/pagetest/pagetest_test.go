@@ -760,7 +760,7 @@ func (v *visit) everyMethod(t *testing.T) {
 	}
 	p.set("steps", "6")
 	// The worker's tests train every method; these have each kind of setting and of files.
-	for _, k := range []*dept.Kind{&dept.LoRA, &dept.Bottleneck, &dept.Prefix} {
+	for _, k := range []*dept.Kind{&dept.LoRA, &dept.Bottleneck} {
 		t.Run(k.Name, func(t *testing.T) { tab{T: t, ctx: v.ctx}.tryMethod(k) })
 	}
 	p.set("method", first)
