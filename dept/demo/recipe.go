@@ -72,7 +72,7 @@ func Variants(maxSource int) []Variant {
 }
 
 // SiblingRates are the learning rates on the backbone of methods that the demonstration does not
-// train, by group of parameters: the best of two to four on its first task's dev rows
+// train, by group of parameters: the best of three or four on its first task's dev rows
 // (docs/methods.md).
 var SiblingRates = map[string]map[string]float64{
 	dept.ADePT.Name:          {dept.GroupPrompt: 1, dept.GroupLowRank: 1e-2},
@@ -81,8 +81,8 @@ var SiblingRates = map[string]map[string]float64{
 	dept.IA3.Name:            {"": 0.1},
 	dept.Norms.Name:          {"": 3e-2},
 	dept.Biases.Name:         {"": 3e-2},
-	dept.Bottleneck.Name:     {"": 3e-3},
-	dept.Prefix.Name:         {"": 3e-3},
+	dept.Bottleneck.Name:     {"": 1e-2},
+	dept.Prefix.Name:         {"": 1e-3},
 }
 
 // vocabulary is every word of the language but what stands before a sentence,
