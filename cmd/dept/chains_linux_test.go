@@ -25,7 +25,7 @@ import (
 
 var (
 	chains     = flag.Int("chains", 2, "of TestChains: runs")
-	chainKills = flag.Int("kills", 4, "of TestChains: how often each run is killed")
+	chainKills = flag.Int("kills", 2, "of TestChains: how often each run is killed")
 	chainSeed  = flag.Uint64("seed", 0, "of TestChains: of the moments, signals and ways; 0 draws one")
 )
 
