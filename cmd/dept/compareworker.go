@@ -341,7 +341,7 @@ func (w *compareWorker) testRows(cmd *cobra.Command, t *training, trial compare.
 		return nil, err
 	}
 	if t.labels.ofRows(t.task) {
-		rows = relabel(rows, t.request.Answers)
+		rows = asAsked(rows, t.request.Answers)
 	}
 	if rows.Fingerprint() == t.dev.Fingerprint() {
 		return nil, usagef("task %s: its test rows are its dev rows, by which rates and steps are chosen: give others, or leave test out", trial.Task)

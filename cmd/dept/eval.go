@@ -111,18 +111,12 @@ func (r *reading) labels() []string {
 // asTrained is rows as the adapter was trained on them, where it says how.
 func (r *reading) asTrained(rows *data.Dataset) *data.Dataset {
 	if words := labels(r.task); words != nil {
-		return relabel(rows, &dept.Answers{Names: r.written, Labels: words})
+		return asAsked(rows, &dept.Answers{Names: r.written, Labels: words})
 	}
 	if r.answers == nil {
 		return rows
 	}
-	changed := make([]data.Row, rows.Len())
-	for i := range changed {
-		changed[i] = rows.Row(i)
-		changed[i].Source = r.answers.Source(changed[i].Source)
-		changed[i].Target = r.answers.Target(changed[i].Target)
-	}
-	return data.NewDataset(changed)
+	return asAsked(rows, r.answers)
 }
 
 // putOn puts the adapter, if there is one, on the model, and finds the most tokens

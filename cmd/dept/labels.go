@@ -96,19 +96,20 @@ func (t *training) learnLabels(cmd *cobra.Command) error {
 		warn(cmd, "the labels %q and %q differ in capitals alone and are learnt as two", a, b)
 	}
 	t.request.Labels, t.request.Answers = targets, a
-	t.rows = relabel(t.rows, a)
+	t.rows = asAsked(t.rows, a)
 	if t.dev != nil {
-		t.dev = relabel(t.dev, a)
+		t.dev = asAsked(t.dev, a)
 	}
 	return nil
 }
 
-// relabel is rows with what the model writes for their labels.
-func relabel(rows *data.Dataset, a *dept.Answers) *data.Dataset {
+// asAsked is rows as a model that answers so is asked for them: sources in the template, and what it writes for
+// their labels.
+func asAsked(rows *data.Dataset, a *dept.Answers) *data.Dataset {
 	changed := make([]data.Row, rows.Len())
 	for i := range changed {
 		changed[i] = rows.Row(i)
-		changed[i].Target = a.Target(changed[i].Target)
+		changed[i].Source, changed[i].Target = a.Source(changed[i].Source), a.Target(changed[i].Target)
 	}
 	return data.NewDataset(changed)
 }
